@@ -1,0 +1,52 @@
+"""Trains, tests and predicts on drawn lesions, through the same commands that you would type.
+
+A second run reuses what the first left; an interrupted one goes on where it stopped.
+"""
+
+import argparse
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+
+def lesionseg(*arguments: str) -> None:
+    """Shows a command as one would type it, and runs it."""
+    print(f"\n$ lesionseg {shlex.join(arguments)}", flush=True)
+    code = subprocess.call([sys.executable, "-m", "lesionseg.cli", *arguments])
+    if code:
+        sys.exit(code)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--run", type=Path, default=Path("runs/quickstart"), help="folder of the run"
+    )
+    parser.add_argument("--config", default="quickstart", help="a recipe, or your own YAML file")
+    options, extra = parser.parse_known_args()
+    run: Path = options.run
+    logger = [
+        f"--trainer.logger.init_args.save_dir={run.parent}",
+        f"--trainer.logger.init_args.version={run.name}",
+    ]
+    best, last = run / "checkpoints" / "best.ckpt", run / "checkpoints" / "last.ckpt"
+    finished = run / "finished"
+
+    if finished.exists():
+        print(f"{best} is trained already; delete {run} to start afresh.")
+    else:
+        resume = [f"--ckpt_path={last}"] if last.exists() else []
+        lesionseg("fit", "--config", options.config, *logger, *extra, *resume)
+        finished.touch()
+    common = ["--config", options.config, *logger, *extra, f"--ckpt_path={best}"]
+    lesionseg("test", *common)
+    lesionseg("predict", *common, f"--output.directory={run / 'predictions'}")
+
+    print(f"\nScores, image by image: {run / 'scores.csv'}")
+    print(f"Overlay picture:        {run / 'overlays.png'}")
+    print(f"Predicted masks:        {run / 'predictions' / 'masks'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""Building blocks of the two papers' networks: plain `torch.nn.Module`, torch only."""
+
+from lesionseg.blocks.adaptive_scale import AdaptiveScaleModule, ScaleAwareModule
+from lesionseg.blocks.attention import ChannelAttentionModule, PositionAttentionModule
+from lesionseg.blocks.conv import ConvBlock, DeconvBlock, ResidualBlock
+from lesionseg.blocks.factorized import NonBottleneck1D
+from lesionseg.blocks.normalize import Normalize
+
+PAM = PositionAttentionModule
+CAM = ChannelAttentionModule
+
+__all__ = [
+    "CAM",
+    "PAM",
+    "AdaptiveScaleModule",
+    "ChannelAttentionModule",
+    "ConvBlock",
+    "DeconvBlock",
+    "NonBottleneck1D",
+    "Normalize",
+    "PositionAttentionModule",
+    "ResidualBlock",
+    "ScaleAwareModule",
+]

@@ -1,0 +1,102 @@
+"""Position and channel attention of DANet, as MobileGAN uses them."""
+
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+# The fused CUDA kernels want head sizes that are multiples of this in every precision.
+_ALIGNMENT = 8
+
+
+class PositionAttentionModule(nn.Module):
+    """Every pixel attends to every pixel: ``gamma * softmax(q k^T) v + x``.
+
+    q and k are 1x1 convolutions to C / reduction channels and v one to C, all with bias; the
+    energies are not scaled; gamma is learned and starts at 0, so a new module is the identity.
+
+    Shapes: (N, C, H, W) to (N, C, H, W), any H and W. It runs on torch's fused attention kernel
+    and needs memory in proportion to H * W, never an HW x HW map (on CPU in every floating
+    precision, on CUDA in all but float64, for which torch has no fused kernel).
+
+    Args:
+        channels: Channels C of input and output.
+        reduction: How many times fewer channels q and k have.
+
+    Raises:
+        ValueError: If the reduction leaves no channel for q and k.
+
+    Source: Fu et al., Dual Attention Network (arXiv 1809.02983), section 3.2; MobileGAN section
+    2.1.
+    """
+
+    def __init__(self, channels: int, reduction: int = 8) -> None:
+        super().__init__()
+        if reduction < 1 or channels < reduction:
+            raise ValueError(
+                f"{channels} channels cannot be reduced {reduction} times; choose a reduction "
+                f"from 1 to the number of channels"
+            )
+        self.query = nn.Conv2d(channels, channels // reduction, 1)
+        self.key = nn.Conv2d(channels, channels // reduction, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+        self.gamma = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the attention."""
+        channels = x.shape[1]
+        width = -(-channels // _ALIGNMENT) * _ALIGNMENT
+        # The fused kernels take q, k and v of one width only, and contiguous ones: unequal or
+        # transposed tensors fall back silently to the path that builds the whole map. Zeros added
+        # to q and k leave their products unchanged.
+        attended = F.scaled_dot_product_attention(
+            _tokens(self.query(x), width),
+            _tokens(self.key(x), width),
+            _tokens(self.value(x), width),
+            scale=1.0,
+        )
+        attended = attended.squeeze(1)[..., :channels].transpose(1, 2).reshape(x.shape)
+        return self.gamma * attended + x
+
+
+def _tokens(maps: Tensor, width: int) -> Tensor:
+    """Turn (N, C, H, W) into contiguous (N, 1, HW, width), zero-padded along the last axis."""
+    tokens = maps.flatten(2).transpose(1, 2).unsqueeze(1)
+    return F.pad(tokens, (0, width - tokens.shape[-1])).contiguous()
+
+
+class ChannelAttentionModule(nn.Module):
+    """Every channel attends to every channel: ``gamma * softmax(rowmax(E) - E) X + x``.
+
+    X is the input as a C x HW matrix and E = X X^T. No convolutions; gamma is learned and starts at
+    0, so a new module is the identity.
+
+    Shapes: (N, C, H, W) to (N, C, H, W), any C, H and W. The energies grow with H * W (2e4 at
+    128 x 128), so they are computed in float32 at least, whatever autocast says.
+
+    Source: Fu et al., Dual Attention Network (arXiv 1809.02983), section 3.3 and its authors'
+    rowmax(E) - E, which lets a channel attend to those unlike it; MobileGAN section 2.1.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the attention."""
+        device = x.device.type
+        # Entered only where needed, so that an exported graph holds plain operations.
+        precise = (
+            torch.autocast(device, enabled=False)
+            if torch.is_autocast_enabled(device)
+            else nullcontext()
+        )
+        with precise:
+            flat = x.flatten(2)
+            if flat.dtype in (torch.float16, torch.bfloat16):
+                flat = flat.float()
+            energy = flat @ flat.transpose(1, 2)
+            energy = energy.amax(dim=-1, keepdim=True) - energy
+            attended = (energy.softmax(dim=-1) @ flat).reshape(x.shape).to(x.dtype)
+        return self.gamma * attended + x

@@ -1,0 +1,81 @@
+"""Convolution blocks that the networks share."""
+
+from torch import Tensor, nn
+
+
+class ConvBlock(nn.Sequential):
+    """Convolution, batch normalisation, ReLU: (N, in, H, W) to (N, out, H / stride, W / stride).
+
+    The padding keeps the size at stride 1.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Odd side of the kernel.
+        stride: Stride of the convolution.
+        bias: Whether the convolution has a bias of its own (redundant before the normalisation,
+            but the MobileGAN paper's parameter count includes it).
+
+    Raises:
+        ValueError: If the kernel is not odd.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        bias: bool = False,
+    ) -> None:
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd to keep the size, got {kernel_size}")
+        super().__init__(
+            nn.Conv2d(
+                in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=bias
+            ),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class DeconvBlock(nn.Sequential):
+    """3x3 transposed convolution of stride 2, batch normalisation, ReLU; doubles height and width.
+
+    Shapes: (N, in, H, W) to (N, out, 2H, 2W).
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(
+            nn.ConvTranspose2d(in_channels, out_channels, 3, 2, padding=1, output_padding=1),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class ResidualBlock(nn.Module):
+    """Basic residual block: two 3x3 convolutions with normalisation, plus the input, ReLU.
+
+    Shapes: (N, C, H, W) to (N, C, H, W).
+
+    Args:
+        channels: Channels of input and output.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            ConvBlock(channels, channels),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the block."""
+        out: Tensor = self.activation(self.layers(x) + x)
+        return out

@@ -1,0 +1,132 @@
+"""The ``lesionseg`` program: which command goes where, and one sentence for each mistake.
+
+Kept free of heavy imports, so that ``--help`` and the small commands answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from lesionseg._version import __version__
+from lesionseg.errors import LesionsegError
+
+#: Commands of LightningCLI.
+TRAINER_COMMANDS = {
+    "fit": "train a model",
+    "validate": "score a checkpoint on the validation images, at the network's size",
+    "test": "score a checkpoint on the test images, at their original size",
+    "predict": "write masks, overlays and a submission zip for a data set",
+}
+#: Small commands: what they do, and the module with their ``add_arguments`` and ``run``.
+SMALL_COMMANDS = {
+    "segment": ("masks and overlays for photographs", "lesionseg.inference.command"),
+    "score": (
+        "score masks against the truth, as the challenge does",
+        "lesionseg.evaluation.scoring",
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: What stands behind ``lesionseg``; None takes the process's own.
+
+    Returns:
+        The exit code: 0 done, 1 a mistake that the message names, 2 wrong usage, 130 Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(arguments)
+    except LesionsegError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except OSError as error:
+        if _debugging():
+            raise
+        return _fail(_describe(error))
+    except Exception as error:
+        if _debugging() or not _is_expected(error):
+            raise
+        return _fail(str(error))
+
+
+def _dispatch(arguments: list[str]) -> int:
+    command = arguments[0] if arguments else "--help"
+    if command in TRAINER_COMMANDS:
+        from lesionseg.trainer_cli import run
+
+        return run(arguments)
+    if command in SMALL_COMMANDS:
+        module_name = SMALL_COMMANDS[command][1]
+        module = importlib.import_module(module_name)
+        parser = argparse.ArgumentParser(prog=f"lesionseg {command}", description=module.__doc__)
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        module.add_arguments(parser)
+        code: int = module.run(parser.parse_args(arguments[1:]))
+        return code
+    parser = _top_parser()
+    parser.parse_args(arguments)
+    parser.print_help()
+    return 0
+
+
+def _top_parser() -> argparse.ArgumentParser:
+    summaries = TRAINER_COMMANDS | {name: entry[0] for name, entry in SMALL_COMMANDS.items()}
+    lines = "\n".join(f"  {name:<10} {summary}" for name, summary in summaries.items())
+    parser = argparse.ArgumentParser(
+        prog="lesionseg",
+        usage="lesionseg COMMAND [options]",
+        description="Segment skin lesions in dermoscopy images.\n\ncommands:\n" + lines,
+        epilog="lesionseg COMMAND --help tells a command's options. LESIONSEG_DEBUG=1 shows the\n"
+        "whole traceback of an error.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lesionseg {__version__}")
+    parser.add_argument("command", nargs="?", type=_command, help=argparse.SUPPRESS)
+    return parser
+
+
+def _command(name: str) -> str:
+    import difflib
+
+    known = [*TRAINER_COMMANDS, *SMALL_COMMANDS]
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(known)}"
+    raise argparse.ArgumentTypeError(f"there is no command {name!r}; {hint}")
+
+
+def _debugging() -> bool:
+    return bool(os.environ.get("LESIONSEG_DEBUG"))
+
+
+def _is_expected(error: Exception) -> bool:
+    """Whether the message alone serves the user: an argument out of range, a misconfiguration."""
+    return isinstance(error, ValueError) or type(error).__name__ == "MisconfigurationException"
+
+
+def _describe(error: OSError) -> str:
+    where = f" {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full; make room and run the same command again{where and ':' + where}"
+    if isinstance(error, FileNotFoundError):
+        return f"no such file or folder:{where}" if where else str(error)
+    if isinstance(error, PermissionError):
+        return f"no permission to use{where}"
+    return f"{error.strerror or error}{where and ':' + where}"
+
+
+def _fail(message: str, code: int = 1) -> int:
+    print(f"lesionseg: error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

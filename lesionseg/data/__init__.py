@@ -1,0 +1,90 @@
+"""Data sets, splits, augmentation and DataModules.
+
+Names are imported when they are first used: splits need neither torch nor Lightning.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lesionseg.data.augmentation import Augmentation
+    from lesionseg.data.base_module import BaseDataModule
+    from lesionseg.data.folder import FolderDataset
+    from lesionseg.data.folder_module import FolderDataModule
+    from lesionseg.data.isic import ISICDataset
+    from lesionseg.data.isic_module import ISICDataModule
+    from lesionseg.data.outline import draw_outline
+    from lesionseg.data.pairs import Pair, PairedDataset
+    from lesionseg.data.ph2 import PH2Dataset
+    from lesionseg.data.reading import read_image, read_mask, resize_image, resize_mask
+    from lesionseg.data.recipe import Recipe
+    from lesionseg.data.sample import Batch, Sample, collate_samples
+    from lesionseg.data.splits import k_fold, load_ids, save_ids, train_val_split
+    from lesionseg.data.synthetic import SyntheticLesions
+    from lesionseg.data.synthetic_module import SyntheticDataModule
+
+_MODULES = {
+    "Augmentation": "augmentation",
+    "BaseDataModule": "base_module",
+    "Batch": "sample",
+    "FolderDataModule": "folder_module",
+    "FolderDataset": "folder",
+    "ISICDataModule": "isic_module",
+    "ISICDataset": "isic",
+    "PH2Dataset": "ph2",
+    "Pair": "pairs",
+    "PairedDataset": "pairs",
+    "Recipe": "recipe",
+    "Sample": "sample",
+    "SyntheticDataModule": "synthetic_module",
+    "SyntheticLesions": "synthetic",
+    "collate_samples": "sample",
+    "draw_outline": "outline",
+    "k_fold": "splits",
+    "load_ids": "splits",
+    "read_image": "reading",
+    "read_mask": "reading",
+    "resize_image": "reading",
+    "resize_mask": "reading",
+    "save_ids": "splits",
+    "train_val_split": "splits",
+}
+
+__all__ = [
+    "Augmentation",
+    "BaseDataModule",
+    "Batch",
+    "FolderDataModule",
+    "FolderDataset",
+    "ISICDataModule",
+    "ISICDataset",
+    "PH2Dataset",
+    "Pair",
+    "PairedDataset",
+    "Recipe",
+    "Sample",
+    "SyntheticDataModule",
+    "SyntheticLesions",
+    "collate_samples",
+    "draw_outline",
+    "k_fold",
+    "load_ids",
+    "read_image",
+    "read_mask",
+    "resize_image",
+    "resize_mask",
+    "save_ids",
+    "train_val_split",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

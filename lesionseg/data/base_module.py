@@ -1,0 +1,188 @@
+"""What all DataModules share: the model's recipe, loaders and augmentation on the device."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+import torch
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_only
+from torch.utils.data import DataLoader, Dataset
+
+from lesionseg.data.augmentation import Augmentation
+from lesionseg.data.reading import check_size
+from lesionseg.data.recipe import DEFAULT_RECIPE, Recipe
+from lesionseg.data.sample import Batch, Sample, collate_samples
+from lesionseg.data.sampler import SeededSampler
+from lesionseg.data.splits import save_ids
+from lesionseg.errors import LesionsegError
+
+Role = Literal["train", "val", "test", "predict"]
+
+
+class SampleDataset(Protocol):
+    """A data set of samples that knows its images' names."""
+
+    @property
+    def ids(self) -> list[str]:
+        """Names of the images, in the order of the items."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+
+class BaseDataModule(LightningDataModule):
+    """Feeds samples to a Trainer; sub-classes say which data set plays which role.
+
+    ``size``, ``batch_size`` and ``augmentation`` left at None come from the model's ``recipe`` when
+    the Trainer calls :meth:`setup`, and from ASNet's where there is no model. Training batches are
+    shuffled anew in every epoch and augmented on the device; a last batch that is not full is left
+    out if there are others. Test batches carry ``truth`` at the original size. While fitting with a
+    logger, the ids of all three parts are saved as ``splits/train.txt`` and so on in its folder.
+
+    Args:
+        size: height and width in pixels of the network's input.
+        batch_size: images in one batch.
+        augmentation: names for :class:`lesionseg.data.Augmentation`; an empty list for none.
+        num_workers: processes that read images; 0 reads in the main one.
+        seed: of the order of training images and of random splits.
+
+    Attributes:
+        size: the resolved size; what it is before :meth:`setup` does not count.
+        batch_size: the resolved batch size.
+        augmentation: the resolved :class:`lesionseg.data.Augmentation`.
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int] | None = None,
+        batch_size: int | None = None,
+        augmentation: Sequence[str] | None = None,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1: {batch_size}")
+        if num_workers < 0:
+            raise ValueError(f"num_workers must be 0 or more: {num_workers}")
+        self._size = None if size is None else check_size(size)
+        self._batch_size = batch_size
+        self._augmentation = None if augmentation is None else tuple(augmentation)
+        if self._augmentation is not None:
+            Augmentation(self._augmentation)  # an unknown name is an error now, not in setup
+        self.num_workers = num_workers
+        self.seed = seed
+        self.datasets: dict[Role, SampleDataset] = {}
+        self._resolve()
+
+    def _resolve(self) -> None:
+        """Take what was left at None from the model's recipe."""
+        model = getattr(self.trainer, "lightning_module", None)
+        recipe: Recipe = getattr(model, "recipe", None) or DEFAULT_RECIPE
+        self.size = self._size or check_size(recipe.size)
+        self.batch_size = self._batch_size or recipe.batch_size
+        names = recipe.augmentation if self._augmentation is None else self._augmentation
+        self.augmentation = Augmentation(names)
+
+    @abstractmethod
+    def build(self, role: Role) -> SampleDataset:
+        """Make the data set for a role; its test samples have ``truth``."""
+
+    def setup(self, stage: str | None = None) -> None:
+        """Make the data sets that a stage needs, at the size that the model's recipe asks for.
+
+        Args:
+            stage: ``fit``, ``validate``, ``test`` or ``predict``; None for all but ``predict``.
+        """
+        self._resolve()
+        roles: dict[str | None, tuple[Role, ...]] = {
+            "fit": ("train", "val"),
+            "validate": ("val",),
+            "test": ("test",),
+            "predict": ("predict",),
+            None: ("train", "val", "test"),
+        }
+        for role in roles[stage]:
+            self.datasets[role] = self.build(role)
+
+    def _dataset(self, role: Role) -> SampleDataset:
+        if role not in self.datasets:
+            stage = {"train": "fit", "val": "validate"}.get(role, role)
+            raise RuntimeError(f"Call setup({stage!r}) before asking for the {role} loader.")
+        return self.datasets[role]
+
+    def _loader(self, role: Role, **options: Any) -> "DataLoader[Batch]":
+        return DataLoader(
+            cast("Dataset[Batch]", self._dataset(role)),
+            batch_size=self.batch_size,
+            collate_fn=collate_samples,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            **options,
+        )
+
+    def train_dataloader(self) -> "DataLoader[Batch]":
+        """Return shuffled batches for training."""
+        data = self._dataset("train")
+        self._save_splits()
+        return self._loader(
+            "train",
+            sampler=SeededSampler(data, self.seed),
+            # Batch normalisation breaks on a last batch of one image.
+            drop_last=len(data) > self.batch_size,
+        )
+
+    def val_dataloader(self) -> "DataLoader[Batch]":
+        """Return validation batches, in order, at the network's size."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> "DataLoader[Batch]":
+        """Return test batches, in order, with ``truth`` at the original size."""
+        return self._loader("test")
+
+    def predict_dataloader(self) -> "DataLoader[Batch]":
+        """Return batches to predict, in order, without masks where there are none."""
+        return self._loader("predict")
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Augment training batches, on the device that they have been moved to."""
+        if self.trainer is not None and self.trainer.training and "mask" in batch:
+            batch["image"], batch["mask"] = self.augmentation(batch["image"], batch["mask"])
+        return batch
+
+    def split_ids(self) -> dict[str, list[str]]:
+        """Return the ids of the training, validation and test images, as far as they are there."""
+        with suppress(LesionsegError, ValueError):  # a run may have nothing to test on
+            if "test" not in self.datasets:
+                self.datasets["test"] = self.build("test")
+        return {
+            role: list(self.datasets[role].ids)
+            for role in ("train", "val", "test")
+            if role in self.datasets
+        }
+
+    def _save_splits(self) -> None:
+        """Write the id lists beside the run's log, so that its split can be used again."""
+        if (
+            self.trainer is None
+            or not self.trainer.loggers
+            or getattr(self.trainer, "fast_dev_run", False)
+        ):
+            return
+        folder = self.trainer.log_dir  # asks all processes; so not inside rank_zero_only
+        if folder is not None:
+            _write_splits(Path(folder) / "splits", self.split_ids())
+
+
+@rank_zero_only
+def _write_splits(folder: Path, splits: dict[str, list[str]]) -> None:
+    for role, ids in splits.items():
+        save_ids(folder / f"{role}.txt", ids)

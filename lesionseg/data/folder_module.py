@@ -1,0 +1,97 @@
+"""Anyone's folders of images and masks for a Trainer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lesionseg.data.base_module import BaseDataModule, Role
+from lesionseg.data.folder import FolderDataset
+from lesionseg.data.splits import train_val_split
+
+Folder = str | Path | None
+
+
+class FolderDataModule(BaseDataModule):
+    """Folders of images and masks, paired by file stem as in :class:`lesionseg.data.FolderDataset`.
+
+    Without validation folders, a seeded part of the training images is held out. Without test
+    folders, the validation images are tested. A role whose folder is not given cannot be asked for.
+
+    Args:
+        train_images: folder of training images.
+        train_masks: folder of their masks.
+        val_images: folder of validation images.
+        val_masks: folder of their masks.
+        test_images: folder of test images.
+        test_masks: folder of their masks.
+        predict_images: folder of images to predict; test images, then validation images, are
+            predicted without it.
+        val_fraction: share of training images that are held out if there is no ``val_images``.
+        size: height and width in pixels of the network's input.
+        batch_size: images in one batch.
+        augmentation: names for :class:`lesionseg.data.Augmentation`.
+        num_workers: processes that read images; 0 reads in the main one.
+        seed: of the split and of the order of training images.
+
+    Raises:
+        ValueError: if images come without masks or masks without images.
+    """
+
+    def __init__(
+        self,
+        train_images: Folder = None,
+        train_masks: Folder = None,
+        val_images: Folder = None,
+        val_masks: Folder = None,
+        test_images: Folder = None,
+        test_masks: Folder = None,
+        predict_images: Folder = None,
+        val_fraction: float = 0.2,
+        size: tuple[int, int] | None = None,
+        batch_size: int | None = None,
+        augmentation: Sequence[str] | None = None,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(size, batch_size, augmentation, num_workers, seed)
+        self.images: dict[Role, Folder] = {
+            "train": train_images,
+            "val": val_images,
+            "test": test_images,
+            "predict": predict_images,
+        }
+        self.masks: dict[Role, Folder] = {
+            "train": train_masks,
+            "val": val_masks,
+            "test": test_masks,
+        }
+        for role in self.masks:
+            if (self.images[role] is None) != (self.masks[role] is None):
+                raise ValueError(f"Give both {role}_images and {role}_masks, or neither.")
+        if not 0 < val_fraction < 1:
+            raise ValueError(f"val_fraction must lie between 0 and 1, such as 0.2: {val_fraction}")
+        self.val_fraction = val_fraction
+
+    def build(self, role: Role) -> FolderDataset:
+        """Make the data set for a role."""
+        if role == "predict":
+            images = self.images["predict"] or self.images["test"] or self.images["val"]
+            return self._read("val") if images is None else FolderDataset(images, None, self.size)
+        if role == "test" and self.images["test"] is None:
+            return self._read("val", with_truth=True)
+        return self._read(role, with_truth=role == "test")
+
+    def _read(self, role: Role, with_truth: bool = False) -> FolderDataset:
+        held_out = role in ("train", "val") and self.images["val"] is None
+        source: Role = "train" if held_out else role
+        images = self.images[source]
+        if images is None:
+            raise ValueError(
+                f"There are no {role} images; give {source}_images and {source}_masks."
+            )
+        masks = self.masks[source]
+        assert masks is not None
+        data = FolderDataset(images, masks, self.size, with_truth)
+        if held_out:
+            train, val = train_val_split(data.ids, self.val_fraction, self.seed)
+            return data.subset(train if role == "train" else val)
+        return data

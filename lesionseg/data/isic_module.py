@@ -1,0 +1,137 @@
+"""The ISIC challenges' data for a Trainer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, cast
+
+from lightning.pytorch.utilities import rank_zero_info
+
+from lesionseg.data.base_module import BaseDataModule, Role
+from lesionseg.data.isic import ISICDataset, OfficialSplit, Year
+from lesionseg.data.splits import check_fold, k_fold, shuffle_ids, train_val_split
+
+
+class ISICDataModule(BaseDataModule):
+    """One year of the ISIC challenge, split in one of three ways.
+
+    - ``official``: trains on the official training set, validates on the official validation set.
+    - ``holdout``: trains on 80 % of the training set and validates on 20 % (MobileGAN, section 3).
+    - ``k-fold``: trains on all folds but one; validates *and* tests on that one (ASNet, section
+      2.5). Its best checkpoint is therefore chosen on the images that it is tested on, as in the
+      paper; use ``holdout`` for a score without that.
+
+    ``official`` and ``holdout`` test on ``test_split``.
+
+    Args:
+        root: folder that holds the official folders.
+        year: 2016, 2017 or 2018.
+        split: ``official``, ``holdout`` or ``k-fold``.
+        val_fraction: share of training images that ``holdout`` validates on.
+        fold: the held-out fold of ``k-fold``, from 0.
+        num_folds: number of folds of ``k-fold``.
+        test_split: official split to test on, ``val`` or ``test``; None is ``test`` where its
+            images and ground truth are present, and ``val`` elsewhere.
+        predict_split: official split to predict, ground truth or not; None is ``test`` where its
+            images are present, and ``val`` elsewhere.
+        limit: use only so many training images, a seeded choice, for small budgets.
+        size: height and width in pixels of the network's input.
+        batch_size: images in one batch.
+        augmentation: names for :class:`lesionseg.data.Augmentation`.
+        num_workers: processes that read images; 0 reads in the main one.
+        seed: of the random splits, of ``limit`` and of the order of training images.
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        year: Year = 2018,
+        split: Literal["official", "holdout", "k-fold"] = "official",
+        val_fraction: float = 0.2,
+        fold: int = 0,
+        num_folds: int = 5,
+        test_split: OfficialSplit | None = None,
+        predict_split: OfficialSplit | None = None,
+        limit: int | None = None,
+        size: tuple[int, int] | None = None,
+        batch_size: int | None = None,
+        augmentation: Sequence[str] | None = None,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(size, batch_size, augmentation, num_workers, seed)
+        if split not in ("official", "holdout", "k-fold"):
+            raise ValueError(f"split must be official, holdout or k-fold: {split!r}")
+        check_fold(fold, num_folds)
+        if not 0 < val_fraction < 1:
+            raise ValueError(f"val_fraction must lie between 0 and 1, such as 0.2: {val_fraction}")
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit must be at least 1 image: {limit}")
+        needed: set[OfficialSplit] = {"train"}
+        needed |= {"val"} if split == "official" else set()
+        needed |= {named for named in (test_split, predict_split) if named is not None}
+        for official in sorted(needed):
+            ISICDataset.check(year, official)
+        self.root = Path(root)
+        self.year: Year = year
+        self.split = split
+        self.val_fraction = val_fraction
+        self.fold = fold
+        self.num_folds = num_folds
+        self.test_split = test_split
+        self.predict_split = predict_split
+        self.limit = limit
+
+    def build(self, role: Role) -> ISICDataset:
+        """Make the data set for a role."""
+        if role == "train":
+            return self._train()
+        if role == "val":
+            return self._read("val") if self.split == "official" else self._held_out()
+        if role == "predict":
+            return self._read(self.predict_split or self._first_present(masks=False), masks=False)
+        if self.split == "k-fold":
+            return self._held_out(with_truth=True)
+        return self._read(self.test_split or self._first_present(masks=True), with_truth=True)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Make the data sets that a stage needs, and say which images are tested."""
+        super().setup(stage)
+        if "test" in self.datasets and stage == "test":
+            tested = cast(ISICDataset, self.datasets["test"])
+            part = f"{tested.split} split"
+            if self.split == "k-fold":
+                part = f"training set's fold {self.fold} of {self.num_folds}"
+            rank_zero_info(f"Testing on {len(tested)} images: ISIC {self.year}, the {part}.")
+
+    def _read(
+        self, split: OfficialSplit, with_truth: bool = False, masks: bool = True
+    ) -> ISICDataset:
+        return ISICDataset(self.root, self.year, split, self.size, with_truth, masks)
+
+    def _first_present(self, masks: bool) -> OfficialSplit:
+        """Return ``test`` where it is present or where nothing is, ``val`` elsewhere."""
+        if not ISICDataset.has(self.root, self.year, "test", masks) and ISICDataset.has(
+            self.root, self.year, "val", masks
+        ):
+            return "val"
+        return "test"
+
+    def _divide(self, ids: list[str]) -> tuple[list[str], list[str]]:
+        """Split the official training ids into a training and a held-out part."""
+        if self.split == "k-fold":
+            return k_fold(ids, self.num_folds, self.fold, self.seed)
+        return train_val_split(ids, self.val_fraction, self.seed)
+
+    def _held_out(self, with_truth: bool = False) -> ISICDataset:
+        data = self._read("train", with_truth)
+        return data.subset(self._divide(data.ids)[1])
+
+    def _train(self) -> ISICDataset:
+        data = self._read("train")
+        ids = data.ids if self.split == "official" else self._divide(data.ids)[0]
+        if self.limit is not None:
+            ids = sorted(shuffle_ids(ids, self.seed)[: self.limit])
+        return data.subset(ids)

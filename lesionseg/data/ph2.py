@@ -1,0 +1,72 @@
+"""The PH2 data set."""
+
+import re
+from pathlib import Path
+
+from lesionseg.data.pairs import Pair, PairedDataset, shorten
+from lesionseg.errors import DatasetNotFoundError, InvalidDataError
+
+_FOLDER = "PH2 Dataset images"
+
+
+class PH2Dataset(PairedDataset):
+    """PH2: 200 dermoscopy images of melanocytic lesions with masks, about 765 x 574, in BMP files.
+
+    Reads ``PH2 Dataset images/IMD002/IMD002_Dermoscopic_Image/IMD002.bmp`` and
+    ``IMD002_lesion/IMD002_lesion.bmp`` beside it. Masks are 1-bit, in some copies 24-bit RGB.
+
+    Args:
+        root: the unpacked ``PH2Dataset`` folder, the folder that holds it, or ``PH2 Dataset
+            images`` itself.
+        size: height and width in pixels of ``image`` and ``mask``.
+        with_truth: add ``truth``, the mask file's grey values at the original size.
+
+    Raises:
+        DatasetNotFoundError: if there are no PH2 images under ``root``.
+        InvalidDataError: if images have no mask or masks no image.
+    """
+
+    url = "https://www.fc.up.pt/addi/ph2%20database.html"
+    licence = "No open licence: for research and education, on request from its authors."
+    citation = (
+        "T. Mendonca, P. M. Ferreira, J. S. Marques, A. R. S. Marcal, J. Rozeira: PH2 - A "
+        "dermoscopic image database for research and benchmarking. EMBC 2013."
+    )
+
+    def __init__(
+        self,
+        root: str | Path,
+        size: tuple[int, int] = (192, 256),
+        with_truth: bool = False,
+    ) -> None:
+        folder = self._find(Path(root))
+        cases = sorted(path for path in folder.iterdir() if re.fullmatch(r"IMD\d+", path.name))
+        pairs: list[Pair] = []
+        lonely: list[str] = []
+        for case in cases:
+            image = case / f"{case.name}_Dermoscopic_Image" / f"{case.name}.bmp"
+            mask = case / f"{case.name}_lesion" / f"{case.name}_lesion.bmp"
+            if image.is_file() and mask.is_file():
+                pairs.append(Pair(case.name, image, mask))
+            else:
+                lonely.append(str(mask if image.is_file() else image))
+        if lonely:
+            raise InvalidDataError(
+                f"{len(lonely)} of {len(cases)} PH2 cases lack a file: {shorten(lonely)}; "
+                "unpack the data set again."
+            )
+        if not pairs:
+            raise DatasetNotFoundError(f"{folder} holds no PH2 cases such as IMD002; {self._mend}")
+        super().__init__(pairs, size, with_truth)
+
+    _mend = (
+        "bring your own copy of PH2 and pass the folder 'PH2Dataset' that it unpacks to; "
+        f"see {url}."
+    )
+
+    @classmethod
+    def _find(cls, root: Path) -> Path:
+        for folder in (root / _FOLDER, root / "PH2Dataset" / _FOLDER, root):
+            if folder.is_dir() and folder.name == _FOLDER:
+                return folder
+        raise DatasetNotFoundError(f"There is no folder '{_FOLDER}' in {root}; {cls._mend}")

@@ -1,0 +1,65 @@
+"""What data sets give and what networks are fed."""
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+import torch
+from torch import Tensor
+from typing_extensions import NotRequired
+
+
+class Sample(TypedDict):
+    """One image and what is known about it.
+
+    Attributes:
+        image: float32 (3, H, W) in [0, 1], at the network's size.
+        mask: float32 (1, H, W) in {0, 1}, at the network's size; absent where there is no truth.
+        id: name of the image, such as ``ISIC_0012345``.
+        size: original height and width in pixels.
+        truth: uint8 (h, w), the mask file's untouched grey values 0..255 at the original size.
+    """
+
+    image: Tensor
+    mask: NotRequired[Tensor]
+    id: str
+    size: tuple[int, int]
+    truth: NotRequired[Tensor]
+
+
+class Batch(TypedDict):
+    """Samples side by side; ``truth`` stays a list, because original sizes differ.
+
+    Attributes:
+        image: float32 (N, 3, H, W) in [0, 1].
+        mask: float32 (N, 1, H, W) in {0, 1}; absent unless every sample has one.
+        id: N names.
+        size: N original (height, width).
+        truth: N uint8 tensors (h, w); absent unless every sample has one.
+    """
+
+    image: Tensor
+    mask: NotRequired[Tensor]
+    id: list[str]
+    size: list[tuple[int, int]]
+    truth: NotRequired[list[Tensor]]
+
+
+def collate_samples(samples: Sequence[Sample]) -> Batch:
+    """Put samples into one batch: images and masks stacked, the rest in lists.
+
+    Args:
+        samples: at least one sample, all with images of one size.
+
+    Returns:
+        The batch; ``mask`` and ``truth`` are there if every sample has them.
+    """
+    batch = Batch(
+        image=torch.stack([sample["image"] for sample in samples]),
+        id=[sample["id"] for sample in samples],
+        size=[sample["size"] for sample in samples],
+    )
+    if all("mask" in sample for sample in samples):
+        batch["mask"] = torch.stack([sample["mask"] for sample in samples])
+    if all("truth" in sample for sample in samples):
+        batch["truth"] = [sample["truth"] for sample in samples]
+    return batch

@@ -1,0 +1,88 @@
+"""What ``predict`` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+
+from lesionseg.data.reading import read_image
+from lesionseg.inference.outputs import save_map, save_mask, save_overlay, save_zip
+from lesionseg.models.base import Prediction
+from lesionseg.overlay import to_picture
+
+
+class MaskWriter(BasePredictionWriter):
+    """Writes each prediction at its image's original size, named as the challenge wants.
+
+    ``masks/<id>_segmentation.png`` in {0, 255}; on demand ``probabilities/<id>_probability.png``
+    and ``uncertainty/<id>_uncertainty.png`` (16 bit, 65535 is 1), ``overlays/<id>_overlay.png``
+    and ``submission.zip`` with the masks.
+
+    Args:
+        directory: Folder of the results; it is made.
+        probabilities: Write the probability maps, and the uncertainty where the model gives one.
+        overlays: Write each image with the predicted border in red.
+        zip: Pack the masks for submission.
+    """
+
+    def __init__(
+        self,
+        directory: str = "predictions",
+        probabilities: bool = False,
+        overlays: bool = True,
+        zip: bool = True,
+    ) -> None:
+        super().__init__(write_interval="batch")
+        self.directory = Path(directory)
+        self.probabilities = probabilities
+        self.overlays = overlays
+        self.zip = zip
+
+    def write_on_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: Sequence[Prediction],
+        batch_indices: Sequence[int] | None,
+        batch: dict[str, Any],
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        """Writes the files of one batch."""
+        dataset: Any = getattr(trainer.predict_dataloaders, "dataset", None)
+        paths = {pair.id: pair.image for pair in getattr(dataset, "pairs", [])}
+        for index, one in enumerate(prediction):
+            save_mask(one.mask, self._path("masks", one.id, "segmentation"))
+            if self.probabilities:
+                save_map(one.probability, self._path("probabilities", one.id, "probability"))
+                if one.uncertainty is not None:
+                    save_map(one.uncertainty, self._path("uncertainty", one.id, "uncertainty"))
+            if self.overlays:
+                if one.id in paths:
+                    image = read_image(paths[one.id])
+                else:  # drawn, not read: the batch holds the only copy
+                    height, width = one.mask.shape
+                    image = to_picture(batch["image"][index]).resize((width, height))
+                save_overlay(image, one.mask, self._path("overlays", one.id, "overlay"))
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Packs the masks of this data set's images and says where everything is."""
+        trainer.strategy.barrier("predictions are written")
+        if not trainer.is_global_zero:
+            return
+        dataset: Any = getattr(trainer.predict_dataloaders, "dataset", None)
+        ids = list(getattr(dataset, "ids", []))
+        print(f"Masks:    {self.directory / 'masks'}")
+        if self.overlays:
+            print(f"Overlays: {self.directory / 'overlays'}")
+        if self.zip and ids:
+            masks = [self._path("masks", one, "segmentation") for one in ids]
+            save_zip([mask for mask in masks if mask.exists()], self.directory / "submission.zip")
+            print(f"Zip:      {self.directory / 'submission.zip'}")
+
+    def _path(self, folder: str, name: str, suffix: str) -> Path:
+        return self.directory / folder / f"{name}_{suffix}.png"

@@ -1,0 +1,75 @@
+"""Pictures of the validation images while a model trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from PIL import Image
+
+from lesionseg.files import atomic_path
+from lesionseg.inference.postprocess import binarise, probabilities
+from lesionseg.overlay import TRUTH_COLOUR, contact_sheet, draw_outline, to_picture
+
+
+class OverlayLogger(Callback):
+    """After each validation, a contact sheet with the truth in green and the prediction in red.
+
+    It is written to ``overlays/epoch-000.png`` in the run's folder and, where TensorBoard logs,
+    shown there under ``val/overlays``.
+
+    Args:
+        images: How many of the first validation images are shown; 0 turns it off.
+        every_n_epochs: Epochs from one sheet to the next.
+    """
+
+    def __init__(self, images: int = 8, every_n_epochs: int = 1) -> None:
+        if images < 0 or every_n_epochs < 1:
+            raise ValueError("images must not be negative and every_n_epochs at least 1")
+        self.images = images
+        self.every_n_epochs = every_n_epochs
+        self._tiles: list[tuple[Image.Image, str]] = []
+
+    @rank_zero_only
+    def on_validation_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: dict[str, Any],
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Draws the first images."""
+        wanted = self.images - len(self._tiles)
+        if wanted <= 0 or trainer.sanity_checking or trainer.current_epoch % self.every_n_epochs:
+            return
+        with torch.no_grad():
+            predicted = binarise(probabilities(pl_module(batch["image"][:wanted])))
+        for index in range(len(predicted)):
+            picture = to_picture(batch["image"][index])
+            truth = batch["mask"][index, 0].bool().cpu().numpy()
+            picture = draw_outline(picture, truth, TRUTH_COLOUR)
+            picture = draw_outline(picture, predicted[index, 0].cpu().numpy())
+            self._tiles.append((picture, batch["id"][index]))
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Writes the sheet."""
+        if not self._tiles or trainer.log_dir is None:
+            return
+        sheet = contact_sheet(self._tiles)
+        self._tiles = []
+        name = f"epoch-{trainer.current_epoch:03d}.png"
+        with atomic_path(Path(trainer.log_dir) / "overlays" / name) as temporary:
+            sheet.save(temporary)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(
+                    "val/overlays", np.asarray(sheet), trainer.current_epoch, dataformats="HWC"
+                )

@@ -1,0 +1,102 @@
+"""What a test leaves behind: the scores, the per-image table, and the images worth looking at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_only
+from PIL import Image
+from torch.utils.data import Dataset
+
+from lesionseg.data import collate_samples
+from lesionseg.files import atomic_path
+from lesionseg.metrics.table import ScoreTable
+from lesionseg.models.base import SegmentationModule
+from lesionseg.overlay import TRUTH_COLOUR, contact_sheet, draw_outline, to_picture
+
+
+class ScoreReport(Callback):
+    """After a test: prints the six official scores, writes them and an overlay sheet.
+
+    ``scores.json`` and the per-image ``scores.csv`` and ``overlays.png`` (best, median and worst
+    images by Jaccard, truth in green, prediction in red) go to the run's folder.
+
+    Args:
+        directory: Where to write; None takes the run's folder.
+        images: How many images the sheet shows, a third each of best, median and worst; 0: none.
+    """
+
+    def __init__(self, directory: str | None = None, images: int = 12) -> None:
+        if images < 0:
+            raise ValueError(f"images must not be negative, got {images}")
+        self.directory = directory
+        self.images = images
+
+    @rank_zero_only
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prints and writes the report."""
+        assert isinstance(pl_module, SegmentationModule)
+        table = pl_module.test_table
+        if table is None:
+            return
+        directory = Path(self.directory or trainer.log_dir or ".")
+        table.to_csv(directory / "scores.csv")
+        with atomic_path(directory / "scores.json") as temporary:
+            temporary.write_text(table.to_json() + "\n")
+        print(table.render())
+        print(
+            f"Scores:   {directory / 'scores.json'} and, image by image, {directory / 'scores.csv'}"
+        )
+        dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
+        if self.images and hasattr(dataset, "ids"):
+            with atomic_path(directory / "overlays.png") as temporary:
+                overlay_sheet(pl_module, dataset, table, self.images).save(temporary)
+            print(f"Overlays: {directory / 'overlays.png'} (truth green, prediction red)")
+
+
+def overlay_sheet(
+    model: SegmentationModule, dataset: Dataset[Any], table: ScoreTable, images: int = 12
+) -> Image.Image:
+    """The best, median and worst images by Jaccard, each with truth and prediction outlined.
+
+    Args:
+        model: Predicts again; only these images are read.
+        dataset: Has ``ids``, and samples with ``mask``.
+        table: Of all images of the data set.
+        images: A third each of best, median and worst.
+    """
+    rows = max(1, images // 3)
+    jaccard = dict(zip(table.ids, table.scores["jaccard"], strict=True))
+    chosen = [
+        (group, name)
+        for group, names in (
+            ("best", table.best(rows)),
+            ("median", table.median(rows)),
+            ("worst", table.worst(rows)),
+        )
+        for name in names
+    ]
+    tiles = []
+    for group, name in chosen:
+        picture = _picture(model, dataset, name)
+        tiles.append((picture, f"{group}  {name}  J {jaccard[name]:.3f}"))
+    return contact_sheet(tiles, columns=rows)
+
+
+def _picture(model: SegmentationModule, dataset: Any, name: str) -> Image.Image:
+    ids: Sequence[str] = dataset.ids
+    sample = dataset[ids.index(name)]
+    batch = collate_samples([sample])
+    batch["image"] = batch["image"].to(model.device)
+    batch["size"] = [(sample["image"].shape[1], sample["image"].shape[2])]
+    with torch.no_grad():
+        prediction = model.predict_step(dict(batch))[0]
+    picture = draw_outline(
+        to_picture(sample["image"]), sample["mask"][0].bool().numpy(), TRUTH_COLOUR
+    )
+    return draw_outline(picture, prediction.mask.cpu().numpy())

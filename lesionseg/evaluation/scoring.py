@@ -1,0 +1,272 @@
+"""Score a folder or zip of predicted masks as the official scorer does.
+
+Source: ``isic-challenge-scoring`` 5, its ``segmentation`` command. What it accepts is accepted
+here with the same numbers, what it refuses is refused, with these exceptions:
+
+- zips may stand where it takes folders, and truth and prediction may be of different kind;
+- in the truth, superpixels, CSV files and what operating systems leave behind are passed over
+  (it stops at them);
+- two truth masks of one image are refused (it counts the image twice), and so are two files of the
+  same name in different folders of one zip (it scores the last).
+"""
+
+import argparse
+import logging
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lesionseg.errors import InvalidDataError, LesionsegError
+from lesionseg.evaluation.mask_source import Entry, MaskSource, open_source
+
+# numpy, Pillow and the score table are imported where they are used: the program's --help is quick.
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from lesionseg.metrics.table import ScoreTable
+
+_logger = logging.getLogger(__name__)
+
+_NAMED = 3  # how many offenders a message names before it only counts
+_IMAGE_ID = re.compile(r"ISIC_([0-9]{7})")
+_IMAGE_NUMBER = re.compile(r"(?=([0-9]{7}))")  # overlapping, as "number in file name" is
+_ATTRIBUTE = re.compile(r"attribute_([a-z_]+)")
+_NOT_TRUTH = re.compile(
+    r"LICENSE\.txt|ATTRIBUTION\.txt|.*\.csv|.*_superpixels\.png|\.DS_Store|\._.*|Thumbs\.db"
+    r"|desktop\.ini",
+    re.IGNORECASE,
+)
+
+
+class _Pair(NamedTuple):
+    name: str
+    truth: Entry
+    prediction: Entry
+
+
+def score_predictions(truth: Path, prediction: Path, *, progress: bool = False) -> "ScoreTable":
+    """Score predicted masks against the truth, exactly as the official scorer.
+
+    A prediction belongs to the truth mask ``ISIC_0012345...`` if its file name holds the number
+    ``0012345``. Predictions of images without a truth are left out, as the official scorer does,
+    with a warning in the log. Masks are grey (or 1-bit) images of any format that Pillow reads;
+    grey values > 128 are lesion. Only one pair is in memory at a time.
+
+    Masks of dermoscopic attributes (``ISIC_0012345_attribute_globules.png``) are scored one by one,
+    and named with their attribute.
+
+    Args:
+        truth: Folder, or zip, of the true masks.
+        prediction: Folder, or zip, of one mask per true mask, of the same height and width.
+        progress: Show a progress bar on stderr.
+
+    Returns:
+        The table of all images, by rising file name of the truth.
+
+    Raises:
+        DatasetNotFoundError: If a path does not exist.
+        InvalidDataError: If a mask is missing, doubled, of another size, not grey or not readable,
+            or there are none; the message names the file and the mend.
+    """
+    import numpy as np
+    from tqdm import tqdm
+
+    from lesionseg.metrics.official import confusion_counts
+    from lesionseg.metrics.table import ScoreTable
+
+    with (
+        open_source(Path(truth), "ground truth") as truths,
+        open_source(Path(prediction), "prediction") as predictions,
+    ):
+        pairs = _pair(truths, predictions)
+        counts = []
+        for pair in tqdm(pairs, desc="score", unit="image", disable=not progress, file=sys.stderr):
+            true_mask = _load(truths, pair.truth)
+            mask = _load(predictions, pair.prediction)
+            if mask.shape != true_mask.shape:
+                raise InvalidDataError(
+                    f"{pair.prediction.location} in {predictions.path} is {_size(mask)}, its truth "
+                    f"{_size(true_mask)}; resize the prediction to the truth's size."
+                )
+            counts.append(confusion_counts(mask, true_mask))
+    return ScoreTable([pair.name for pair in pairs], np.array(counts, dtype=np.int64))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``lesionseg score`` to its parser."""
+    parser.description = (
+        "Score predicted masks as the ISIC challenges do. TRUTH and PREDICTION are folders or "
+        "zips; masks are paired by the seven-digit number in their file names."
+    )
+    parser.add_argument("truth", metavar="TRUTH", type=Path, help="folder or zip of the true masks")
+    parser.add_argument(
+        "prediction", metavar="PREDICTION", type=Path, help="folder or zip of the predicted masks"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        choices=["table", "json"],
+        default="table",
+        help="what to print (default: %(default)s); json has the official scorer's keys and more",
+    )
+    parser.add_argument(
+        "--csv", metavar="FILE", type=Path, help="also write counts and scores of every image here"
+    )
+    parser.add_argument(
+        "--aggregation",
+        choices=["image", "pooled"],
+        default="image",
+        help="mean over images, which is official, or all pixels together (default: %(default)s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``lesionseg score`` and return its exit code.
+
+    Raises:
+        LesionsegError: If the masks cannot be scored or the CSV cannot be written.
+    """
+    csv: Path | None = arguments.csv
+    if csv is not None and csv.is_dir():
+        # Said before the scoring, which may take minutes.
+        raise LesionsegError(f"{csv} is a folder; give the CSV file's own name.")
+    table = score_predictions(arguments.truth, arguments.prediction, progress=sys.stderr.isatty())
+    if csv is not None:
+        table.to_csv(csv)
+    if arguments.output == "json":
+        print(table.to_json(arguments.aggregation))
+    else:
+        print(table.render(arguments.aggregation))
+    return 0
+
+
+def _pair(truths: MaskSource, predictions: MaskSource) -> list[_Pair]:
+    """Find the prediction of each true mask; report everything amiss of one kind at once."""
+    named = _named_truths(truths)
+    by_number: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in predictions.entries:
+        for number in set(_IMAGE_NUMBER.findall(entry.stem)):
+            by_number[number].append(entry)
+    if not by_number:
+        raise InvalidDataError(
+            f"{predictions.path} holds no prediction: no file name in it has the seven-digit "
+            "number of an image; name the masks like ISIC_0012345_segmentation.png"
+            f"{_subfolder_hint(predictions)}."
+        )
+    pairs, missing, doubled = [], [], []
+    for name, truth in named.items():
+        number, attribute = _identify(truth)
+        found = [e for e in by_number.get(number, []) if attribute in e.stem]
+        if not found:
+            missing.append(name)
+        elif len(found) > 1:
+            doubled.append(f"{name} ({_some([e.location for e in found], 'and')})")
+        else:
+            pairs.append(_Pair(name, truth, found[0]))
+    if missing:
+        raise InvalidDataError(
+            f"{predictions.path} has no prediction for {_some(missing)}, "
+            f"{len(missing)} of {len(named)} images; predict every image of the truth."
+        )
+    if doubled:
+        raise InvalidDataError(
+            f"{predictions.path} has more than one prediction for {_some(doubled)}; "
+            "leave one file for each image."
+        )
+    used = {pair.prediction for pair in pairs}
+    unused = [e.name for found in by_number.values() for e in found if e not in used]
+    if unused:
+        unused = sorted(set(unused))
+        _logger.warning(
+            "%d predictions have no ground truth and are left out: %s", len(unused), _some(unused)
+        )
+    return pairs
+
+
+def _named_truths(truths: MaskSource) -> dict[str, Entry]:
+    named: dict[str, Entry] = {}
+    for entry in truths.entries:
+        if _NOT_TRUTH.fullmatch(entry.name):
+            continue
+        if not _IMAGE_ID.search(entry.stem):
+            raise InvalidDataError(
+                f"{entry.location} in {truths.path} is not a true mask: its name has no ISIC_ and "
+                f"seven digits; move it elsewhere{_subfolder_hint(truths)}."
+            )
+        number, attribute = _identify(entry)
+        name = f"ISIC_{number}" + (f"_attribute_{attribute}" if attribute else "")
+        if name in named:
+            raise InvalidDataError(
+                f"{truths.path} has two true masks of {name}, {named[name].location} and "
+                f"{entry.location}; leave one."
+            )
+        named[name] = entry
+    if not named:
+        raise InvalidDataError(
+            f"{truths.path} holds no true mask; give the folder or zip with the files named like "
+            "ISIC_0012345_segmentation.png."
+        )
+    return named
+
+
+def _identify(truth: Entry) -> tuple[str, str]:
+    """Return a true mask's image number, and its attribute ("" where it is a lesion's mask)."""
+    image = _IMAGE_ID.search(truth.stem)
+    attribute = _ATTRIBUTE.search(truth.stem)
+    assert image is not None
+    return image[1], attribute[1] if attribute else ""
+
+
+def _load(source: MaskSource, entry: Entry) -> "npt.NDArray[np.uint8]":
+    """Return a mask's grey values, uint8 (height, width)."""
+    import numpy as np
+    from PIL import Image
+
+    place = f"{entry.location} in {source.path}"
+    content = source.read(entry)
+    try:
+        with Image.open(BytesIO(content)) as image:
+            image.load()
+            mode = image.mode
+            if mode == "1":
+                image = image.convert("L")
+            mask: npt.NDArray[Any] = np.asarray(image)
+    except MemoryError:
+        raise
+    # Pillow's decoders raise errors of many kinds at broken files, even SyntaxError.
+    except Exception as error:
+        reason = "" if "BytesIO" in str(error) else f" ({error})"
+        raise InvalidDataError(
+            f"{place} is not a readable image{reason}; write it again as an 8-bit grey PNG."
+        ) from error
+    if mode not in ("1", "L"):
+        raise InvalidDataError(
+            f"{place} is not a mask: its mode is {mode}, not one grey channel; "
+            "write it as an 8-bit grey PNG."
+        )
+    return mask
+
+
+def _size(mask: "npt.NDArray[np.uint8]") -> str:
+    height, width = mask.shape
+    return f"{height} pixels high and {width} wide"
+
+
+def _some(names: Sequence[str], last: str = "") -> str:
+    """Return the first few names, and how many more there are."""
+    rest = len(names) - _NAMED
+    if rest > 0:
+        return f"{', '.join(names[:_NAMED])} and {rest} more"
+    return f" {last} ".join(names) if last else ", ".join(names)
+
+
+def _subfolder_hint(source: MaskSource) -> str:
+    """Return where the masks may be if they are not here: in a subfolder."""
+    folders: Iterable[Path] = (source.path / e.location for e in source.entries)
+    found = next((path for path in folders if path.is_dir()), None)
+    return f", or give the folder {found}" if found else ""

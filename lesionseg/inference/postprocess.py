@@ -1,0 +1,67 @@
+"""From a network's logits to masks at the images' original sizes, in one place.
+
+Validation curves aside, everything that yields a mask (test, predict, ``segment``) goes through
+these functions in this order: sigmoid, resize of the *probabilities* to the original size,
+threshold, {0, 255}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """Sigmoid in fp32, whatever the precision of the network.
+
+    Args:
+        logits: (N, 1, H, W), any floating dtype.
+
+    Returns:
+        float32 (N, 1, H, W) in [0, 1].
+    """
+    return torch.sigmoid(logits.float())
+
+
+def restore_sizes(maps: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """Resizes each map bilinearly to the size of its original image.
+
+    Args:
+        maps: float32 (N, 1, H, W).
+        sizes: N original sizes, (height, width) in pixels.
+
+    Returns:
+        N tensors float32 (height, width). A map that already has its size is returned unchanged.
+
+    Raises:
+        ValueError: There are not as many sizes as maps.
+    """
+    if len(sizes) != len(maps):
+        raise ValueError(f"{len(maps)} maps but {len(sizes)} sizes; give one (height, width) each")
+    return [
+        one[0]
+        if tuple(one.shape[-2:]) == tuple(size)
+        else F.interpolate(one[None], size=tuple(size), mode="bilinear", antialias=True)[0, 0]
+        for one, size in zip(maps, sizes, strict=True)
+    ]
+
+
+def binarise(probability: Tensor, threshold: float = 0.5) -> Tensor:
+    """The mask: True where the probability exceeds ``threshold``.
+
+    Args:
+        probability: Any shape, in [0, 1].
+        threshold: In [0, 1].
+    """
+    return probability > threshold
+
+
+def to_grey(mask: Tensor) -> npt.NDArray[np.uint8]:
+    """A boolean mask (height, width) as the challenge's grey values, uint8 in {0, 255}."""
+    grey: npt.NDArray[np.uint8] = mask.cpu().numpy().astype(np.uint8) * np.uint8(255)
+    return grey

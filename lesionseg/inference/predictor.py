@@ -1,0 +1,110 @@
+"""A trained network with what it needs to be used: its size and its threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from lesionseg.data.reading import resize_image
+from lesionseg.errors import CheckpointError
+from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
+from lesionseg.networks import create_network
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What a network says of one image, at the image's size.
+
+    Attributes:
+        mask: bool (height, width).
+        probability: float32 (height, width) in [0, 1].
+    """
+
+    mask: Tensor
+    probability: Tensor
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A network that takes whole photographs.
+
+    Attributes:
+        network: Images (1, 3, H, W) in [0, 1] in, logits (1, 1, H, W) out; in eval mode.
+        size: (height, width) at which images are fed to it.
+        threshold: A pixel is lesion where its probability exceeds this.
+        device: Where it runs.
+    """
+
+    network: nn.Module
+    size: tuple[int, int]
+    threshold: float = 0.5
+    device: torch.device | str = "cpu"
+
+    @torch.inference_mode()
+    def __call__(self, image: Image.Image) -> Segmentation:
+        """Segments one RGB image of any size."""
+        pixels = resize_image(image.convert("RGB"), self.size).float() / 255
+        maps = probabilities(self.network(pixels[None].to(self.device)))
+        probability = restore_sizes(maps, [(image.height, image.width)])[0].cpu()
+        return Segmentation(mask=binarise(probability, self.threshold), probability=probability)
+
+
+def load_predictor(path: str | Path, device: str | torch.device = "cpu") -> Predictor:
+    """Rebuilds the plain network of a checkpoint; needs no Lightning, data or network connection.
+
+    Args:
+        path: A checkpoint of any model of this package.
+        device: Where to run, such as ``"cuda"``.
+
+    Raises:
+        CheckpointError: The file is absent, broken, or no checkpoint of this package.
+    """
+    checkpoint = read_checkpoint(path)
+    about = checkpoint.get("lesionseg")
+    if not isinstance(about, dict) or about.get("network") is None:
+        raise CheckpointError(
+            f"{path} is a checkpoint, but not of a lesionseg model with a registered network; "
+            "load it with its own class's load_from_checkpoint and pass the model."
+        )
+    network = create_network(about["network"]["name"], **about["network"]["arguments"])
+    prefix = "network."
+    weights = {
+        key.removeprefix(prefix): value
+        for key, value in checkpoint["state_dict"].items()
+        if key.startswith(prefix)
+    }
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"the weights in {path} do not fit its network {about['network']['name']!r}: {error}"
+        ) from error
+    height, width = about["size"]
+    return Predictor(
+        network.to(device).eval(), (height, width), about["threshold"], device
+    )
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """A checkpoint's contents on the CPU, read with ``weights_only=True``.
+
+    Raises:
+        CheckpointError: There is no such file, or it is not a checkpoint.
+    """
+    if not Path(path).is_file():
+        raise CheckpointError(f"there is no checkpoint {path}; check the path.")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+            raise ValueError("it holds no state_dict")
+    except Exception as error:
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint; it may be cut off or something else "
+            f"({type(error).__name__})."
+        ) from error
+    return checkpoint

@@ -1,0 +1,70 @@
+"""The short way from a photograph to a mask, for notebooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lesionseg.data.reading import read_image
+from lesionseg.inference.predictor import Predictor, Segmentation, load_predictor
+from lesionseg.overlay import to_picture
+
+if TYPE_CHECKING:
+    from lesionseg.models import SegmentationModule
+
+
+def segment(
+    image: str | Path | Image.Image | np.ndarray[Any, Any] | Tensor,
+    model: str | Path | Predictor | SegmentationModule,
+) -> Segmentation:
+    """Segments one image.
+
+    Args:
+        image: A path, a PIL image, an array (height, width, 3) that is uint8 or floating point in
+            [0, 1], or a tensor (3, height, width) of either kind.
+        model: A checkpoint's path (read anew at each call; keep a
+            :func:`~lesionseg.inference.load_predictor` for many images), a predictor, or a model.
+
+    Returns:
+        Mask and probability at the image's size. A model is put back into its mode afterwards.
+
+    Raises:
+        InvalidDataError: The image cannot be read.
+        CheckpointError: The checkpoint cannot be used.
+        ValueError: The array or tensor is not an image.
+    """
+    picture = _to_image(image)
+    if isinstance(model, (str, Path)):
+        return load_predictor(model)(picture)
+    if isinstance(model, Predictor):
+        return model(picture)
+    training = model.network.training
+    try:
+        predictor = Predictor(model.network.eval(), model.size, model.threshold, model.device)
+        return predictor(picture)
+    finally:
+        model.network.train(training)
+
+
+def _to_image(image: str | Path | Image.Image | np.ndarray[Any, Any] | Tensor) -> Image.Image:
+    if isinstance(image, (str, Path)):
+        return read_image(image)
+    if isinstance(image, Image.Image):
+        return image.convert("RGB")
+    if not isinstance(image, Tensor):
+        image = torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0)
+    if image.ndim != 3 or image.shape[0] != 3:
+        raise ValueError(
+            "an image is an array (height, width, 3) or a tensor (3, height, width); "
+            f"got {tuple(image.shape)} (channels first)"
+        )
+    if image.dtype == torch.uint8:
+        return to_picture(image / 255)
+    if not image.is_floating_point() or image.min() < 0 or image.max() > 1:
+        raise ValueError("an image is uint8, or floating point in [0, 1]; divide it by its maximum")
+    return to_picture(image)

@@ -1,0 +1,27 @@
+"""Losses on logits, per image, computed in float32 whatever the precision of the network."""
+
+from lesionseg.losses.adversarial import AdversarialLoss, adversarial_loss
+from lesionseg.losses.factory import create_loss, loss_names
+from lesionseg.losses.joint import JointLoss, joint_loss
+from lesionseg.losses.lovasz import LovaszHingeLoss, lovasz_hinge_loss
+from lesionseg.losses.overlap import (
+    SoftDiceLoss,
+    SoftJaccardLoss,
+    soft_dice_loss,
+    soft_jaccard_loss,
+)
+
+__all__ = [
+    "AdversarialLoss",
+    "JointLoss",
+    "LovaszHingeLoss",
+    "SoftDiceLoss",
+    "SoftJaccardLoss",
+    "adversarial_loss",
+    "create_loss",
+    "joint_loss",
+    "loss_names",
+    "lovasz_hinge_loss",
+    "soft_dice_loss",
+    "soft_jaccard_loss",
+]

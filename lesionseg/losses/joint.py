@@ -1,0 +1,59 @@
+"""ASNet's joint loss."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lesionseg.losses.overlap import soft_dice_loss
+from lesionseg.losses.precision import autocast_off, per_image
+
+
+def joint_loss(
+    logits: Tensor, target: Tensor, positive_only: bool = False, smooth: float = 1.0
+) -> Tensor:
+    """Half the cross-entropy plus the soft Dice loss.
+
+    Args:
+        logits: Floating (N, 1, H, W).
+        target: The same shape, values in {0, 1}.
+        positive_only: Keep only the cross-entropy's term of the lesion, ``-T log P``, averaged over
+            all pixels, as the equation prints it.
+        smooth: See :func:`~lesionseg.losses.soft_dice_loss`.
+
+    Returns:
+        A scalar, at least 0.
+
+    Raises:
+        ValueError: If the shapes differ.
+
+    Source: ASNet, equation 3. As printed it takes the logarithm of the truth; here prediction and
+    truth are put right. Chosen where it is silent: the whole binary cross-entropy, averaged
+    over the pixels, and Dice on each image's sums with the constant 1 added.
+    """
+    with autocast_off(logits):
+        flat, truth = per_image(logits, target)
+        if positive_only:
+            entropy = -(truth * F.logsigmoid(flat)).mean()
+        else:
+            entropy = F.binary_cross_entropy_with_logits(flat, truth)
+        return 0.5 * entropy + soft_dice_loss(logits, target, smooth)
+
+
+class JointLoss(nn.Module):
+    """Module of :func:`joint_loss`."""
+
+    def __init__(self, positive_only: bool = False, smooth: float = 1.0) -> None:
+        super().__init__()
+        if smooth <= 0:
+            raise ValueError(
+                f"smooth must be greater than 0, or an empty image divides by 0; got {smooth}"
+            )
+        self.positive_only = positive_only
+        self.smooth = smooth
+
+    def extra_repr(self) -> str:
+        """Show the arguments."""
+        return f"positive_only={self.positive_only}, smooth={self.smooth}"
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of a batch."""
+        return joint_loss(logits, target, self.positive_only, self.smooth)

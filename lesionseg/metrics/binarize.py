@@ -1,0 +1,95 @@
+"""From masks and probabilities of any permitted dtype to bool, by the official rule."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lesionseg.metrics.official import GREY_THRESHOLD
+
+Masks = Tensor | Sequence[Tensor]
+
+
+def binarize(masks: Masks, name: str) -> Tensor | list[Tensor]:
+    """Return bool masks without their channel dimension.
+
+    bool is taken as it is; floating point is a probability, > 0.5 is lesion; uint8 is a grey
+    value, > 128 is lesion; other integers must be 0 or 1.
+
+    Args:
+        masks: Tensor (N, 1, H, W) or (N, H, W), or a sequence of N tensors (1, H, W) or (H, W)
+            whose sizes may differ.
+        name: What the masks are, for error messages.
+
+    Returns:
+        Bool tensor (N, H, W), or a list of N bool tensors (H, W).
+
+    Raises:
+        ValueError: If a shape, a dtype or a value is not permitted; uint8 masks whose largest
+            value is 1 are not, because they are probably {0, 1} masks.
+    """
+    if isinstance(masks, Tensor):
+        if masks.ndim == 4 and masks.shape[1] == 1:
+            masks = masks[:, 0]
+        if masks.ndim != 3:
+            raise ValueError(
+                f"{name} has shape {tuple(masks.shape)}; pass (N, 1, H, W) or (N, H, W), "
+                "or a list of (H, W) masks"
+            )
+        _check_values([masks], name)
+        return _to_bool(masks)
+    planes = [_plane(mask, name) for mask in masks]
+    _check_values(planes, name)
+    return [_to_bool(mask) for mask in planes]
+
+
+def _plane(mask: Tensor, name: str) -> Tensor:
+    if not isinstance(mask, Tensor):
+        raise ValueError(f"{name} holds a {type(mask).__name__}; pass tensors")
+    if mask.ndim == 3 and mask.shape[0] == 1:
+        mask = mask[0]
+    if mask.ndim != 2:
+        raise ValueError(
+            f"{name} holds a mask of shape {tuple(mask.shape)}; pass (1, H, W) or (H, W)"
+        )
+    return mask
+
+
+def _to_bool(mask: Tensor) -> Tensor:
+    if mask.dtype == torch.bool:
+        return mask
+    if mask.dtype == torch.uint8:
+        return mask > GREY_THRESHOLD
+    return mask > 0.5
+
+
+def _check_values(masks: Sequence[Tensor], name: str) -> None:
+    """Check the range of all masks of one update together: one wait for the device, not one each.
+
+    A single grey mask may happen to have 1 as its largest value; a whole batch will not.
+    """
+    masks = [mask for mask in masks if mask.numel() and mask.dtype != torch.bool]
+    for dtype in {mask.dtype for mask in masks}:
+        if dtype.is_complex:
+            raise ValueError(f"{name} is complex; pass bool, uint8, 0/1 integers or probabilities")
+        ranges = torch.stack(
+            [torch.stack(torch.aminmax(mask.detach())) for mask in masks if mask.dtype == dtype]
+        )
+        low, high = ranges[:, 0].min().item(), ranges[:, 1].max().item()
+        if dtype == torch.uint8:
+            if high == 1:
+                raise ValueError(
+                    f"{name} is uint8 and its largest value is 1, where grey values 0 to 255 are "
+                    "expected (lesion > 128); it is probably a {0, 1} mask: pass .bool()"
+                )
+        elif not (low >= 0 and high <= 1):  # also true for NaN
+            found = f"values from {low:g} to {high:g}"
+            if dtype.is_floating_point:
+                raise ValueError(
+                    f"{name} has {found}, where probabilities in [0, 1] are expected; "
+                    "apply torch.sigmoid to logits"
+                )
+            raise ValueError(
+                f"{name} is {dtype} with {found}; pass bool, 0/1 integers, "
+                "or .to(torch.uint8) for grey values"
+            )

@@ -1,0 +1,8 @@
+"""LightningModules: a network, its loss and its optimizer, ready for a Trainer."""
+
+from lesionseg.models.asnet import ASNet
+from lesionseg.models.base import Prediction, SegmentationModule
+from lesionseg.models.mobilegan import MobileGAN
+from lesionseg.models.segmenter import Segmenter
+
+__all__ = ["ASNet", "MobileGAN", "Prediction", "SegmentationModule", "Segmenter"]

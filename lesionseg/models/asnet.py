@@ -1,0 +1,98 @@
+"""ASNet as its paper trains it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lesionseg.data.recipe import Recipe
+from lesionseg.models.optimisation import OptimizerName, ScheduleName
+from lesionseg.models.supervised import SupervisedModule
+from lesionseg.networks import create_network
+
+
+class ASNet(SupervisedModule):
+    """ASNet: ResNet34, adaptive scale module, U-shaped decoder (30,652,774 parameters).
+
+    The defaults are the paper's: SGD at 0.01 with momentum 0.9 and weight decay 1e-4, poly learning
+    rate of power 0.9, joint loss, 192 x 256 pixels, batches of 12, left-right flips.
+
+    Source: Zhu et al., "ASNet: An adaptive scale network for skin lesion segmentation in
+    dermoscopy images", SPIE Medical Imaging 2020, sections 2.1 to 2.5.
+
+    Where the paper is silent: the poly schedule steps once an epoch, and 80 epochs (the recipe's
+    ``trainer.max_epochs``) are those of the same group's related network. Equation 3 as printed
+    takes the logarithm of the ground truth; ``loss="joint"`` is 0.5 BCE + (1 - Dice),
+    ``"joint-positive"`` the printed positive-only cross-entropy with its arguments put right. The
+    encoder starts from scratch unless ``encoder_weights="imagenet"`` (the paper's) is asked for,
+    so that nothing is downloaded unasked.
+
+    Args:
+        adaptive_scale: False leaves out the adaptive scale module (Table 2, "Baseline").
+        dilations: Of the three branches; (1, 1, 1) is Table 2's "w/o DI".
+        fusion: ``"attention"`` (scale-aware modules) or ``"sum"`` (Table 2, "w/o SA").
+        share_fusion: One scale-aware module used twice instead of two.
+        residual: ``"convex"``: beta * f + (1 - beta) * x; ``"additive"``: beta * f + x.
+        wide_decoder: Residual blocks in the decoder (Table 2, "Baseline-Wide").
+        encoder_weights: None, ``"imagenet"``, or a local file of torchvision's ResNet34.
+        loss: See :class:`SupervisedModule`, also for the rest.
+        optimizer: ``"sgd"``, ``"adam"`` or ``"adamw"``.
+        learning_rate: Basic (poly, constant) or peak (one-cycle) learning rate.
+        momentum: SGD's momentum; Adam's first beta.
+        weight_decay: L2 penalty (decoupled for AdamW).
+        schedule: ``"poly"``, ``"one-cycle"`` or ``"constant"``.
+        power: The power of ``"poly"``.
+        size: (height, width) at which images are fed; None: 192 x 256.
+        threshold: A pixel is lesion where its probability exceeds this.
+        compile: Compile the network with ``torch.compile``.
+
+    Raises:
+        ValueError: An argument is out of range.
+        CheckpointError: The encoder's weights cannot be had.
+    """
+
+    recipe = Recipe(size=(192, 256), batch_size=12, augmentation=("horizontal_flip",))
+
+    def __init__(
+        self,
+        adaptive_scale: bool = True,
+        dilations: tuple[int, int, int] = (1, 2, 4),
+        fusion: Literal["attention", "sum"] = "attention",
+        share_fusion: bool = False,
+        residual: Literal["convex", "additive"] = "convex",
+        wide_decoder: bool = False,
+        encoder_weights: str | None = None,
+        loss: str = "joint",
+        optimizer: OptimizerName = "sgd",
+        learning_rate: float = 0.01,
+        momentum: float = 0.9,
+        weight_decay: float = 1e-4,
+        schedule: ScheduleName = "poly",
+        power: float = 0.9,
+        size: tuple[int, int] | None = None,
+        threshold: float = 0.5,
+        compile: bool = False,
+    ) -> None:
+        network = create_network(
+            "asnet",
+            adaptive_scale=adaptive_scale,
+            dilations=dilations,
+            fusion=fusion,
+            share_fusion=share_fusion,
+            residual=residual,
+            wide_decoder=wide_decoder,
+            encoder_weights=encoder_weights,
+        )
+        super().__init__(
+            network,
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            power=power,
+            size=size,
+            threshold=threshold,
+            compile=compile,
+        )
+        self.save_hyperparameters()

@@ -1,0 +1,195 @@
+"""What every model shares: scores, prediction at the original size, checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from lesionseg._version import __version__
+from lesionseg.data.recipe import Recipe
+from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
+from lesionseg.metrics import ISICScore
+from lesionseg.metrics.table import ScoreTable
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image, at the image's original size.
+
+    Attributes:
+        id: The image's id.
+        probability: float32 (height, width) in [0, 1].
+        mask: bool (height, width), the probability above the model's threshold.
+        uncertainty: float32 (height, width), the standard deviation of the probability over
+            Monte-Carlo samples; None for a model that draws none.
+    """
+
+    id: str
+    probability: Tensor
+    mask: Tensor
+    uncertainty: Tensor | None = None
+
+
+class SegmentationModule(LightningModule):
+    """Base of the LightningModules: a plain network inside, the official score outside.
+
+    Batches are those of :func:`lesionseg.data.collate_samples`. Validation is scored at the
+    network's size; test and predict at the original size (see
+    :mod:`lesionseg.inference.postprocess`).
+
+    Args:
+        network: Images (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; made by
+            :func:`lesionseg.networks.create_network`.
+        size: (height, width) at which images are fed; None takes the paper's. A fit records the
+            size that it really trained at, so that a checkpoint knows it.
+        threshold: A pixel is lesion where its probability exceeds this.
+        compile: Compile the inner network with ``torch.compile`` (in place, so that the names in a
+            checkpoint stay as they are).
+
+    Raises:
+        ValueError: ``size`` or ``threshold`` is out of range.
+    """
+
+    recipe: Recipe = Recipe(size=(192, 256), batch_size=12, augmentation=("horizontal_flip",))
+    #: Hyperparameters that ask for weights from outside; a checkpoint holds weights, not these.
+    outside_weights: ClassVar[tuple[str, ...]] = ("encoder_weights",)
+
+    def __init__(
+        self,
+        network: nn.Module,
+        size: tuple[int, int] | None = None,
+        threshold: float = 0.5,
+        compile: bool = False,
+    ) -> None:
+        super().__init__()
+        if size is not None and (len(size) != 2 or min(size) < 1):
+            raise ValueError(f"size must be (height, width) in pixels, got {size}")
+        if not 0.0 < threshold < 1.0:
+            raise ValueError(f"threshold must lie between 0 and 1, got {threshold}")
+        self.network = network
+        self.threshold = threshold
+        self.recipe = type(self).recipe._replace(size=tuple(size or type(self).recipe.size))
+        self.validation_score = ISICScore()
+        self.test_score = ISICScore()
+        self.test_table: ScoreTable | None = None
+        if compile:
+            self.network.compile()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) at which images are fed to the network."""
+        return self.recipe.size
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits (N, 1, H, W) of images float (N, 3, H, W) in [0, 1]."""
+        logits: Tensor = self.network(image)
+        return logits
+
+    def predict_maps(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Probability and, where the model has one, uncertainty; both float32 (N, 1, H, W)."""
+        return probabilities(self(image)), None
+
+    # -- training ------------------------------------------------------------------------------
+
+    def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Records the size that the network is trained at."""
+        height, width = batch["image"].shape[-2:]
+        self.recipe = self.recipe._replace(size=(height, width))
+
+    def validation_loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """The loss that is logged as ``val/loss``; a scalar."""
+        raise RuntimeError(f"{type(self).__name__} does not define validation_loss")
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Scores a batch at the network's size."""
+        logits = self(batch["image"])
+        loss = self.validation_loss(logits, batch["mask"])
+        self.log("val/loss", loss, batch_size=len(logits), sync_dist=True)
+        self.validation_score.update(
+            binarise(probabilities(logits), self.threshold), batch["mask"].bool(), batch["id"]
+        )
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the six official scores of the validation images."""
+        scores = {f"val/{name}": value.float() for name, value in self._scores().items()}
+        self.log_dict(scores, sync_dist=True)
+        self.log("val_jaccard", scores["val/jaccard"], prog_bar=True, logger=False, sync_dist=True)
+        self.validation_score.reset()
+
+    def _scores(self) -> dict[str, Tensor]:
+        scores: dict[str, Tensor] = self.validation_score.compute()
+        return scores
+
+    # -- test and predict ----------------------------------------------------------------------
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Scores a batch at the original size against the untouched truth."""
+        maps, _ = self.predict_maps(batch["image"])
+        truth = batch.get("truth")
+        if truth is None:  # a data set without originals: the network's size is all there is
+            truth = list(batch["mask"][:, 0].bool())
+        restored = restore_sizes(maps, [tuple(one.shape[-2:]) for one in truth])
+        masks = [binarise(one, self.threshold) for one in restored]
+        self.test_score.update(masks, truth, batch["id"])
+
+    def on_test_epoch_end(self) -> None:
+        """Logs the six official scores and keeps the per-image table as ``test_table``."""
+        scores = {
+            f"test/{name}": value.float() for name, value in self.test_score.compute().items()
+        }
+        self.log_dict(scores, sync_dist=True)
+        self.test_table = self.test_score.table()
+        self.test_score.reset()
+
+    def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> list[Prediction]:
+        """Masks and probabilities of a batch, each at its image's original size."""
+        maps, uncertainty = self.predict_maps(batch["image"])
+        probability = restore_sizes(maps, batch["size"])
+        spread: list[Tensor] | list[None] = [None] * len(probability)
+        if uncertainty is not None:
+            spread = restore_sizes(uncertainty, batch["size"])
+        return [
+            Prediction(id=one, probability=p, mask=binarise(p, self.threshold), uncertainty=u)
+            for one, p, u in zip(batch["id"], probability, spread, strict=True)
+        ]
+
+    # -- checkpoints ---------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Makes the checkpoint stand alone.
+
+        Names the class and the trained size, forgets where pretrained weights came from (it holds
+        the weights), drops the prefix that a wrapping ``torch.compile`` leaves, and says under
+        ``lesionseg`` how to rebuild the plain network without Lightning.
+        """
+        cls = type(self)
+        hyper_parameters = checkpoint.setdefault("hyper_parameters", {})
+        hyper_parameters["_class_path"] = f"{cls.__module__}.{cls.__qualname__}"
+        hyper_parameters["size"] = list(self.size)
+        _forget(hyper_parameters, self.outside_weights)
+        checkpoint["state_dict"] = {
+            key.replace("_orig_mod.", ""): value for key, value in checkpoint["state_dict"].items()
+        }
+        spec = getattr(getattr(self.network, "_orig_mod", self.network), "spec", None)
+        if spec is not None:
+            spec = {"name": spec["name"], "arguments": dict(spec["arguments"])}
+            _forget(spec["arguments"], self.outside_weights)
+        checkpoint["lesionseg"] = {
+            "version": __version__,
+            "network": spec,
+            "size": list(self.size),
+            "threshold": self.threshold,
+        }
+
+
+def _forget(arguments: dict[str, Any], names: tuple[str, ...]) -> None:
+    """Sets the named entries to None, also one level down."""
+    for key, value in arguments.items():
+        if key in names:
+            arguments[key] = None
+        elif isinstance(value, dict):
+            arguments[key] = dict(value)
+            _forget(arguments[key], names)

@@ -1,0 +1,65 @@
+"""Any network of the registry, trained the supervised way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lesionseg.models.optimisation import OptimizerName, ScheduleName
+from lesionseg.models.supervised import SupervisedModule
+from lesionseg.networks import create_network
+
+
+class Segmenter(SupervisedModule):
+    """One LightningModule for every supervised network: ``Segmenter(network="smp:unet/resnet34")``.
+
+    Its default recipe is one that suits training from scratch: AdamW at 1e-3, one cycle.
+
+    Args:
+        network: A name of :func:`lesionseg.networks.network_names`, or
+            ``smp:<architecture>/<encoder>`` for any model of segmentation-models-pytorch.
+        network_arguments: Keyword arguments of that network.
+        loss: See :class:`SupervisedModule`, also for the rest.
+        optimizer: ``"sgd"``, ``"adam"`` or ``"adamw"``.
+        learning_rate: Basic (poly, constant) or peak (one-cycle) learning rate.
+        momentum: SGD's momentum; Adam's first beta.
+        weight_decay: L2 penalty (decoupled for AdamW).
+        schedule: ``"poly"``, ``"one-cycle"`` or ``"constant"``.
+        power: The power of ``"poly"``.
+        size: (height, width) at which images are fed; None: 192 x 256.
+        threshold: A pixel is lesion where its probability exceeds this.
+        compile: Compile the network with ``torch.compile``.
+
+    Raises:
+        ValueError: An argument is out of range.
+        LesionsegError: There is no such network or loss.
+    """
+
+    def __init__(
+        self,
+        network: str = "asnet",
+        network_arguments: dict[str, Any] | None = None,
+        loss: str = "joint",
+        optimizer: OptimizerName = "adamw",
+        learning_rate: float = 1e-3,
+        momentum: float = 0.9,
+        weight_decay: float = 1e-2,
+        schedule: ScheduleName = "one-cycle",
+        power: float = 0.9,
+        size: tuple[int, int] | None = None,
+        threshold: float = 0.5,
+        compile: bool = False,
+    ) -> None:
+        super().__init__(
+            create_network(network, **(network_arguments or {})),
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            power=power,
+            size=size,
+            threshold=threshold,
+            compile=compile,
+        )
+        self.save_hyperparameters()

@@ -1,0 +1,45 @@
+"""Whole networks, pure `torch.nn.Module`: image in [0, 1] in, logits out; and their registry.
+
+The classes are imported when first asked for, so that listing the names costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lesionseg.networks.registry import create_network, network_names, register
+
+if TYPE_CHECKING:
+    from lesionseg.networks.asnet import ASNetNetwork
+    from lesionseg.networks.base import SegmentationNetwork
+    from lesionseg.networks.mobilegan import MobileGANGenerator
+    from lesionseg.networks.mobilegan_discriminator import MobileGANDiscriminator
+    from lesionseg.networks.smp import SMPNetwork
+
+__all__ = [
+    "ASNetNetwork",
+    "MobileGANDiscriminator",
+    "MobileGANGenerator",
+    "SMPNetwork",
+    "SegmentationNetwork",
+    "create_network",
+    "network_names",
+    "register",
+]
+
+_MODULES = {
+    "ASNetNetwork": "asnet",
+    "MobileGANDiscriminator": "mobilegan_discriminator",
+    "MobileGANGenerator": "mobilegan",
+    "SMPNetwork": "smp",
+    "SegmentationNetwork": "base",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES])

@@ -1,0 +1,97 @@
+"""ASNet and the rows of its ablation table."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lesionseg.blocks import AdaptiveScaleModule, ConvBlock, Normalize, ResidualBlock
+from lesionseg.networks.base import SegmentationNetwork
+from lesionseg.networks.resnet_encoder import ResNet34Encoder
+
+_WIDTHS = (512, 256, 128, 64, 64)
+
+
+class ASNetNetwork(SegmentationNetwork):
+    """ResNet34 encoder, adaptive scale module, U-shaped decoder; 30,652,774 parameters.
+
+    Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; any H and W from 32 up.
+    ImageNet's normalisation is inside. Training at 32 x 32 needs two images at least, because a
+    batch normalisation cannot take one value per channel.
+
+    Args:
+        adaptive_scale: False leaves the adaptive scale module out: the paper's "Baseline"
+            (24,608,609 parameters).
+        dilations: See :class:`~lesionseg.blocks.AdaptiveScaleModule`; (1, 1, 1) is "w/o DI".
+        fusion: See there; "sum" is "w/o SA" (27,234,146).
+        share_fusion: See there; 28,943,460 if shared.
+        residual: See there.
+        wide_decoder: Put a residual block before each of the three deepest decoder blocks. Without
+            the adaptive scale module that is "Baseline-Wide" (30,805,345).
+        encoder_weights: None for random ones, "imagenet" for torchvision's IMAGENET1K_V1 (the
+            paper's; downloaded once), or the path of a local state dict of torchvision's ResNet34.
+
+    Raises:
+        ValueError: If an argument is out of range.
+        CheckpointError: If the encoder weights cannot be read, downloaded or used.
+
+    Source: Zhu et al., ASNet (SPIE 11317, 2020), sections 2.1 to 2.3 and table 2. Chosen where the
+    paper is silent: decoder widths 512-256-128-64-64, skips added, the head, and the residual
+    blocks of the wide decoder; weights that are not pretrained start as torch starts them.
+    """
+
+    minimum_size = 32
+
+    def __init__(
+        self,
+        adaptive_scale: bool = True,
+        dilations: Sequence[int] = (1, 2, 4),
+        fusion: Literal["attention", "sum"] = "attention",
+        share_fusion: bool = False,
+        residual: Literal["convex", "additive"] = "convex",
+        wide_decoder: bool = False,
+        encoder_weights: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.normalize = Normalize()
+        self.encoder = ResNet34Encoder(encoder_weights)
+        self.context: nn.Module = (
+            AdaptiveScaleModule(_WIDTHS[0], dilations, fusion, share_fusion, residual)
+            if adaptive_scale
+            else nn.Identity()
+        )
+        self.decoder = nn.ModuleList(
+            _DecoderBlock(_WIDTHS[i], _WIDTHS[i + 1], wide=wide_decoder and i < 3) for i in range(4)
+        )
+        self.head = nn.Sequential(
+            ConvBlock(_WIDTHS[-1], 32, kernel_size=1), ConvBlock(32, 32), nn.Conv2d(32, 1, 1)
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the logits of a batch of images."""
+        self.check_image(image)
+        *skips, features = self.encoder(self.normalize(image))
+        features = self.context(features)
+        for block, skip in zip(self.decoder, reversed(skips), strict=True):
+            features = block(features, skip)
+        logits: Tensor = self.head(_resize(features, image))
+        return logits
+
+
+class _DecoderBlock(nn.Module):
+    """3x3 convolution, bilinear upsampling to the skip's size, 1x1 convolution, plus the skip."""
+
+    def __init__(self, in_channels: int, out_channels: int, wide: bool) -> None:
+        super().__init__()
+        self.widen = ResidualBlock(in_channels) if wide else nn.Identity()
+        self.conv = ConvBlock(in_channels, in_channels)
+        self.reduce = ConvBlock(in_channels, out_channels, kernel_size=1)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = self.conv(self.widen(x))
+        return F.relu(self.reduce(_resize(x, skip)) + skip)
+
+
+def _resize(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)

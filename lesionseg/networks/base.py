@@ -1,0 +1,49 @@
+"""What every segmentation network has in common."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class SegmentationNetwork(nn.Module):
+    """Base of the networks: images (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out.
+
+    Attributes:
+        size_multiple: Height and width must be multiples of it; 1 if any size works.
+        minimum_size: The least height and width.
+        spec: The "name" and "arguments" it was built with by
+            :func:`~lesionseg.networks.create_network`; empty if built by hand.
+    """
+
+    size_multiple: int = 1
+    minimum_size: int = 1
+    spec: dict[str, Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spec = {}
+
+    def check_image(self, image: Tensor) -> None:
+        """Refuse images that the network cannot take.
+
+        Raises:
+            ValueError: If the image is not (N, 3, H, W), smaller than the minimum, or not a
+                multiple of :attr:`size_multiple`; the message names what is needed.
+        """
+        check_image(type(self).__name__, image, self.size_multiple, self.minimum_size)
+
+
+def check_image(owner: str, image: Tensor, multiple: int, minimum: int) -> None:
+    """Refuse a batch of images of the wrong shape; see :meth:`SegmentationNetwork.check_image`."""
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise ValueError(f"{owner} takes images (N, 3, H, W), got {tuple(image.shape)}")
+    height, width = image.shape[-2:]
+    if height < minimum or width < minimum:
+        raise ValueError(
+            f"{owner} needs a height and width of at least {minimum}, got {height} x {width}"
+        )
+    if height % multiple or width % multiple:
+        raise ValueError(
+            f"{owner} needs a height and width that are multiples of {multiple}, "
+            f"got {height} x {width}; resize or pad the images"
+        )

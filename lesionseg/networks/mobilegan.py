@@ -1,0 +1,221 @@
+"""MobileGAN's generator."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lesionseg.blocks import (
+    ChannelAttentionModule,
+    ConvBlock,
+    DeconvBlock,
+    NonBottleneck1D,
+    Normalize,
+    PositionAttentionModule,
+)
+from lesionseg.networks.base import SegmentationNetwork
+
+_SCALES = (1, 2, 4, 8)
+_SHALLOW_DROPOUT = 0.03
+_DEEP_DROPOUT = 0.3
+_DEEP_DILATIONS = (2, 4, 8, 16, 2, 4, 8, 16)
+
+
+class MobileGANGenerator(SegmentationNetwork):
+    """The light generator of MobileGAN; 2,348,204 parameters.
+
+    Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; H and W are multiples of 8 (of
+    64 with ``cda_stride=2``). pix2pix's normalisation to [-1, 1] is inside.
+
+    The paper's noise z is the decoder's dropout: active in training; ``eval()`` is deterministic,
+    and :meth:`monte_carlo` draws from it. Training at the least size needs two images at least.
+
+    Args:
+        encoder_widths: Channels of the multi-scale block and of the three CDA layers.
+        decoder_widths: Channels of the two decoder stages; of both streams, the first of them, if
+            the decoder is parallel. Encoder (16, 64, 64, 128) with decoder (64, 16) is the other
+            reading of the paper's figure (2,346,144 parameters).
+        decoder: "serial": DUA and two FCA, twice; "parallel": the paper's literal text, two such
+            streams side by side, fed with the upsampled encoder output and summed (2,482,004).
+        cda_stride: Stride of the convolution of a CDA layer. 2 is the paper's literal text and
+            leaves 2 x 2 positions at 128 x 128; the logits are then upsampled to the image's size.
+        z_dropout: Probability of the decoder's dropout, in [0, 1).
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Source: Sarker et al., MobileGAN (arXiv 1907.00856), section 2.1. Chosen where the paper is
+    silent or contradicts itself: stride 1 before the pooling, the decoder in series, scales 1 to
+    1/8 by area averaging, ERFNet's dropout (0.03, then 0.3) and dilations (2, 4, 8, 16, twice),
+    z_dropout 0.3, and a transposed convolution as the last upsampling.
+    """
+
+    def __init__(
+        self,
+        encoder_widths: Sequence[int] = (16, 32, 64, 128),
+        decoder_widths: Sequence[int] = (64, 32),
+        decoder: Literal["serial", "parallel"] = "serial",
+        cda_stride: int = 1,
+        z_dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        if len(encoder_widths) != 4 or min(encoder_widths) < 8:
+            raise ValueError(
+                f"encoder_widths must be four numbers from 8 up, got {tuple(encoder_widths)}"
+            )
+        if len(decoder_widths) != 2 or min(decoder_widths) < 8:
+            raise ValueError(
+                f"decoder_widths must be two numbers from 8 up, got {tuple(decoder_widths)}"
+            )
+        if decoder not in ("serial", "parallel"):
+            raise ValueError(f'decoder must be "serial" or "parallel", got {decoder!r}')
+        if cda_stride not in (1, 2):
+            raise ValueError(f"cda_stride must be 1 or 2, got {cda_stride}")
+        self.size_multiple = self.minimum_size = (2 * cda_stride) ** 3
+        scale, first, second, third = encoder_widths
+        self.normalize = Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+        self.scales = _MultiScale(scale)
+        self.encoder = nn.Sequential(
+            _down_attention(scale, first, cda_stride),
+            _down_attention(first, second, cda_stride),
+            *(_factorized_attention(second, _SHALLOW_DROPOUT) for _ in range(4)),
+            _down_attention(second, third, cda_stride),
+            *(_factorized_attention(third, _DEEP_DROPOUT, d) for d in _DEEP_DILATIONS),
+            NonBottleneck1D(third),
+            _DualAttention(third),
+        )
+        self.decoder: nn.Module
+        if decoder == "serial":
+            self.decoder = nn.Sequential(
+                _stream(third, decoder_widths[0], z_dropout),
+                _stream(decoder_widths[0], decoder_widths[1], z_dropout),
+            )
+            last = decoder_widths[1]
+        else:
+            self.decoder = _ParallelStreams(third, decoder_widths[0], z_dropout)
+            last = decoder_widths[0]
+        self.head = nn.ConvTranspose2d(last, 1, 3, 2, padding=1, output_padding=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the logits of a batch of images."""
+        return self._decode(self._encode(image), image)
+
+    def monte_carlo(self, image: Tensor, samples: int) -> Tensor:
+        """Draw segmentations with only the decoder's dropout (z) active.
+
+        Every other part works as in ``eval()``; the encoder runs once. The modes of all parts are
+        as before afterwards, after an error too. Gradients are recorded as the caller has them.
+
+        Args:
+            image: Images (N, 3, H, W) in [0, 1].
+            samples: How many draws, at least 1.
+
+        Returns:
+            Logits (samples, N, 1, H, W).
+
+        Raises:
+            ValueError: If there are no samples to draw or the images do not fit.
+        """
+        if samples < 1:
+            raise ValueError(f"samples must be at least 1, got {samples}")
+        with self._only_decoder_dropout():
+            features = self._encode(image)
+            return torch.stack([self._decode(features, image) for _ in range(samples)])
+
+    def _encode(self, image: Tensor) -> Tensor:
+        self.check_image(image)
+        features: Tensor = self.encoder(self.scales(self.normalize(image)))
+        return features
+
+    def _decode(self, features: Tensor, image: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.decoder(features))
+        if logits.shape[-2:] != image.shape[-2:]:
+            logits = _resize(logits, image)
+        return logits
+
+    @contextmanager
+    def _only_decoder_dropout(self) -> Iterator[None]:
+        modes = [(module, module.training) for module in self.modules()]
+        try:
+            self.eval()
+            for module in self.decoder.modules():
+                if isinstance(module, nn.Dropout2d):
+                    module.train()
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
+
+class _MultiScale(nn.Module):
+    """One convolution block and CAM at each of four scales, upsampled and averaged."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            nn.Sequential(ConvBlock(3, channels, bias=True), ChannelAttentionModule())
+            for _ in _SCALES
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        maps = []
+        for scale, branch in zip(_SCALES, self.branches, strict=True):
+            scaled = image if scale == 1 else F.avg_pool2d(image, scale)
+            maps.append(branch(scaled) if scale == 1 else _resize(branch(scaled), image))
+        return torch.stack(maps).mean(dim=0)
+
+
+class _DualAttention(nn.Module):
+    """PAM and CAM side by side, summed."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.position = PositionAttentionModule(channels)
+        self.channel = ChannelAttentionModule()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.position(x) + self.channel(x)
+        return out
+
+
+class _ParallelStreams(nn.Module):
+    """Two decoder streams side by side on the upsampled features, summed."""
+
+    def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
+        super().__init__()
+        self.streams = nn.ModuleList(_stream(in_channels, out_channels, dropout) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return torch.stack([stream(x) for stream in self.streams]).sum(dim=0)
+
+
+def _down_attention(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
+    """CDA: convolution, downsampling, attention."""
+    return nn.Sequential(
+        ConvBlock(in_channels, out_channels, stride=stride, bias=True),
+        nn.MaxPool2d(2),
+        PositionAttentionModule(out_channels),
+    )
+
+
+def _factorized_attention(channels: int, dropout: float, dilation: int = 1) -> nn.Sequential:
+    """FCA: factorised convolution and attention."""
+    return nn.Sequential(NonBottleneck1D(channels, dropout, dilation), ChannelAttentionModule())
+
+
+def _stream(in_channels: int, out_channels: int, dropout: float) -> nn.Sequential:
+    """DUA (deconvolution, upsampling, attention) and two FCA."""
+    return nn.Sequential(
+        DeconvBlock(in_channels, out_channels),
+        PositionAttentionModule(out_channels),
+        _factorized_attention(out_channels, dropout),
+        _factorized_attention(out_channels, dropout),
+    )
+
+
+def _resize(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)

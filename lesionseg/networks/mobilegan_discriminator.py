@@ -1,0 +1,53 @@
+"""MobileGAN's discriminator."""
+
+import torch
+from torch import Tensor, nn
+
+from lesionseg.blocks import ChannelAttentionModule, Normalize, PositionAttentionModule
+from lesionseg.networks.base import check_image
+
+
+class MobileGANDiscriminator(nn.Module):
+    """Judge patches of (image, mask) as real or generated; 685,411 parameters.
+
+    Image float (N, 3, H, W) in [0, 1] and mask float (N, 1, H, W) in [0, 1] (a truth, or a
+    generator's probabilities, not logits) in; patch logits (N, 1, H / 16, W / 16) out, positive for
+    real. H and W are multiples of 16. pix2pix's normalisation of the image is inside.
+
+    Source: Sarker et al., MobileGAN, sections 2.1 and 2.2: four 4x4 convolutions of stride
+    2 and padding 1, PAM after the second, CAM after the third. Chosen where the paper is silent:
+    pix2pix's widths (64, 128, 256, 1), batch normalisation in the middle two, LeakyReLU 0.2.
+    """
+
+    size_multiple: int = 16
+    minimum_size: int = 16
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.normalize = Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+        self.layers = nn.Sequential(
+            nn.Conv2d(4, 64, 4, 2, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(64, 128, 4, 2, padding=1),
+            nn.BatchNorm2d(128),
+            nn.LeakyReLU(0.2, inplace=True),
+            PositionAttentionModule(128),
+            nn.Conv2d(128, 256, 4, 2, padding=1),
+            nn.BatchNorm2d(256),
+            nn.LeakyReLU(0.2, inplace=True),
+            ChannelAttentionModule(),
+            nn.Conv2d(256, 1, 4, 2, padding=1),
+        )
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return the patch logits of a batch of image and mask pairs."""
+        check_image(type(self).__name__, image, self.size_multiple, self.minimum_size)
+        expected = (image.shape[0], 1, *image.shape[2:])
+        if mask.shape != expected:
+            raise ValueError(
+                f"the mask must be (N, 1, H, W) like its image, {tuple(expected)}, "
+                f"got {tuple(mask.shape)}"
+            )
+        pair = torch.cat([self.normalize(image), mask.to(image.dtype)], dim=1)
+        verdict: Tensor = self.layers(pair)
+        return verdict

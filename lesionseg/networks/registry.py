@@ -1,0 +1,107 @@
+"""The names of the networks. A new network needs one file here and one line below."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lesionseg.errors import LesionsegError
+
+if TYPE_CHECKING:
+    from lesionseg.networks.base import SegmentationNetwork
+
+
+class _Entry(NamedTuple):
+    target: str | type[SegmentationNetwork]
+    preset: dict[str, Any]
+
+
+_ENTRIES: dict[str, _Entry] = {}
+_SMP_PREFIX = "smp:"
+
+
+def register(name: str, target: str | type[SegmentationNetwork], /, **preset: Any) -> None:
+    """Give a network a name.
+
+    Args:
+        name: The name for :func:`create_network`.
+        target: The class, or "package.module:Class" to import it only when it is built.
+        **preset: Arguments that this name stands for; the user's own override them.
+
+    Raises:
+        ValueError: If the name is taken or starts with "smp:".
+    """
+    if name in _ENTRIES or name.startswith(_SMP_PREFIX):
+        raise ValueError(f"the network name {name!r} is taken; choose another")
+    _ENTRIES[name] = _Entry(target, preset)
+
+
+_ASNET = "lesionseg.networks.asnet:ASNetNetwork"
+register("asnet", _ASNET)
+register("asnet-baseline", _ASNET, adaptive_scale=False)
+register("asnet-baseline-wide", _ASNET, adaptive_scale=False, wide_decoder=True)
+register("asnet-without-attention", _ASNET, fusion="sum")
+register("asnet-without-dilation", _ASNET, dilations=(1, 1, 1))
+register("mobilegan", "lesionseg.networks.mobilegan:MobileGANGenerator")
+
+
+def network_names() -> list[str]:
+    """Registered names, sorted; "smp:<architecture>/<encoder>" names work beside them."""
+    return sorted(_ENTRIES)
+
+
+def create_network(name: str, **arguments: Any) -> SegmentationNetwork:
+    """Build a network by its name.
+
+    The result's ``spec`` holds the name and all arguments given, as plain scalars and lists, so
+    that ``create_network(spec["name"], **spec["arguments"])`` builds it again.
+
+    Args:
+        name: One of :func:`network_names`, or "smp:<architecture>/<encoder>" for any network of
+            segmentation-models-pytorch, such as "smp:unet/resnet34".
+        **arguments: The network's own arguments.
+
+    Raises:
+        LesionsegError: If the name is unknown; the message names the closest one.
+    """
+    if name.startswith(_SMP_PREFIX):
+        architecture, separator, encoder = name.removeprefix(_SMP_PREFIX).partition("/")
+        if not (architecture and separator and encoder):
+            raise LesionsegError(
+                f'"{name}" is not of the form "smp:<architecture>/<encoder>"; '
+                f'write for example "smp:unet/resnet34"'
+            )
+        entry = _Entry(
+            "lesionseg.networks.smp:SMPNetwork", {"architecture": architecture, "encoder": encoder}
+        )
+    elif name in _ENTRIES:
+        entry = _ENTRIES[name]
+    else:
+        close = get_close_matches(name, _ENTRIES, n=1)
+        hint = f'did you mean "{close[0]}"? ' if close else ""
+        raise LesionsegError(
+            f'there is no network "{name}"; {hint}'
+            f"choose one of {', '.join(network_names())} or smp:<architecture>/<encoder>"
+        )
+    network = _load(entry.target)(**{**entry.preset, **arguments})
+    network.spec = {
+        "name": name,
+        "arguments": {key: _plain(value) for key, value in arguments.items()},
+    }
+    return network
+
+
+def _load(target: str | type[SegmentationNetwork]) -> type[SegmentationNetwork]:
+    if not isinstance(target, str):
+        return target
+    module, _, attribute = target.partition(":")
+    network: type[SegmentationNetwork] = getattr(import_module(module), attribute)
+    return network
+
+
+def _plain(value: Any) -> Any:
+    """Turn sequences into lists and paths into strings, for checkpoints that hold no classes."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)

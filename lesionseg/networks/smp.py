@@ -1,0 +1,70 @@
+"""Any network of segmentation-models-pytorch."""
+
+from difflib import get_close_matches
+from typing import Any
+
+from torch import Tensor
+
+from lesionseg.blocks import Normalize
+from lesionseg.errors import CheckpointError, LesionsegError
+from lesionseg.networks.base import SegmentationNetwork
+
+
+class SMPNetwork(SegmentationNetwork):
+    """A network of segmentation-models-pytorch with ImageNet's normalisation inside.
+
+    Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; :attr:`size_multiple` is that of
+    the architecture and encoder, mostly 32.
+
+    Args:
+        architecture: Such as "unet" or "deeplabv3plus".
+        encoder: Such as "resnet34".
+        encoder_weights: None for random ones, or a name that the encoder knows, such as
+            "imagenet", to download them.
+        **options: Further arguments of the architecture, such as ``decoder_channels``.
+
+    Raises:
+        LesionsegError: If there is no such architecture, encoder or set of weights.
+        CheckpointError: If the weights cannot be downloaded.
+    """
+
+    def __init__(
+        self,
+        architecture: str = "unet",
+        encoder: str = "resnet34",
+        encoder_weights: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        import segmentation_models_pytorch as smp  # slow to import, so only where it is used
+
+        self.normalize = Normalize()
+        _check_name("architecture", architecture.lower(), list(smp.MODEL_ARCHITECTURES_MAPPING))
+        if not encoder.startswith(("tu-", "timm-")):
+            _check_name("encoder", encoder, smp.encoders.get_encoder_names())
+        try:
+            self.model = smp.create_model(
+                architecture, encoder, encoder_weights, in_channels=3, classes=1, **options
+            )
+        except KeyError as error:
+            raise LesionsegError(f"smp:{architecture}/{encoder}: {error.args[0]}") from error
+        except OSError as error:  # the hub's download errors are of this kind
+            raise CheckpointError(
+                f"the weights {encoder_weights} of {encoder} could not be downloaded; "
+                f"use encoder_weights=None or connect to the network"
+            ) from error
+        if self.model.requires_divisible_input_shape:
+            self.size_multiple = self.minimum_size = int(self.model.encoder.output_stride)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the logits of a batch of images."""
+        self.check_image(image)
+        logits: Tensor = self.model(self.normalize(image))
+        return logits
+
+
+def _check_name(kind: str, name: str, names: list[str]) -> None:
+    if name not in names:
+        close = get_close_matches(name, names, n=1)
+        hint = f'did you mean "{close[0]}"?' if close else f"choose one of {', '.join(names)}"
+        raise LesionsegError(f'segmentation-models-pytorch has no {kind} "{name}"; {hint}')

@@ -1,0 +1,22 @@
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real ISIC images beside the checkout; tests that need it are skipped without it."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip(f"real data not found at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def oracles() -> Path | None:
+    """Folder of golden vectors beside the checkout, None where it is absent."""
+    folder = SHARED / "oracles"
+    return folder if folder.is_dir() else None

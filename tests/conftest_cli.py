@@ -1,0 +1,39 @@
+"""The command line in a process of its own, as a user runs it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TINY = [
+    "--trainer.accelerator=cpu",
+    "--trainer.enable_model_summary=false",
+    "--data=SyntheticDataModule",
+    "--data.size=[32,32]",
+    "--data.train_length=8",
+    "--data.val_length=4",
+    "--data.test_length=3",
+    "--data.batch_size=4",
+]
+
+
+def lesionseg(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Runs ``lesionseg`` with these arguments; no internet, one thread."""
+    return subprocess.run(
+        [sys.executable, "-m", "lesionseg.cli", *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def one_sentence(result: subprocess.CompletedProcess) -> str:
+    """The last line of stderr of a run that failed without a traceback."""
+    assert result.returncode not in (0, None), result.stdout
+    assert "Traceback" not in result.stderr, result.stderr
+    lines = [line for line in result.stderr.splitlines() if "error: " in line]
+    assert len(lines) == 1, result.stderr
+    return lines[0]

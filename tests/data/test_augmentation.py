@@ -1,0 +1,126 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lesionseg.data import Augmentation, SyntheticLesions, collate_samples
+from lesionseg.errors import LesionsegError
+
+NAMES = ("horizontal_flip", "vertical_flip", "gamma", "clahe")
+
+
+def batch(count=8, size=(32, 48), seed=0):
+    made = collate_samples(list(SyntheticLesions(count, size, seed=seed)))
+    return made["image"], made["mask"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.sampled_from(NAMES), unique=True),
+    st.integers(0, 1000),
+    st.sampled_from([(32, 48), (33, 47), (64, 32)]),
+)
+def test_masks_stay_binary_and_aligned(names, seed, size):
+    _, mask = batch(4, size, seed=1)
+    # An image that is its mask in every channel: gamma and CLAHE map 0 to 0, so what is dark
+    # stays skin, and every flip has to be the same for both.
+    image = mask.expand(-1, 3, -1, -1).clone()
+    torch.manual_seed(seed)
+    changed, moved = Augmentation([n for n in names if n != "clahe"])(image, mask)
+    assert torch.equal(changed, moved.expand_as(changed))
+    torch.manual_seed(seed)
+    image, moved = Augmentation(names)(torch.rand(mask.shape[0], 3, *size), mask)
+    assert moved.shape == mask.shape
+    assert set(moved.unique().tolist()) <= {0.0, 1.0}
+    assert torch.equal(moved.sum((1, 2, 3)), mask.sum((1, 2, 3)))
+    assert image.dtype == moved.dtype == torch.float32
+    assert image.min() >= 0
+    assert image.max() <= 1
+
+
+@pytest.mark.parametrize(("name", "axis"), [("horizontal_flip", -1), ("vertical_flip", -2)])
+def test_flips_are_exact_and_per_image(name, axis):
+    image, mask = batch(32)
+    torch.manual_seed(0)
+    changed, moved = Augmentation([name])(image, mask)
+    flipped = [torch.equal(new, old.flip(axis)) for new, old in zip(changed, image, strict=True)]
+    kept = [torch.equal(new, old) for new, old in zip(changed, image, strict=True)]
+    assert all(a != b for a, b in zip(flipped, kept, strict=True))
+    assert 4 < sum(flipped) < 28
+    for index, turned in enumerate(flipped):
+        assert torch.equal(moved[index], mask[index].flip(axis) if turned else mask[index])
+
+
+@pytest.mark.parametrize("name", ["gamma", "clahe"])
+def test_intensity_changes_are_drawn_per_image_and_leave_the_mask(name):
+    # CLAHE's limit is a whole number of pixels of a tile: it takes large ones to differ.
+    image, mask = batch(1, (128, 128))
+    image, mask = image.expand(16, -1, -1, -1), mask.expand(16, -1, -1, -1)
+    torch.manual_seed(0)
+    changed, moved = Augmentation([name])(image, mask)
+    assert torch.equal(moved, mask)
+    same = [torch.allclose(new, old, atol=1e-6) for new, old in zip(changed, image, strict=True)]
+    assert 2 < sum(same) < 14
+    first, *others = [picture for picture, kept in zip(changed, same, strict=True) if not kept]
+    assert not all(torch.allclose(first, other, atol=1e-4) for other in others)
+
+
+def test_gamma_is_the_power_that_it_says():
+    image, mask = batch(2)
+    changed, _ = Augmentation(["gamma"], gamma_probability=1, gamma=(1.5, 1.5))(image, mask)
+    torch.testing.assert_close(changed, image**1.5)
+
+
+def test_clahe_raises_local_contrast():
+    image, mask = batch(4)
+    image = 0.45 + 0.1 * image
+    changed, _ = Augmentation(["clahe"], clahe_probability=1, clip_limit=(4, 4))(image, mask)
+    assert (changed.std((1, 2, 3)) > 1.5 * image.std((1, 2, 3))).all()
+
+
+def test_torch_seed_governs_everything():
+    image, mask = batch()
+    augment = Augmentation(NAMES)
+    torch.manual_seed(5)
+    first = augment(image, mask)
+    second = augment(image, mask)
+    torch.manual_seed(5)
+    again = augment(image, mask)
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], second[0])
+
+
+def test_computes_in_float32_under_autocast_and_for_half():
+    image, mask = batch()
+    torch.manual_seed(5)
+    expected = Augmentation(NAMES)(image, mask)
+    torch.manual_seed(5)
+    with torch.autocast("cpu", torch.bfloat16):
+        changed = Augmentation(NAMES)(image, mask)
+    assert torch.equal(changed[0], expected[0])
+    assert Augmentation(NAMES)(image.half(), mask.half())[0].dtype == torch.float32
+
+
+def test_no_names_is_an_identity():
+    image, mask = batch()
+    changed, moved = Augmentation([])(image, mask)
+    assert changed is image
+    assert moved is mask
+
+
+def test_inputs_are_left_as_they_were():
+    image, mask = batch()
+    copy = image.clone(), mask.clone()
+    Augmentation(NAMES)(image, mask)
+    assert torch.equal(image, copy[0])
+    assert torch.equal(mask, copy[1])
+
+
+def test_arguments_are_checked():
+    with pytest.raises(LesionsegError, match=r"'sharpen'.*horizontal_flip.*clahe"):
+        Augmentation(["gamma", "sharpen"])
+    with pytest.raises(ValueError, match="probabilities"):
+        Augmentation(["gamma"], gamma_probability=1.5)
+    with pytest.raises(ValueError, match="gamma must be"):
+        Augmentation(["gamma"], gamma=(2.0, 1.0))

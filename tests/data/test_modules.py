@@ -1,0 +1,336 @@
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loggers import CSVLogger
+
+from lesionseg.data import (
+    FolderDataModule,
+    ISICDataModule,
+    ISICDataset,
+    Recipe,
+    SyntheticDataModule,
+    load_ids,
+)
+from lesionseg.errors import DatasetNotFoundError, LesionsegError
+
+RECIPE = Recipe((32, 48), 3, ("vertical_flip",))
+
+
+class Model(LightningModule):
+    recipe = RECIPE
+
+    def __init__(self):
+        super().__init__()
+        self.network = torch.nn.Conv2d(3, 1, 1)
+        self.seen = {"train": [], "val": [], "test": [], "predict": []}
+
+    def training_step(self, batch, index):
+        self.seen["train"].append(batch)
+        return ((self.network(batch["image"]) - batch["mask"]) ** 2).mean()
+
+    def validation_step(self, batch, index):
+        self.seen["val"].append(batch)
+
+    def test_step(self, batch, index):
+        self.seen["test"].append(batch)
+
+    def predict_step(self, batch, index):
+        self.seen["predict"].append(batch)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+    def ids(self, role):
+        return [id_ for batch in self.seen[role] for id_ in batch["id"]]
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    def make(**arguments):
+        options = {
+            "max_epochs": 1,
+            "accelerator": "cpu",
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "enable_checkpointing": False,
+            "num_sanity_val_steps": 0,
+            "logger": False,
+            "default_root_dir": tmp_path / "run",
+        }
+        return Trainer(**{**options, **arguments})
+
+    return make
+
+
+def fake_trainer(recipe):
+    return SimpleNamespace(lightning_module=SimpleNamespace(recipe=recipe), training=True)
+
+
+@pytest.mark.parametrize("given", [{}, {"size": (40, 40)}, {"batch_size": 5, "augmentation": []}])
+def test_what_is_left_out_comes_from_the_recipe(given):
+    data = SyntheticDataModule(6, 2, 2, **given)
+    data.trainer = fake_trainer(RECIPE)
+    data.setup("fit")
+    assert data.size == given.get("size", RECIPE.size)
+    assert data.batch_size == given.get("batch_size", RECIPE.batch_size)
+    assert data.augmentation.names == tuple(given.get("augmentation", RECIPE.augmentation))
+    assert data.datasets["train"][0]["image"].shape[-2:] == data.size
+
+
+def test_defaults_without_a_model():
+    data = SyntheticDataModule(2, 1, 1)
+    data.setup("fit")
+    assert (data.size, data.batch_size) == ((192, 256), 12)
+    assert data.augmentation.names == ("horizontal_flip",)
+
+
+def test_another_model_brings_another_size():
+    data = SyntheticDataModule(6, 2, 2)
+    for size in ((32, 48), (64, 64)):
+        data.trainer = fake_trainer(RECIPE._replace(size=size))
+        data.setup("validate")
+        assert next(iter(data.val_dataloader()))["image"].shape[-2:] == size
+
+
+def test_a_run_through_a_trainer(trainer, tmp_path):
+    data = SyntheticDataModule(8, 4, 5)
+    model = Model()
+    run = trainer(max_epochs=2, logger=CSVLogger(tmp_path))
+    run.fit(model, data)
+    assert [tuple(b["image"].shape) for b in model.seen["train"]] == [(3, 3, 32, 48)] * 4
+    first, second = model.ids("train")[:6], model.ids("train")[6:]
+    assert len(set(first)) == 6  # drop_last: 8 images make two batches of 3
+    assert first != second
+    assert model.ids("val") == data.datasets["val"].ids * 2
+    assert "truth" not in model.seen["val"][0]
+
+    run.test(model, data)
+    assert model.ids("test") == data.datasets["test"].ids
+    assert [t.shape for b in model.seen["test"] for t in b["truth"]] == [(32, 48)] * 5
+    run.predict(model, data)
+    assert model.ids("predict") == data.datasets["test"].ids
+
+    parts = {
+        name: load_ids(f"{run.log_dir}/splits/{name}.txt") for name in ("train", "val", "test")
+    }
+    assert set(first) <= set(parts["train"])
+    assert parts["val"] == data.datasets["val"].ids
+    assert parts["test"] == data.datasets["test"].ids
+    assert len({id_ for ids in parts.values() for id_ in ids}) == 8 + 4 + 5
+
+
+def test_only_training_batches_are_augmented(trainer):
+    data = SyntheticDataModule(6, 6, 6, augmentation=["horizontal_flip", "gamma"])
+    model = Model()
+    run = trainer(max_epochs=3)
+    run.fit(model, data)
+    run.test(model, data)
+
+    def pictures(role, dataset):
+        clean = {sample["id"]: sample for sample in data.datasets[dataset]}
+        for batch in model.seen[role]:
+            for row, id_ in enumerate(batch["id"]):
+                yield torch.equal(batch["image"][row], clean[id_]["image"])
+
+    assert all(pictures("val", "val"))
+    assert all(pictures("test", "test"))
+    assert not all(pictures("train", "train"))
+    for batch in model.seen["train"]:
+        assert set(batch["mask"].unique().tolist()) <= {0.0, 1.0}
+
+
+def test_order_is_seeded_and_a_resumed_run_repeats_it():
+    def orders(seed, epochs):
+        data = SyntheticDataModule(12, 1, 1, size=(32, 32), batch_size=4, seed=seed)
+        data.setup("fit")
+        loader = data.train_dataloader()
+        for epoch in epochs:
+            loader.sampler.set_epoch(epoch)
+            yield [id_ for batch in loader for id_ in batch["id"]]
+
+    straight = list(orders(0, [0, 1, 2]))
+    assert straight[1] != straight[2]
+    assert list(orders(0, [2])) == straight[2:]
+    assert list(orders(1, [0])) != straight[:1]
+
+
+@pytest.mark.parametrize(("length", "batches"), [(3, [3]), (4, [4]), (5, [4]), (9, [4, 4])])
+def test_a_batch_of_one_image_is_dropped_unless_it_is_all(length, batches):
+    data = SyntheticDataModule(length, 1, 1, size=(32, 32), batch_size=4)
+    data.setup("fit")
+    assert [len(batch["id"]) for batch in data.train_dataloader()] == batches
+
+
+def test_synthetic_roles_stay_the_same_whatever_the_other_lengths_are():
+    short = SyntheticDataModule(2, 2, 2, size=(32, 32))
+    long = SyntheticDataModule(9, 2, 2, size=(32, 32))
+    for data in (short, long):
+        data.setup()
+    for role in ("val", "test"):
+        assert short.datasets[role].ids == long.datasets[role].ids
+
+
+def test_official_split(tmp_path, isic):
+    parts = {split: isic(2018, split, count) for split, count in [("train", 6), ("val", 3)]}
+    data = ISICDataModule(tmp_path, size=(24, 32), batch_size=2)
+    data.setup("fit")
+    data.setup("test")
+    data.setup("predict")
+    assert data.datasets["train"].ids == parts["train"]
+    assert data.datasets["val"].ids == parts["val"]
+    assert data.datasets["test"].ids == parts["val"]  # no test split here
+    assert "mask" not in next(iter(data.predict_dataloader()))
+    batch = next(iter(data.test_dataloader()))
+    stored = ISICDataset(tmp_path, 2018, "val", with_truth=True)[0]["truth"]
+    assert torch.equal(batch["truth"][0], stored)
+
+    # Images without ground truth can be predicted and not tested.
+    parts["test"] = isic(2018, "test", 2, masks=False)
+    data.setup("test")
+    data.setup("predict")
+    assert data.datasets["test"].ids == parts["val"]
+    assert data.datasets["predict"].ids == parts["test"]
+    isic(2018, "test", 2)
+    data.setup("test")
+    assert data.datasets["test"].ids == parts["test"]
+    named = ISICDataModule(tmp_path, test_split="val", predict_split="train")
+    named.setup("test")
+    named.setup("predict")
+    assert named.datasets["test"].ids == parts["val"]
+    assert named.datasets["predict"].ids == parts["train"]
+
+
+def test_holdout(tmp_path, isic):
+    ids = isic(2016, "train", 10)
+    test_ids = isic(2016, "test", 2)
+    data = ISICDataModule(tmp_path, year=2016, split="holdout", val_fraction=0.3)
+    data.setup("fit")
+    data.setup("test")
+    assert len(data.datasets["val"]) == 3
+    assert sorted(data.datasets["train"].ids + data.datasets["val"].ids) == ids
+    assert data.datasets["test"].ids == test_ids
+
+
+def test_folds(tmp_path, isic):
+    ids = isic(2018, "train", 11)
+    held_out = []
+    for fold in range(5):
+        data = ISICDataModule(tmp_path, split="k-fold", fold=fold)
+        data.setup("fit")
+        data.setup("test")
+        assert data.datasets["val"].ids == data.datasets["test"].ids
+        assert data.datasets["test"].with_truth
+        assert sorted(data.datasets["train"].ids + data.datasets["val"].ids) == ids
+        held_out += data.datasets["val"].ids
+    assert sorted(held_out) == ids
+
+
+def test_limit_is_a_seeded_part_of_the_training_images(tmp_path, isic):
+    ids = isic(2018, "train", 10)
+    isic(2018, "val", 2)
+    chosen = []
+    for seed in (0, 0, 1):
+        data = ISICDataModule(tmp_path, limit=4, seed=seed)
+        data.setup("fit")
+        chosen.append(data.datasets["train"].ids)
+        assert len(data.datasets["val"]) == 2
+    assert chosen[0] == chosen[1] != chosen[2]
+    assert len(chosen[0]) == 4
+    assert set(chosen[0]) < set(ids)
+
+
+def test_folders(tmp_path, pair_writer):
+    for part, count in [("train", 10), ("test", 3)]:
+        for number in range(count):
+            name = f"{part}{number}"
+            pair_writer(
+                tmp_path / part / "images" / f"{name}.jpg",
+                tmp_path / part / "masks" / f"{name}_mask.png",
+                number=number,
+            )
+    train = {
+        "train_images": tmp_path / "train" / "images",
+        "train_masks": str(tmp_path / "train" / "masks"),
+    }
+    data = FolderDataModule(**train, val_fraction=0.3)
+    data.setup()
+    data.setup("predict")
+    assert sorted(data.datasets["train"].ids + data.datasets["val"].ids) == [
+        f"train{number}" for number in range(10)
+    ]
+    assert data.datasets["test"].ids == data.datasets["val"].ids == data.datasets["predict"].ids
+    assert data.datasets["test"].with_truth
+
+    test = {"images": tmp_path / "test" / "images", "masks": tmp_path / "test" / "masks"}
+    other = FolderDataModule(
+        **train,
+        val_images=test["images"],
+        val_masks=test["masks"],
+        predict_images=train["train_images"],
+    )
+    other.setup()
+    other.setup("predict")
+    assert len(other.datasets["train"]) == len(other.datasets["predict"]) == 10
+    assert other.datasets["val"].ids == other.datasets["test"].ids == ["test0", "test1", "test2"]
+    assert "mask" not in other.datasets["predict"][0]
+
+    with pytest.raises(ValueError, match="no train images; give train_images and train_masks"):
+        FolderDataModule(test_images=test["images"], test_masks=test["masks"]).setup("fit")
+    with pytest.raises(ValueError, match="both val_images and val_masks"):
+        FolderDataModule(**train, val_images=test["images"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"split": "random"}, "official, holdout or k-fold"),
+        ({"fold": 5}, "fold must be 0 to 4"),
+        ({"val_fraction": 1.0}, "val_fraction"),
+        ({"limit": 0}, "limit"),
+        ({"year": 2016}, "2016 has no validation split"),
+        ({"year": 2015}, "year"),
+        ({"test_split": "tset"}, "tset"),
+        ({"size": (0, 5)}, "size"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"num_workers": -1}, "num_workers"),
+    ],
+)
+def test_arguments_are_checked_at_once(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ISICDataModule(tmp_path, **arguments)
+    with pytest.raises(LesionsegError, match="'blur'"):
+        ISICDataModule(tmp_path, augmentation=["blur"])
+
+
+def test_missing_data_is_an_error_in_setup(tmp_path):
+    data = ISICDataModule(tmp_path / "nowhere")
+    with pytest.raises(DatasetNotFoundError, match=r"ISIC2018_Task1-2_Training_Input\.zip"):
+        data.setup("fit")
+    with pytest.raises(RuntimeError, match=r"setup\('fit'\)"):
+        data.train_dataloader()
+
+
+def test_splits_need_no_torch():
+    code = (
+        "import sys; from lesionseg.data import k_fold, ISICDataset\n"
+        "import lesionseg.data as d; assert set(d.__all__) <= set(dir(d))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    light = "import sys; from lesionseg.data import k_fold; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", light], check=True)
+
+
+def test_workers_read_the_same(tmp_path, isic):
+    isic(2018, "train", 5)
+    isic(2018, "val", 5)
+    batches = []
+    for workers in (0, 1):
+        data = ISICDataModule(tmp_path, num_workers=workers, size=(24, 32), batch_size=5)
+        data.setup("validate")
+        batches.append(next(iter(data.val_dataloader())))
+    assert torch.equal(batches[0]["image"], batches[1]["image"])
+    assert batches[0]["size"] == batches[1]["size"]

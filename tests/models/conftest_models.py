@@ -1,0 +1,62 @@
+import warnings
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+
+from lesionseg.data import SyntheticDataModule
+from lesionseg.models import ASNet, MobileGAN, Segmenter
+
+SIZE = (32, 32)
+
+
+def tiny_data(**changes):
+    arguments = {
+        "size": SIZE,
+        "train_length": 8,
+        "val_length": 4,
+        "test_length": 3,
+        "batch_size": 4,
+        "augmentation": ["horizontal_flip"],
+    }
+    return SyntheticDataModule(**arguments | changes)
+
+
+def tiny_mobilegan(**changes):
+    return MobileGAN(**{"size": SIZE} | changes)
+
+
+def tiny_trainer(folder, **changes):
+    arguments = {
+        "default_root_dir": str(folder),
+        "accelerator": "cpu",
+        "devices": 1,
+        "max_epochs": 1,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }
+    return Trainer(**arguments | changes)
+
+
+BUILDERS = {
+    "ASNet": lambda **k: ASNet(**{"size": SIZE} | k),
+    "MobileGAN": tiny_mobilegan,
+    "Segmenter": lambda **k: Segmenter(**{"network": "smp:unet/resnet18", "size": SIZE} | k),
+}
+
+
+@pytest.fixture(autouse=True)
+def _quiet_and_seeded():
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*num_workers.*")
+        yield
+
+
+@pytest.fixture(params=sorted(BUILDERS))
+def build(request):
+    """Each model class in turn, as a function of its keyword arguments."""
+    return BUILDERS[request.param]

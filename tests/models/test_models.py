@@ -1,0 +1,189 @@
+"""What every model does alike: fit, test, predict, checkpoints."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest_models import SIZE, tiny_data, tiny_trainer
+from torch import nn
+
+from lesionseg.models import ASNet, MobileGAN
+
+
+def test_fit_changes_every_network_and_logs_the_official_scores(build, tmp_path):
+    model = build()
+    before = [parameter.clone() for parameter in model.network.parameters()]
+    trainer = tiny_trainer(tmp_path, max_epochs=2)
+    trainer.fit(model, tiny_data())
+    changed = [
+        not torch.equal(one, other)
+        for one, other in zip(before, model.network.parameters(), strict=True)
+    ]
+    assert sum(changed) > 0.5 * len(changed)
+    for name in (
+        "accuracy",
+        "sensitivity",
+        "specificity",
+        "jaccard",
+        "threshold_jaccard",
+        "dice",
+    ):
+        assert 0 <= trainer.callback_metrics[f"val/{name}"] <= 1
+    assert torch.isfinite(trainer.callback_metrics["val/loss"])
+
+
+def test_test_scores_each_image_once_at_its_original_size(build, tmp_path):
+    model = build()
+    trainer = tiny_trainer(tmp_path)
+    trainer.test(model, tiny_data(), verbose=False)
+    assert len(model.test_table) == 3
+    assert model.test_table.counts.sum(1).tolist() == [SIZE[0] * SIZE[1]] * 3
+
+
+def test_predict_returns_masks_that_are_the_thresholded_probability(build, tmp_path):
+    model = build(threshold=0.4)
+    batches = tiny_trainer(tmp_path).predict(model, tiny_data())
+    predictions = [one for batch in batches for one in batch]
+    assert len(predictions) == 3
+    for one in predictions:
+        assert one.probability.shape == SIZE
+        assert one.probability.dtype == torch.float32
+        assert torch.equal(one.mask, one.probability > 0.4)
+
+
+def test_predict_and_test_use_the_original_size(build):
+    model = build().eval()
+    batch = {
+        "image": torch.rand(2, 3, *SIZE),
+        "id": ["a", "b"],
+        "size": [(50, 70), (20, 33)],
+        "truth": [torch.full((50, 70), 255, dtype=torch.uint8), torch.zeros(20, 33).byte()],
+    }
+    with torch.no_grad():
+        predictions = model.predict_step(batch)
+        model.test_step(batch, 0)
+    assert [tuple(one.mask.shape) for one in predictions] == [(50, 70), (20, 33)]
+    counts = model.test_score.table().counts
+    assert counts.sum(1).tolist() == [50 * 70, 20 * 33]
+    assert counts[0, 0] == predictions[0].mask.sum()
+
+
+def test_checkpoint_loads_in_a_fresh_offline_process_without_its_data(build, tmp_path):
+    model = build()
+    trainer = tiny_trainer(tmp_path)
+    trainer.fit(model, tiny_data(size=(64, 32)))
+    path = tmp_path / "model.ckpt"
+    trainer.save_checkpoint(path)
+    image = torch.rand(1, 3, 64, 32)
+    torch.save({"image": image, "logits": model.eval()(image).detach()}, tmp_path / "expected.pt")
+    name = type(model).__name__
+    script = f"""
+import socket, sys, torch
+def refuse(*a, **k): raise OSError("offline")
+socket.socket.connect = refuse
+from lesionseg import {name}
+torch.load({str(path)!r}, weights_only=True)
+model = {name}.load_from_checkpoint({str(path)!r}, weights_only=True, map_location="cpu").eval()
+expected = torch.load({str(tmp_path / "expected.pt")!r}, weights_only=True)
+assert model.size == (64, 32), model.size
+assert torch.equal(model(expected["image"]), expected["logits"])
+from lesionseg.inference import load_predictor
+predictor = load_predictor({str(path)!r})
+assert predictor.size == (64, 32)
+assert torch.equal(predictor.network(expected["image"]), expected["logits"])
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
+
+
+def test_checkpoint_forgets_where_pretrained_weights_came_from(tmp_path):
+    torch.save(ASNet().network.encoder.state_dict(), tmp_path / "encoder.pt")
+    try:
+        model = ASNet(size=SIZE, encoder_weights=str(tmp_path / "encoder.pt"))
+    except Exception as error:  # the file must be torchvision's whole ResNet34
+        pytest.fail(f"a local file of encoder weights was refused: {error}")
+    trainer = tiny_trainer(tmp_path)
+    trainer.fit(model, tiny_data())
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    (tmp_path / "encoder.pt").unlink()
+    ASNet.load_from_checkpoint(tmp_path / "model.ckpt")
+
+
+def test_resumed_fit_ends_with_the_weights_of_an_uninterrupted_one(build, tmp_path):
+    straight = build()
+    torch.manual_seed(1)
+    initial = {key: value.clone() for key, value in straight.state_dict().items()}
+
+    def fit(model, epochs, checkpoint=None):
+        trainer = tiny_trainer(tmp_path, max_epochs=2)
+        if epochs == 1:
+            trainer.fit_loop.max_epochs = 2
+            from lightning.pytorch.callbacks import Callback
+
+            class Stop(Callback):
+                def on_train_epoch_end(self, trainer, module):
+                    trainer.should_stop = True
+
+            trainer.callbacks.append(Stop())
+            trainer.fit_loop.min_epochs = 1
+        torch.manual_seed(2)
+        trainer.fit(model, tiny_data(augmentation=[]), ckpt_path=checkpoint)
+        return trainer
+
+    fit(straight, 2)
+    broken = build()
+    broken.load_state_dict(initial)
+    path = tmp_path / "half.ckpt"
+    fit(broken, 1).save_checkpoint(path)
+    resumed = build()
+    # dropout draws from the global generator: continue where the straight run was
+    for module in resumed.modules():
+        if isinstance(module, (nn.Dropout, nn.Dropout2d)):
+            pytest.skip("dropout draws from the global generator, which a checkpoint does not hold")
+    fit(resumed, 2, path)
+    for key, value in straight.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[key], value, msg=key)
+
+
+def test_compiled_network_leaves_no_prefix_in_the_checkpoint(tmp_path):
+    model = ASNet(size=SIZE)
+    model.network = torch.compile(model.network, backend="eager")
+    trainer = tiny_trainer(tmp_path)
+    trainer.fit(model, tiny_data())
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    loaded = ASNet.load_from_checkpoint(tmp_path / "model.ckpt")
+    assert not [key for key in loaded.state_dict() if "_orig_mod" in key]
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+def test_mixed_precision_stays_finite(build, precision, tmp_path):
+    model = build()
+    try:
+        trainer = tiny_trainer(tmp_path, precision=precision)
+    except Exception as error:
+        pytest.skip(f"{precision} is not to be had here: {error}")
+    trainer.fit(model, tiny_data())
+    assert all(torch.isfinite(one).all() for one in model.parameters())
+
+
+def test_defaults_are_the_papers():
+    model = ASNet()
+    assert model.size == (192, 256)
+    assert model.recipe.batch_size == 12
+    assert model.recipe.augmentation == ("horizontal_flip",)
+    gan = MobileGAN()
+    assert gan.size == (128, 128)
+    assert gan.recipe.batch_size == 8
+    assert gan.recipe.augmentation == ("horizontal_flip", "vertical_flip", "gamma", "clahe")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"threshold": 1.5}, "threshold"),
+        ({"size": (32,)}, "size"),
+    ],
+)
+def test_arguments_are_checked_at_once(build, arguments, word):
+    with pytest.raises(ValueError, match=word):
+        build(**arguments)

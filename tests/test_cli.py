@@ -1,0 +1,212 @@
+"""The whole path through the real command line, small."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from conftest_cli import TINY, lesionseg, one_sentence
+from PIL import Image
+
+FIT = ["fit", *TINY, "--trainer.max_epochs=1", "--trainer.logger.init_args.version=tiny"]
+
+
+@pytest.fixture(scope="session")
+def fitted(tmp_path_factory):
+    """A folder in which ASNet was fitted through the command line."""
+    folder = tmp_path_factory.mktemp("fitted")
+    result = lesionseg(*FIT, "--model=ASNet", "--model.optimizer=adamw", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(fitted):
+    return fitted / "runs" / "tiny" / "checkpoints" / "best.ckpt"
+
+
+def test_fit_leaves_checkpoints_logs_overlays_configuration_and_splits(fitted):
+    run = fitted / "runs" / "tiny"
+    for name in (
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "metrics.csv",
+        "overlays/epoch-000.png",
+        "config.yaml",
+        "splits/train.txt",
+    ):
+        assert (run / name).stat().st_size > 0, name
+    assert "val/jaccard" in (run / "metrics.csv").read_text().splitlines()[0]
+
+
+def test_test_needs_only_the_checkpoint_and_the_data(fitted, checkpoint):
+    result = lesionseg("test", *TINY, f"--ckpt_path={checkpoint}", "--report.directory=out", cwd=fitted)
+    assert result.returncode == 0, result.stderr
+    for name in ("accuracy", "sensitivity", "specificity", "jaccard", "threshold_jaccard", "dice"):
+        assert name in result.stdout
+    assert len((fitted / "out" / "scores.csv").read_text().splitlines()) == 1 + 3
+    assert json.loads((fitted / "out" / "scores.json").read_text())
+    assert Image.open(fitted / "out" / "overlays.png").width > 256
+
+
+def test_a_checkpoint_brings_its_size_and_the_command_line_wins(fitted, checkpoint):
+    data = [one for one in TINY if "size=" not in one]
+    arguments = ["test", *data, f"--ckpt_path={checkpoint}", "--trainer.logger=false"]
+    result = lesionseg(*arguments, "--report.directory=by_size", "--model.threshold=0.999", cwd=fitted)
+    assert result.returncode == 0, result.stderr
+    header, first = (fitted / "by_size" / "scores.csv").read_text().splitlines()[:2]
+    row = dict(zip(header.split(","), first.split(","), strict=True))
+    assert sum(int(row[name]) for name in ("tp", "fp", "fn", "tn")) == 32 * 32
+    assert int(row["tp"]) + int(row["fp"]) < 32 * 32 / 2  # next to nothing exceeds 0.999
+
+
+def test_predict_writes_masks_maps_overlays_and_a_zip_that_the_official_scorer_takes(
+    fitted, checkpoint
+):
+    out = fitted / "predicted"
+    result = lesionseg(
+        "predict",
+        *TINY,
+        f"--ckpt_path={checkpoint}",
+        f"--output.directory={out}",
+        "--output.probabilities=true",
+        cwd=fitted,
+    )
+    assert result.returncode == 0, result.stderr
+    masks = sorted((out / "masks").iterdir())
+    assert len(masks) == 3
+    for path in masks:
+        assert path.name.endswith("_segmentation.png")
+        mask = Image.open(path)
+        assert mask.mode == "L"
+        assert set(np.unique(np.asarray(mask))) <= {0, 255}
+    assert len(list((out / "probabilities").iterdir())) == 3
+    assert len(list((out / "overlays").iterdir())) == 3
+    with zipfile.ZipFile(out / "submission.zip") as archive:
+        assert sorted(archive.namelist()) == [path.name for path in masks]
+    # the scorer wants the challenge's ids: rename, and score against itself
+    truth = fitted / "truth"
+    truth.mkdir()
+    renamed = truth.parent / "renamed.zip"
+    with zipfile.ZipFile(renamed, "w") as archive:
+        for index, path in enumerate(masks):
+            name = f"ISIC_{index:07d}_segmentation.png"
+            (truth / name).write_bytes(path.read_bytes())
+            archive.write(path, name)
+    scored = lesionseg("score", truth, renamed, "--output=json", cwd=fitted)
+    assert scored.returncode == 0, scored.stderr
+    assert "jaccard" in scored.stdout
+    from isic_challenge_scoring.segmentation import SegmentationScore
+
+    unpacked = fitted / "unpacked"
+    zipfile.ZipFile(renamed).extractall(unpacked)
+    assert SegmentationScore.from_dir(truth, unpacked).overall == 1.0
+
+
+def test_segment_photographs(fitted, checkpoint):
+    photographs = fitted / "photographs"
+    photographs.mkdir()
+    rng = np.random.default_rng(0)
+    for name, size in (("a.jpg", (70, 50, 3)), ("b.png", (41, 90, 3))):
+        Image.fromarray(rng.integers(0, 255, size, dtype=np.uint8)).save(photographs / name)
+    result = lesionseg("segment", photographs, f"--model={checkpoint}", "--output=masks", cwd=fitted)
+    assert result.returncode == 0, result.stderr
+    assert Image.open(fitted / "masks" / "a_segmentation.png").size == (50, 70)
+    assert Image.open(fitted / "masks" / "b_overlay.png").size == (90, 41)
+
+
+def test_fit_resumes_from_its_last_checkpoint(fitted, checkpoint):
+    last = checkpoint.with_name("last.ckpt")
+    result = lesionseg(
+        "fit",
+        *TINY,
+        "--model=ASNet",
+        "--trainer.max_epochs=2",
+        "--trainer.logger.init_args.version=resumed",
+        f"--ckpt_path={last}",
+        cwd=fitted,
+    )
+    assert result.returncode == 0, result.stderr
+    overlays = sorted(path.name for path in (fitted / "runs/resumed/overlays").iterdir())
+    assert overlays == ["epoch-001.png"]
+
+
+@pytest.mark.parametrize("model", ["MobileGAN", "Segmenter"])
+def test_other_models_fit_through_the_command_line(model, tmp_path):
+    extra = ["--model.network=smp:unet/resnet18"] if model == "Segmenter" else []
+    result = lesionseg(*FIT, f"--model={model}", *extra, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "runs/tiny/checkpoints/best.ckpt").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fit", "--config=asnet-isic2081"], ["asnet-isic2081", "asnet-isic2018"]),
+        (["fit", "--model=ASNett", "--data=SyntheticDataModule"], ["ASNett"]),
+        (["fit", "--model=ASNet", "--data=ISICDataModule", "--data.root=nowhere"], ["nowhere"]),
+        (
+            ["fit", "--model=Segmenter", "--model.network=unett", "--data=SyntheticDataModule"],
+            ["unett"],
+        ),
+        (["test", "--ckpt_path=none.ckpt", "--data=SyntheticDataModule"], ["none.ckpt"]),
+        (["segment", "nowhere.jpg", "--model=x.ckpt", "--output=o"], ["nowhere.jpg"]),
+        (["score", "nowhere", "nowhere"], ["nowhere"]),
+        (["fitt"], ["fitt", "fit"]),
+        (["fit", "--model=ASNet", "--model.threshold=7", "--data=SyntheticDataModule"], ["threshold"]),
+    ],
+)
+def test_a_mistake_gives_one_sentence_and_leaves_nothing(arguments, words, tmp_path):
+    sentence = one_sentence(lesionseg(*arguments, cwd=tmp_path))
+    for word in words:
+        assert word in sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_truncated_photograph_is_named_and_what_is_done_stays(fitted, checkpoint):
+    folder = fitted / "broken"
+    folder.mkdir()
+    Image.new("RGB", (64, 48), "tan").save(folder / "a.jpg")
+    whole = (folder / "a.jpg").read_bytes()
+    (folder / "b.jpg").write_bytes(whole[: len(whole) // 2])
+    result = lesionseg("segment", folder, f"--model={checkpoint}", "--output=half", cwd=fitted)
+    assert "b.jpg" in one_sentence(result)
+    left = sorted(path.name for path in (fitted / "half").iterdir())
+    assert left == ["a_overlay.png", "a_segmentation.png"]
+
+
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path):
+    (tmp_path / "x.ckpt").write_bytes(b"not a checkpoint")
+    Image.new("RGB", (64, 48), "tan").save(tmp_path / "a.jpg")
+    result = lesionseg("segment", "a.jpg", "--model=x.ckpt", "--output=o", cwd=tmp_path)
+    assert "x.ckpt" in one_sentence(result)
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict", "segment", "score"])
+def test_every_command_has_help(command, tmp_path):
+    result = lesionseg(command, "--help", cwd=tmp_path)
+    assert result.returncode == 0
+    assert f"lesionseg {command}" in result.stdout
+
+
+def test_help_and_version(tmp_path):
+    result = lesionseg("--help", cwd=tmp_path)
+    assert result.returncode == 0
+    for command in ("fit", "validate", "test", "predict", "segment", "score"):
+        assert f"\n  {command}" in result.stdout
+    assert "0." in lesionseg("--version", cwd=tmp_path).stdout
+
+
+def test_import_and_light_commands_do_not_import_torch():
+    script = """
+import sys
+import lesionseg, lesionseg.cli
+try:
+    lesionseg.cli.main(["score", "--help"])
+except SystemExit:
+    pass
+assert "torch" not in sys.modules, "torch was imported"
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
