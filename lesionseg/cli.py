@@ -124,7 +124,7 @@ def _describe(error: OSError) -> str:
 
 
 def _fail(message: str, code: int = 1) -> int:
-    print(f"lesionseg: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"lesionseg: error: {message}", file=sys.stderr)
     return code
 
 

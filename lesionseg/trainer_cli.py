@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
+import warnings
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from lesionseg.cli_messages import one_sentence
 from lesionseg.data import FolderDataModule, ISICDataModule, SyntheticDataModule
 from lesionseg.errors import LesionsegError
 from lesionseg.evaluation.mask_writer import MaskWriter
@@ -26,6 +29,15 @@ _CONFIGS = files("lesionseg") / "configs"
 #: Imported, so that their bare names stand for them after ``--model`` and ``--data``.
 MODELS = (ASNet, MobileGAN, Segmenter)
 DATA_MODULES = (FolderDataModule, ISICDataModule, SyntheticDataModule)
+
+
+class _Parser(LightningArgumentParser):
+    """Says what is wrong in one sentence, without the usage of a hundred options."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        choices = {"model": MODELS, "data": DATA_MODULES}
+        names = {key: [one.__name__ for one in classes] for key, classes in choices.items()}
+        raise LesionsegError(one_sentence(message, names))
 
 
 class LesionCLI(LightningCLI):
@@ -87,12 +99,14 @@ def run(arguments: list[str]) -> int:
     Args:
         arguments: The command and what stands behind it.
     """
+    _hush()
     LesionCLI(
         SegmentationModule,
         LightningDataModule,
         subclass_mode_model=True,
         subclass_mode_data=True,
         auto_configure_optimizers=False,
+        parser_class=_Parser,
         load_from_checkpoint_support=False,
         seed_everything_default=0,
         save_config_kwargs={"overwrite": True},
@@ -101,13 +115,25 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def _hush() -> None:
+    """Drops what Lightning says on every run and no user of this program can act on."""
+    for message in (
+        "LightningCLI's args parameter is intended",
+        "Be aware that when using `ckpt_path`",
+        "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
+    ):
+        warnings.filterwarnings("ignore", message)
+    logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    logger.addFilter(lambda record: "Tip: For seamless cloud" not in record.getMessage())
+
+
 def _value_of(arguments: list[str], *options: str) -> str | None:
     """The last value of an option, given as ``--name value`` or ``--name=value``."""
     found = None
     for index, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         if name in options:
-            found = value if equals else (arguments[index + 1 : index + 2] or [None])[0]
+            found = value if equals else next(iter(arguments[index + 1 :]), None)
     return found
 
 

@@ -42,7 +42,9 @@ def test_fit_leaves_checkpoints_logs_overlays_configuration_and_splits(fitted):
 
 
 def test_test_needs_only_the_checkpoint_and_the_data(fitted, checkpoint):
-    result = lesionseg("test", *TINY, f"--ckpt_path={checkpoint}", "--report.directory=out", cwd=fitted)
+    result = lesionseg(
+        "test", *TINY, f"--ckpt_path={checkpoint}", "--report.directory=out", cwd=fitted
+    )
     assert result.returncode == 0, result.stderr
     for name in ("accuracy", "sensitivity", "specificity", "jaccard", "threshold_jaccard", "dice"):
         assert name in result.stdout
@@ -54,7 +56,9 @@ def test_test_needs_only_the_checkpoint_and_the_data(fitted, checkpoint):
 def test_a_checkpoint_brings_its_size_and_the_command_line_wins(fitted, checkpoint):
     data = [one for one in TINY if "size=" not in one]
     arguments = ["test", *data, f"--ckpt_path={checkpoint}", "--trainer.logger=false"]
-    result = lesionseg(*arguments, "--report.directory=by_size", "--model.threshold=0.999", cwd=fitted)
+    result = lesionseg(
+        *arguments, "--report.directory=by_size", "--model.threshold=0.999", cwd=fitted
+    )
     assert result.returncode == 0, result.stderr
     header, first = (fitted / "by_size" / "scores.csv").read_text().splitlines()[:2]
     row = dict(zip(header.split(","), first.split(","), strict=True))
@@ -111,7 +115,9 @@ def test_segment_photographs(fitted, checkpoint):
     rng = np.random.default_rng(0)
     for name, size in (("a.jpg", (70, 50, 3)), ("b.png", (41, 90, 3))):
         Image.fromarray(rng.integers(0, 255, size, dtype=np.uint8)).save(photographs / name)
-    result = lesionseg("segment", photographs, f"--model={checkpoint}", "--output=masks", cwd=fitted)
+    result = lesionseg(
+        "segment", photographs, f"--model={checkpoint}", "--output=masks", cwd=fitted
+    )
     assert result.returncode == 0, result.stderr
     assert Image.open(fitted / "masks" / "a_segmentation.png").size == (50, 70)
     assert Image.open(fitted / "masks" / "b_overlay.png").size == (90, 41)
@@ -155,7 +161,10 @@ def test_other_models_fit_through_the_command_line(model, tmp_path):
         (["segment", "nowhere.jpg", "--model=x.ckpt", "--output=o"], ["nowhere.jpg"]),
         (["score", "nowhere", "nowhere"], ["nowhere"]),
         (["fitt"], ["fitt", "fit"]),
-        (["fit", "--model=ASNet", "--model.threshold=7", "--data=SyntheticDataModule"], ["threshold"]),
+        (
+            ["fit", "--model=ASNet", "--model.threshold=7", "--data=SyntheticDataModule"],
+            ["threshold"],
+        ),
     ],
 )
 def test_a_mistake_gives_one_sentence_and_leaves_nothing(arguments, words, tmp_path):

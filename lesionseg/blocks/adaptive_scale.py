@@ -38,7 +38,7 @@ class ScaleAwareModule(nn.Module):
         """Fuse the maps of two scales."""
         features = F.relu(self.reduce(torch.cat([a, b], dim=1)))
         features = F.relu(self.hidden(features))
-        weights = self.logits(features).softmax(dim=1)
+        weights: Tensor = self.logits(features).softmax(dim=1)
         return weights[:, :1] * a + weights[:, 1:] * b
 
 

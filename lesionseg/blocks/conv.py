@@ -1,6 +1,7 @@
 """Convolution blocks that the networks share."""
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class ConvBlock(nn.Sequential):
@@ -73,9 +74,7 @@ class ResidualBlock(nn.Module):
             nn.Conv2d(channels, channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(channels),
         )
-        self.activation = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block."""
-        out: Tensor = self.activation(self.layers(x) + x)
-        return out
+        return F.relu(self.layers(x) + x)

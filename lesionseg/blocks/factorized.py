@@ -1,6 +1,7 @@
 """Factorised residual block of ERFNet."""
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class NonBottleneck1D(nn.Module):
@@ -42,12 +43,11 @@ class NonBottleneck1D(nn.Module):
         )
         self.bn2 = nn.BatchNorm2d(channels, eps=1e-3)
         self.dropout = nn.Dropout2d(dropout)
-        self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block."""
-        out = self.conv2(self.activation(self.conv1(x)))
-        out = self.activation(self.bn1(out))
-        out = self.conv4(self.activation(self.conv3(out)))
-        out = self.activation(self.dropout(self.bn2(out)) + x)
-        return out  # type: ignore[no-any-return]
+        out = self.conv2(F.relu(self.conv1(x)))
+        out = F.relu(self.bn1(out))
+        out = self.conv4(F.relu(self.conv3(out)))
+        residual: Tensor = self.dropout(self.bn2(out)) + x
+        return F.relu(residual)

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from lesionseg.data.folder_module import FolderDataModule
     from lesionseg.data.isic import ISICDataset
     from lesionseg.data.isic_module import ISICDataModule
-    from lesionseg.data.outline import draw_outline
     from lesionseg.data.pairs import Pair, PairedDataset
     from lesionseg.data.ph2 import PH2Dataset
     from lesionseg.data.reading import read_image, read_mask, resize_image, resize_mask
@@ -39,7 +38,6 @@ _MODULES = {
     "SyntheticDataModule": "synthetic_module",
     "SyntheticLesions": "synthetic",
     "collate_samples": "sample",
-    "draw_outline": "outline",
     "k_fold": "splits",
     "load_ids": "splits",
     "read_image": "reading",
@@ -66,7 +64,6 @@ __all__ = [
     "SyntheticDataModule",
     "SyntheticLesions",
     "collate_samples",
-    "draw_outline",
     "k_fold",
     "load_ids",
     "read_image",

@@ -9,9 +9,8 @@ from PIL import Image
 from torch.utils.data import Dataset
 from typing_extensions import Self
 
-from lesionseg.data.outline import draw_outline
 from lesionseg.data.reading import check_size, read_image, read_mask, resize_image, resize_mask
-from lesionseg.data.sample import Sample
+from lesionseg.data.sample import Sample, draw_sample
 from lesionseg.errors import InvalidDataError
 
 
@@ -115,4 +114,4 @@ class PairedDataset(Dataset[Sample]):
         Returns:
             RGB image at the sample's size.
         """
-        return draw_outline(sample["image"], sample.get("mask"))
+        return draw_sample(sample)

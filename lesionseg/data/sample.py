@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 import torch
+from PIL import Image
 from torch import Tensor
 from typing_extensions import NotRequired
+
+from lesionseg.overlay import TRUTH_COLOUR, draw_outline, to_picture
 
 
 class Sample(TypedDict):
@@ -42,6 +45,14 @@ class Batch(TypedDict):
     id: list[str]
     size: list[tuple[int, int]]
     truth: NotRequired[list[Tensor]]
+
+
+def draw_sample(sample: Sample) -> Image.Image:
+    """The sample's image with its mask, where it has one, outlined in green; RGB."""
+    picture = to_picture(sample["image"])
+    if "mask" not in sample:
+        return picture
+    return draw_outline(picture, sample["mask"][0].bool().cpu().numpy(), TRUTH_COLOUR)
 
 
 def collate_samples(samples: Sequence[Sample]) -> Batch:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError
+from lesionseg.files import atomic_path
 
 
 def shuffle_ids(ids: Iterable[str], seed: int = 0) -> list[str]:
@@ -94,14 +95,8 @@ def k_fold(
 
 def save_ids(path: str | Path, ids: Iterable[str]) -> None:
     """Write ids to a text file, one in a line; makes folders and leaves no half file behind."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    try:
+    with atomic_path(path) as unfinished:
         unfinished.write_text("".join(f"{id_}\n" for id_ in ids), encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def load_ids(path: str | Path) -> list[str]:

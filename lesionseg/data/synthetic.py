@@ -7,9 +7,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lesionseg.data.drawing import draw_dermoscopy
-from lesionseg.data.outline import draw_outline
 from lesionseg.data.reading import check_size
-from lesionseg.data.sample import Sample
+from lesionseg.data.sample import Sample, draw_sample
 
 CACHE_BYTES = 512 * 2**20
 """Drawings kept by one data set; those beyond are drawn again every time."""
@@ -103,4 +102,4 @@ class SyntheticLesions(Dataset[Sample]):
 
     def plot(self, sample: Sample) -> Image.Image:
         """Draw the sample's image with its mask outlined; RGB at the sample's size."""
-        return draw_outline(sample["image"], sample.get("mask"))
+        return draw_sample(sample)

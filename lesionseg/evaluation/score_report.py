@@ -13,11 +13,11 @@ from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 from torch.utils.data import Dataset
 
-from lesionseg.data import collate_samples
+from lesionseg.data.sample import collate_samples, draw_sample
 from lesionseg.files import atomic_path
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.models.base import SegmentationModule
-from lesionseg.overlay import TRUTH_COLOUR, contact_sheet, draw_outline, to_picture
+from lesionseg.overlay import contact_sheet, draw_outline
 
 
 class ScoreReport(Callback):
@@ -96,7 +96,4 @@ def _picture(model: SegmentationModule, dataset: Any, name: str) -> Image.Image:
     batch["size"] = [(sample["image"].shape[1], sample["image"].shape[2])]
     with torch.no_grad():
         prediction = model.predict_step(dict(batch))[0]
-    picture = draw_outline(
-        to_picture(sample["image"]), sample["mask"][0].bool().numpy(), TRUTH_COLOUR
-    )
-    return draw_outline(picture, prediction.mask.cpu().numpy())
+    return draw_outline(draw_sample(sample), prediction.mask.cpu().numpy())

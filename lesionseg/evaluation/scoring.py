@@ -15,7 +15,7 @@ import logging
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -183,7 +183,9 @@ def _pair(truths: MaskSource, predictions: MaskSource) -> list[_Pair]:
     if unused:
         unused = sorted(set(unused))
         _logger.warning(
-            "%d predictions have no ground truth and are left out: %s", len(unused), _some(unused)
+            "predictions left out because they have no ground truth (%d): %s",
+            len(unused),
+            _some(unused),
         )
     return pairs
 
@@ -266,7 +268,9 @@ def _some(names: Sequence[str], last: str = "") -> str:
 
 
 def _subfolder_hint(source: MaskSource) -> str:
-    """Return where the masks may be if they are not here: in a subfolder."""
-    folders: Iterable[Path] = (source.path / e.location for e in source.entries)
-    found = next((path for path in folders if path.is_dir()), None)
-    return f", or give the folder {found}" if found else ""
+    """Return where the masks may be if they are not here: in the only subfolder."""
+    if not source.path.is_dir():
+        return ""
+    folders = [source.path / e.location for e in source.entries if not e.name.startswith(".")]
+    folders = [path for path in folders if path.is_dir()]
+    return f", or give the folder {folders[0]}" if len(folders) == 1 else ""

@@ -85,9 +85,7 @@ def load_predictor(path: str | Path, device: str | torch.device = "cpu") -> Pred
             f"the weights in {path} do not fit its network {about['network']['name']!r}: {error}"
         ) from error
     height, width = about["size"]
-    return Predictor(
-        network.to(device).eval(), (height, width), about["threshold"], device
-    )
+    return Predictor(network.to(device).eval(), (height, width), about["threshold"], device)
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

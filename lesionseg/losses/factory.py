@@ -1,5 +1,6 @@
 """Losses by name."""
 
+from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
 
@@ -10,7 +11,7 @@ from lesionseg.losses.joint import JointLoss
 from lesionseg.losses.lovasz import LovaszHingeLoss
 from lesionseg.losses.overlap import SoftDiceLoss, SoftJaccardLoss
 
-_LOSSES = {
+_LOSSES: dict[str, Callable[[], nn.Module]] = {
     "dice": SoftDiceLoss,
     "jaccard": SoftJaccardLoss,
     "joint": JointLoss,

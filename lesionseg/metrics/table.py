@@ -162,7 +162,7 @@ class ScoreTable:
         for name, row, *scores in zip(self.ids, self.counts.tolist(), *columns, strict=True):
             writer.writerow([name, *row, *scores])
         try:
-            with atomic_path(path) as temporary:
+            with atomic_path(Path(path)) as temporary:
                 temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
         except OSError as error:
             raise LesionsegError(

@@ -164,11 +164,11 @@ class AdversarialModule(SegmentationModule):
     def _optimizers(self) -> list[LightningOptimizer]:
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
-        return optimizers  # type: ignore[return-value]
+        return optimizers
 
     def _schedulers(self) -> list[torch.optim.lr_scheduler.LRScheduler]:
         schedulers = self.lr_schedulers()
-        return schedulers if isinstance(schedulers, list) else []  # type: ignore[return-value]
+        return schedulers if isinstance(schedulers, list) else []
 
     def with_schedules(self, optimizers: list[Optimizer]) -> OptimizerLRScheduler:
         """What ``configure_optimizers`` returns for these optimizers and the chosen schedule."""

@@ -71,7 +71,8 @@ class SegmentationModule(LightningModule):
             raise ValueError(f"threshold must lie between 0 and 1, got {threshold}")
         self.network = network
         self.threshold = threshold
-        self.recipe = type(self).recipe._replace(size=tuple(size or type(self).recipe.size))
+        height, width = size or type(self).recipe.size
+        self.recipe = type(self).recipe._replace(size=(height, width))
         self.validation_score = ISICScore()
         self.test_score = ISICScore()
         self.test_table: ScoreTable | None = None

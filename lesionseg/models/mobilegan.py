@@ -135,7 +135,7 @@ class MobileGAN(AdversarialModule):
         self.warmup_epochs = warmup_epochs
         self.samples = samples
         self.learning_rates = (generator_learning_rate, discriminator_learning_rate)
-        self.betas = tuple(betas)
+        self.betas = (betas[0], betas[1])
 
     @property
     def adversary_active(self) -> bool:

@@ -59,9 +59,8 @@ def create_schedule(
 
     Args:
         name: ``"poly"``: (1 - epoch / epochs) ** power, once an epoch; ``"one-cycle"``: up and
-            down once over all steps, with the optimizer's learning rate as its peak and the momentum
-            left as it is;
-            ``"constant"``.
+            down once over all steps, with the optimizer's learning rate as its peak and its
+            momentum left as it is; ``"constant"``.
         optimizer: Whose learning rate is scheduled.
         epochs: Epochs of the whole training.
         steps: Optimizer steps of the whole training.

@@ -47,7 +47,7 @@ class MobileGANGenerator(SegmentationNetwork):
     Raises:
         ValueError: If an argument is out of range.
 
-    Source: Sarker et al., MobileGAN (arXiv 1907.00856), section 2.1. Chosen where the paper is
+    Source: Sarker et al., MobileGAN (2019), section 2.1. Chosen where the paper is
     silent or contradicts itself: stride 1 before the pooling, the decoder in series, scales 1 to
     1/8 by area averaging, ERFNet's dropout (0.03, then 0.3) and dilations (2, 4, 8, 16, twice),
     z_dropout 0.3, and a transposed convolution as the last upsampling.
@@ -74,6 +74,8 @@ class MobileGANGenerator(SegmentationNetwork):
             raise ValueError(f'decoder must be "serial" or "parallel", got {decoder!r}')
         if cda_stride not in (1, 2):
             raise ValueError(f"cda_stride must be 1 or 2, got {cda_stride}")
+        if not 0 <= z_dropout < 1:
+            raise ValueError(f"z_dropout must be in [0, 1), got {z_dropout}")
         self.size_multiple = self.minimum_size = (2 * cda_stride) ** 3
         scale, first, second, third = encoder_widths
         self.normalize = Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

@@ -13,8 +13,8 @@ from lesionseg.networks.base import SegmentationNetwork
 class SMPNetwork(SegmentationNetwork):
     """A network of segmentation-models-pytorch with ImageNet's normalisation inside.
 
-    Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; :attr:`size_multiple` is that of
-    the architecture and encoder, mostly 32.
+    Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; :attr:`size_multiple` is the
+    encoder's output stride, mostly 32.
 
     Args:
         architecture: Such as "unet" or "deeplabv3plus".
@@ -53,8 +53,7 @@ class SMPNetwork(SegmentationNetwork):
                 f"the weights {encoder_weights} of {encoder} could not be downloaded; "
                 f"use encoder_weights=None or connect to the network"
             ) from error
-        if self.model.requires_divisible_input_shape:
-            self.size_multiple = self.minimum_size = int(self.model.encoder.output_stride)
+        self.size_multiple = self.minimum_size = int(self.model.encoder.output_stride)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the logits of a batch of images."""

@@ -1,0 +1,35 @@
+"""Draws the picture of synthetic lesions: run ``python docs/make_images.py`` after a change."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lesionseg.data import SyntheticLesions
+from lesionseg.overlay import TRUTH_COLOUR, contact_sheet, draw_outline, to_picture
+
+IMAGES = Path(__file__).parent / "images"
+TILES = 12
+
+
+def synthetic_sheet() -> Image.Image:
+    """Twelve drawn lesions, each with the border of its mask in green."""
+    lesions = SyntheticLesions(TILES, size=(192, 256))
+    tiles = []
+    for index in range(TILES):
+        sample = lesions[index]
+        mask = np.asarray(sample["mask"][0] > 0)
+        picture = draw_outline(to_picture(sample["image"]), mask, TRUTH_COLOUR)
+        tiles.append((picture, sample["id"]))
+    return contact_sheet(tiles, columns=4, width=224)
+
+
+def main() -> None:
+    IMAGES.mkdir(exist_ok=True)
+    # A palette keeps the noisy pictures small; 256 colours are enough for skin.
+    sheet = synthetic_sheet().quantize(256, dither=Image.Dither.NONE)
+    sheet.save(IMAGES / "synthetic.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()

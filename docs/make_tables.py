@@ -1,0 +1,142 @@
+"""Writes the tables that the code itself knows: run ``python docs/make_tables.py`` after a change.
+
+A table stands in its page between ``<!-- begin: name -->`` and ``<!-- end: name -->``.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from lesionseg.losses import create_loss, loss_names
+from lesionseg.networks import MobileGANDiscriminator, create_network, network_names
+from lesionseg.trainer_cli import recipe_names
+
+DOCS = Path(__file__).parent
+CONFIGS = files("lesionseg") / "configs"
+
+ASNET_OPTIONS: Sequence[tuple[str, dict[str, Any]]] = (
+    ("ASNet", {}),
+    ("Baseline (no adaptive scale module)", {"adaptive_scale": False}),
+    ("Baseline_ASM_w/o_DI (no dilation)", {"dilations": [1, 1, 1]}),
+    ("Baseline_ASM_w/o_SA (branches summed)", {"fusion": "sum"}),
+    ("Baseline_Wide", {"adaptive_scale": False, "wide_decoder": True}),
+    ("one scale-aware module used twice", {"share_fusion": True}),
+    ("residual beta * f + x", {"residual": "additive"}),
+)
+MOBILEGAN_OPTIONS: Sequence[tuple[str, dict[str, Any]]] = (
+    ("as chosen", {}),
+    (
+        "wider, then narrower",
+        {"encoder_widths": [16, 64, 64, 128], "decoder_widths": [64, 16]},
+    ),
+    ("two streams side by side (literal text)", {"decoder": "parallel"}),
+    ("stride 2 before the pooling (literal text)", {"cda_stride": 2}),
+)
+
+
+def _parameters(network: nn.Module) -> str:
+    return f"{sum(parameter.numel() for parameter in network.parameters()):,}"
+
+
+def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _build(name: str, **arguments: Any) -> Any:
+    with torch.device("meta"):  # shapes only: no memory and no random numbers
+        return create_network(name, **arguments)
+
+
+def networks_table() -> str:
+    """Every registered network and one of segmentation-models-pytorch."""
+    rows = []
+    for name in [*network_names(), "smp:unet/resnet34"]:
+        network = _build(name)
+        multiple = "any" if network.size_multiple == 1 else f"multiples of {network.size_multiple}"
+        rows.append((f"`{name}`", _parameters(network), multiple, f"{network.minimum_size} pixels"))
+    return _markdown(("name", "parameters", "height and width", "at least"), rows)
+
+
+def _options_table(name: str, options: Sequence[tuple[str, dict[str, Any]]]) -> str:
+    rows = []
+    for what, arguments in options:
+        code = ", ".join(f"`{key}={value!r}`" for key, value in arguments.items())
+        rows.append((what, code or "the defaults", _parameters(_build(name, **arguments))))
+    return _markdown(("network", "arguments", "parameters"), rows)
+
+
+def asnet_table() -> str:
+    """ASNet's readings and the rows of its paper's Table 2."""
+    return _options_table("asnet", ASNET_OPTIONS)
+
+
+def mobilegan_table() -> str:
+    """The generator's readings, and the discriminator."""
+    with torch.device("meta"):
+        discriminator = MobileGANDiscriminator()
+    generator = _options_table("mobilegan", MOBILEGAN_OPTIONS)
+    return f"{generator}\n| discriminator | none | {_parameters(discriminator)} |"
+
+
+def losses_table() -> str:
+    """Losses by name."""
+    return _markdown(
+        ("name", "module"), ((f"`{name}`", f"`{create_loss(name)!r}`") for name in loss_names())
+    )
+
+
+def recipes_table() -> str:
+    """The recipes that come with the package."""
+    rows = []
+    for name in recipe_names():
+        recipe = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+        data = recipe["data"]
+        rows.append(
+            (
+                f"`{name}`",
+                recipe.get("model", {}).get("class_path", "yours: `--model`"),
+                data["class_path"],
+                data["init_args"].get("split", "-"),
+                str(recipe["trainer"]["max_epochs"]),
+            )
+        )
+    return _markdown(("recipe", "model", "data", "split", "epochs"), rows)
+
+
+TABLES: dict[tuple[str, str], Callable[[], str]] = {
+    ("networks.md", "networks"): networks_table,
+    ("models/asnet.md", "asnet"): asnet_table,
+    ("models/mobilegan.md", "mobilegan"): mobilegan_table,
+    ("models/segmenter.md", "losses"): losses_table,
+    ("getting-started.md", "recipes"): recipes_table,
+}
+
+
+def with_table(page: str, name: str, table: str) -> str:
+    """The page's text with this table between its two marks.
+
+    Raises:
+        ValueError: The page does not have the two marks exactly once.
+    """
+    pattern = re.compile(rf"(<!-- begin: {name} -->).*?(<!-- end: {name} -->)", re.DOTALL)
+    changed, count = pattern.subn(lambda match: f"{match[1]}\n\n{table}\n\n{match[2]}", page)
+    if count != 1:
+        raise ValueError(f"the page has {count} tables {name!r}; it needs one pair of marks")
+    return changed
+
+
+def main() -> None:
+    for (page, name), table in TABLES.items():
+        path = DOCS / page
+        path.write_text(with_table(path.read_text(), name, table()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Writes blocks.ipynb, outputs included, from blocks.py: python examples/make_notebook.py.
+
+The notebook holds nothing that changes from run to run: no times, no paths, no random ids.
+"""
+
+import argparse
+import copy
+import os
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+HERE = Path(__file__).resolve().parent
+
+
+def read_script(script: Path) -> nbformat.NotebookNode:
+    """The notebook of a script in percent format, not yet run; cells are numbered."""
+    notebook = jupytext.read(script)
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"
+        cell.metadata = {}
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    return notebook
+
+
+def run(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
+    """A copy with outputs.
+
+    Args:
+        notebook: Left as it is.
+        folder: Where the cells run.
+
+    Raises:
+        CellExecutionError: A cell fails.
+    """
+    done = copy.deepcopy(notebook)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # sums in one order: the same digits every time
+    client = NotebookClient(
+        done,
+        timeout=300,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute()
+    done.metadata = copy.deepcopy(notebook.metadata)  # without the version of this Python
+    for output in (one for cell in done.cells for one in cell.get("outputs", [])):
+        output.get("data", {}).pop("image/jpeg", None)  # the same picture as the PNG beside it
+    return done
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=HERE / "blocks.ipynb")
+    options = parser.parse_args()
+    nbformat.write(run(read_script(HERE / "blocks.py"), HERE), options.output)
+    print(f"{options.output}: {options.output.stat().st_size / 1024:.0f} KiB")
+
+
+if __name__ == "__main__":
+    main()

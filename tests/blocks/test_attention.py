@@ -1,0 +1,185 @@
+import subprocess
+import sys
+
+import golden
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from lesionseg.blocks import CAM, PAM, ChannelAttentionModule, PositionAttentionModule
+
+FUSED = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
+
+
+def naive_position(module, x):
+    n, c, h, w = x.shape
+    q, k, v = (conv(x).reshape(n, -1, h * w) for conv in (module.query, module.key, module.value))
+    attention = torch.einsum("nci,ncj->nij", q, k).softmax(dim=2)
+    attended = torch.einsum("nij,ncj->nci", attention, v)
+    return module.gamma * attended.reshape(n, c, h, w) + x
+
+
+def naive_channel(gamma, x):
+    out = []
+    for image in x:
+        flat = image.reshape(len(image), -1)
+        energy = flat @ flat.T
+        weights = torch.exp(energy.min(1, keepdim=True).values - energy)
+        weights = weights / weights.sum(1, keepdim=True)
+        out.append((weights @ flat).reshape(image.shape))
+    return gamma * torch.stack(out) + x
+
+
+def test_short_names():
+    assert PAM is PositionAttentionModule
+    assert CAM is ChannelAttentionModule
+
+
+def test_position_attention_reproduces_the_golden_vectors(oracles):
+    vectors = golden.load(oracles, "position_attention")
+    module = PAM(16).double()
+    state = {"gamma": vectors["gamma"]}
+    for part in ("query", "key", "value"):
+        state[f"{part}.weight"] = vectors[f"{part}_weight"]
+        state[f"{part}.bias"] = vectors[f"{part}_bias"]
+    module.load_state_dict(state)
+    golden.assert_reproduces(module, vectors["x"], vectors["out"], vectors["grad_x"])
+
+
+def test_channel_attention_reproduces_the_golden_vectors(oracles):
+    vectors = golden.load(oracles, "channel_attention")
+    module = CAM().double()
+    module.load_state_dict({"gamma": vectors["gamma"]})
+    golden.assert_reproduces(module, vectors["x"], vectors["out"], vectors["grad_x"])
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    channels=st.integers(1, 20),
+    reduction=st.integers(1, 8),
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    seed=st.integers(0, 99),
+)
+def test_position_attention_equals_the_naive_formula(channels, reduction, height, width, seed):
+    module = golden.randomised(PAM(channels, min(channels, reduction)), seed)
+    x = torch.randn(2, channels, height, width, dtype=torch.float64)
+    golden.assert_same_function(module, lambda x: naive_position(module, x), x)
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    channels=st.integers(1, 20),
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    seed=st.integers(0, 99),
+)
+def test_channel_attention_equals_the_naive_formula(channels, height, width, seed):
+    module = golden.randomised(CAM(), seed)
+    x = torch.randn(2, channels, height, width, dtype=torch.float64)
+    golden.assert_same_function(module, lambda x: naive_channel(module.gamma, x), x)
+
+
+def test_position_attention_gradients_of_parameters_equal_the_naive_ones():
+    module = golden.randomised(PAM(16))
+    x = torch.randn(2, 16, 6, 5, dtype=torch.float64)
+    names, parameters = zip(*module.named_parameters(), strict=True)
+    fused = torch.autograd.grad(module(x).pow(2).sum(), parameters)
+    naive = torch.autograd.grad(naive_position(module, x).pow(2).sum(), parameters)
+    for name, one, other in zip(names, fused, naive, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9, msg=name)
+
+
+@pytest.mark.parametrize("module", [PAM(16), CAM()])
+def test_new_attention_is_the_identity(module):
+    x = torch.randn(2, 16, 6, 5)
+    torch.testing.assert_close(module(x), x, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("channels", [8, 12, 32])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+def test_position_attention_runs_on_the_fused_kernel(channels, dtype, memory_format):
+    module = PAM(channels).to(dtype)
+    x = torch.randn(2, channels, 6, 5, dtype=dtype).to(memory_format=memory_format)
+    with sdpa_kernel(FUSED):  # raises where only the math path would do
+        module(x.requires_grad_()).float().sum().backward()
+
+
+def test_forbidding_the_math_path_does_catch_the_plain_call():
+    q, v = torch.randn(1, 1, 30, 4), torch.randn(1, 1, 30, 32)
+    with sdpa_kernel(FUSED), pytest.raises(RuntimeError, match="kernel"):
+        F.scaled_dot_product_attention(q, q, v, scale=1.0)
+
+
+MEMORY = """
+import torch
+from lesionseg.blocks import PAM
+
+def peak():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
+
+torch.set_num_threads(1)
+module = PAM(32)
+torch.nn.init.ones_(module.gamma)
+module(torch.rand(1, 32, 4, 4)).sum().backward()
+before = peak()
+module(torch.rand(1, 32, {side}, {side}, requires_grad=True)).sum().backward()
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
+def test_position_attention_never_holds_the_map_of_pixel_pairs():
+    side = 128
+    command = [sys.executable, "-c", MEMORY.format(side=side)]
+    grown = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    # The naive formula needs four such maps of 1 GiB to train.
+    assert grown < (side * side) ** 2 * 4 / 8
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_position_attention_runs_on_the_fused_kernel_of_a_gpu(dtype):
+    side, module = 128, PAM(32).to("cuda", dtype)
+    x = torch.randn(1, 32, side, side, device="cuda", dtype=dtype, requires_grad=True)
+    torch.cuda.reset_peak_memory_stats()
+    with sdpa_kernel(FUSED):
+        module(x).sum().backward()
+    assert torch.cuda.max_memory_allocated() < (side * side) ** 2 * x.element_size() / 4
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_channel_attention_does_not_overflow_in_half_precision(dtype):
+    x = 30 * torch.rand(1, 8, 128, 128, generator=torch.Generator().manual_seed(0))
+    assert (x.flatten(2) @ x.flatten(2).mT).max() > torch.finfo(torch.float16).max
+    x = x.to(dtype)
+    module = CAM().to(dtype)
+    torch.nn.init.constant_(module.gamma, 0.5)
+    out = module(x.requires_grad_())
+    out.float().sum().backward()
+    assert out.dtype == dtype
+    assert x.grad.isfinite().all()
+    expected = naive_channel(0.5, x.detach().double())
+    torch.testing.assert_close(out.double(), expected, rtol=2e-2, atol=0.1)
+
+
+def test_channel_attention_keeps_its_precision_under_autocast():
+    module = CAM()
+    torch.nn.init.constant_(module.gamma, 0.5)
+    # Energies about 1e4 that differ by about 1: bfloat16 would round the differences away.
+    x = 1 + 1e-3 * torch.randn(1, 4, 100, 100, generator=torch.Generator().manual_seed(0))
+    plain = module(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        lowered = module(x)
+    torch.testing.assert_close(lowered, plain, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("channels", "reduction"), [(4, 8), (8, 0)])
+def test_position_attention_refuses_an_impossible_reduction(channels, reduction):
+    with pytest.raises(ValueError, match="reduction"):
+        PAM(channels, reduction)

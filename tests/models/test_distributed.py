@@ -1,0 +1,175 @@
+"""Training and testing in two processes. Run as a script, this file is one such run."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest_models import BUILDERS, tiny_data, tiny_trainer
+
+from lesionseg.data.base_module import BaseDataModule
+from lesionseg.models import SegmentationModule
+
+TEST_LENGTH = 5  # odd: the sampler repeats one image so that both processes have three
+STRATEGIES = {"ASNet": "ddp", "MobileGAN": "ddp_find_unused_parameters_true"}
+
+
+def data():
+    return tiny_data(train_length=8, test_length=TEST_LENGTH, batch_size=2)
+
+
+def table_of(model: SegmentationModule):
+    table = model.test_table
+    return {"ids": list(table.ids), "counts": table.counts.tolist()}
+
+
+def worker(name: str, strategy: str, folder: Path) -> None:
+    """Fits for two epochs and tests; Lightning starts this script a second time for the other."""
+    seen: list[list[str]] = [[], []]
+
+    class Data(BaseDataModule):
+        """Also notes which images this process trains on."""
+
+        def __init__(self) -> None:
+            super().__init__(size=(32, 32), batch_size=2, augmentation=[])
+            self.inner = data()
+
+        def build(self, role):
+            return self.inner.build(role)
+
+        def on_after_batch_transfer(self, batch, dataloader_idx):
+            if self.trainer.training:
+                seen[self.trainer.current_epoch].extend(batch["id"])
+            return super().on_after_batch_transfer(batch, dataloader_idx)
+
+    torch.manual_seed(0)
+    model = BUILDERS[name]()
+    trainer = tiny_trainer(folder, devices=2, strategy=strategy, max_epochs=2)
+    trainer.fit(model, datamodule=Data())
+    rank = trainer.global_rank
+    torch.save(model.state_dict(), folder / f"{rank}.pt")
+    trainer.save_checkpoint(folder / "fitted.ckpt")
+    (scores,) = trainer.test(model, datamodule=Data(), verbose=False)
+    report = {"seen": seen, "table": table_of(model), "scores": scores}
+    (folder / f"{rank}.json").write_text(json.dumps(report))
+
+
+def start(*command, cwd=None):
+    """Runs a program of two processes; fails instead of hanging where they wait for each other."""
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=cwd,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module", params=sorted(STRATEGIES))
+def fitted(request, tmp_path_factory):
+    """Name of a model and the folder that two processes left after fitting and testing it."""
+    folder = tmp_path_factory.mktemp("distributed")
+    result = start(__file__, request.param, STRATEGIES[request.param], folder)
+    assert result.returncode == 0, result.stderr
+    return request.param, folder
+
+
+def reports(folder):
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+
+
+@pytest.mark.slow
+def test_both_processes_hold_the_same_trained_weights(fitted):
+    name, folder = fitted
+    first, second = (torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2))
+    saved = torch.load(folder / "fitted.ckpt", weights_only=True)["state_dict"]
+    torch.manual_seed(0)
+    new = BUILDERS[name]().state_dict()
+    assert first.keys() == second.keys() == saved.keys() == new.keys()
+    different = [key for key in first if not torch.equal(first[key], second[key])]
+    assert not different
+    assert all(torch.equal(first[key], saved[key]) for key in first)
+    assert sum(not torch.equal(first[key], new[key]) for key in first) > len(first) / 2  # trained
+
+
+@pytest.mark.slow
+def test_the_processes_share_the_images_and_shuffle_them_every_epoch(fitted):
+    _, folder = fitted
+    first, second = (report["seen"] for report in reports(folder))
+    for epoch in range(2):
+        assert len(first[epoch]) == len(second[epoch]) == 4
+        assert len({*first[epoch], *second[epoch]}) == 8
+    assert first[0] != first[1]
+
+
+@pytest.mark.slow
+def test_the_test_scores_each_image_once_and_as_one_process_does(fitted):
+    name, folder = fitted
+    first, second = reports(folder)
+    assert len(first["table"]["ids"]) == len(set(first["table"]["ids"])) == TEST_LENGTH
+    assert first == second | {"seen": first["seen"]}
+
+    model = type(BUILDERS[name]()).load_from_checkpoint(folder / "fitted.ckpt", weights_only=True)
+    (scores,) = tiny_trainer(folder).test(model, datamodule=data(), verbose=False)
+    alone = table_of(model)
+    by_id = [
+        dict(zip(table["ids"], table["counts"], strict=True)) for table in (first["table"], alone)
+    ]
+    assert by_id[0] == by_id[1]
+    assert first["scores"] == pytest.approx(scores, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_plain_ddp_is_refused_before_mobilegan_trains(tmp_path):
+    result = start(__file__, "MobileGAN", "ddp", tmp_path)
+    assert result.returncode != 0
+    assert "ddp_find_unused_parameters_true" in result.stderr
+    assert "LesionsegError" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_command_line_fits_and_tests_in_two_processes(tmp_path):
+    """With all callbacks: whatever one process does alone must not leave the other waiting."""
+    common = [
+        "--trainer.accelerator=cpu",
+        "--trainer.devices=2",
+        "--trainer.strategy=ddp",
+        "--trainer.enable_progress_bar=false",
+        "--data=SyntheticDataModule",
+        "--data.size=[32,32]",
+        "--data.batch_size=2",
+        "--data.train_length=8",
+        "--data.val_length=4",
+        f"--data.test_length={TEST_LENGTH}",
+        "--trainer.logger.init_args.version=two",
+    ]
+    result = start(
+        *("-m", "lesionseg.cli", "fit", "--model=ASNet", "--trainer.max_epochs=2", *common),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    run = tmp_path / "runs" / "two"
+    assert sorted(path.name for path in (run / "overlays").iterdir()) == [
+        "epoch-000.png",
+        "epoch-001.png",
+    ]
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    for command in ("test", "predict"):
+        result = start(
+            *("-m", "lesionseg.cli", command, f"--ckpt_path={checkpoint}", *common), cwd=tmp_path
+        )
+        assert result.returncode == 0, result.stderr
+    assert len((run / "scores.csv").read_text().splitlines()) == 1 + TEST_LENGTH
+    assert (run / "overlays.png").stat().st_size > 0
+    assert len(list((tmp_path / "predictions" / "masks").iterdir())) == TEST_LENGTH
+
+
+if __name__ == "__main__":
+    worker(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

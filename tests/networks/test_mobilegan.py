@@ -1,0 +1,130 @@
+import pytest
+import torch
+from torch import nn
+
+from lesionseg.blocks import PositionAttentionModule
+from lesionseg.networks import MobileGANGenerator
+
+
+@pytest.fixture(scope="module")
+def generator():
+    torch.manual_seed(0)
+    return MobileGANGenerator()
+
+
+@pytest.fixture
+def image():
+    return torch.rand(2, 3, 32, 40)
+
+
+def modes(network):
+    return [module.training for module in network.modules()]
+
+
+@torch.no_grad()
+def test_monte_carlo_draws_differ_and_eval_does_not(generator, image):
+    generator.eval()
+    draws = generator.monte_carlo(image, 3)
+    assert draws.shape == (3, 2, 1, 32, 40)
+    assert (draws.std(dim=0) > 0).any()
+    torch.testing.assert_close(generator(image), generator(image), rtol=0, atol=0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("decoder", ["serial", "parallel"])
+@pytest.mark.parametrize("training", [True, False])
+def test_monte_carlo_uses_only_the_decoders_dropout(image, training, decoder):
+    # Without z the draws are the network in eval mode, whatever its mode: no dropout of the
+    # encoder, no batch statistics, no update of the running ones.
+    generator = MobileGANGenerator(z_dropout=0.0, decoder=decoder)
+    generator.train()(image)
+    expected = generator.eval()(image)
+    state = {key: value.clone() for key, value in generator.state_dict().items()}
+    draws = generator.train(training).monte_carlo(image, 2)
+    for draw in draws:
+        torch.testing.assert_close(draw, expected)
+    for key, value in generator.state_dict().items():
+        torch.testing.assert_close(value, state[key], rtol=0, atol=0)
+
+
+@torch.no_grad()
+def test_z_is_in_every_factorised_block_of_the_decoder_and_nowhere_else(generator):
+    probabilities = {
+        name: module.p
+        for name, module in generator.named_modules()
+        if isinstance(module, nn.Dropout2d)
+    }
+    decoder = [p for name, p in probabilities.items() if name.startswith("decoder.")]
+    encoder = [p for name, p in probabilities.items() if name.startswith("encoder.")]
+    assert decoder == [0.3] * 4
+    assert encoder == [0.03] * 4 + [0.3] * 8 + [0.0]
+    other = MobileGANGenerator(z_dropout=0.6)
+    assert {m.p for m in other.decoder.modules() if isinstance(m, nn.Dropout2d)} == {0.6}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("training", [True, False])
+def test_monte_carlo_restores_every_mode(generator, image, training):
+    generator.train(training)
+    generator.scales.train(not training)  # a part that somebody froze stays as it was
+    before = modes(generator)
+    generator.monte_carlo(image, 1)
+    assert modes(generator) == before
+    with pytest.raises(ValueError, match="multiples of 8"):
+        generator.monte_carlo(image[..., :-1], 1)
+    assert modes(generator) == before
+
+
+@pytest.mark.parametrize("samples", [0, -1])
+def test_monte_carlo_needs_a_sample(generator, image, samples):
+    with pytest.raises(ValueError, match="samples"):
+        generator.monte_carlo(image, samples)
+
+
+def test_monte_carlo_is_seeded_and_differentiable(generator, image):
+    generator.eval()
+    torch.manual_seed(3)
+    first = generator.monte_carlo(image, 2)
+    torch.manual_seed(3)
+    torch.testing.assert_close(generator.monte_carlo(image, 2), first, rtol=0, atol=0)
+    assert first.requires_grad
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("stride", "multiple", "side"), [(1, 8, 16), (2, 64, 2)])
+def test_bottleneck(stride, multiple, side):
+    generator = MobileGANGenerator(cda_stride=stride).eval()
+    assert generator.size_multiple == multiple
+    shapes = []
+    generator.encoder.register_forward_hook(lambda m, i, out: shapes.append(tuple(out.shape)))
+    assert generator(torch.rand(1, 3, 128, 128)).shape == (1, 1, 128, 128)
+    assert shapes == [(1, 128, side, side)]
+
+
+def test_position_attention_sits_where_the_paper_puts_it(generator):
+    widths = [
+        m.value.out_channels for m in generator.modules() if isinstance(m, PositionAttentionModule)
+    ]
+    assert widths == [32, 64, 128, 128, 64, 32]
+
+
+def test_deep_dilations(generator):
+    dilations = [m.conv3.dilation[0] for m in generator.encoder.modules() if hasattr(m, "conv3")]
+    assert dilations == [1] * 4 + [2, 4, 8, 16] * 2 + [1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"encoder_widths": (16, 32, 64)}, "encoder_widths"),
+        ({"encoder_widths": (4, 32, 64, 128)}, "encoder_widths"),
+        ({"decoder_widths": (64,)}, "decoder_widths"),
+        ({"decoder_widths": (64, 4)}, "decoder_widths"),
+        ({"decoder": "both"}, "decoder"),
+        ({"cda_stride": 3}, "cda_stride"),
+        ({"z_dropout": 1.0}, "z_dropout"),
+    ],
+)
+def test_refuses_impossible_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        MobileGANGenerator(**arguments)

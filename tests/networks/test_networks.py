@@ -1,0 +1,251 @@
+"""The tester that every network of the registry must pass."""
+
+import json
+import shutil
+import subprocess
+import sys
+from functools import lru_cache
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from variants import VARIANTS
+
+from lesionseg.networks import create_network, network_names
+
+
+@lru_cache(maxsize=2)
+def built(variant: str):
+    """A network of random weights whose attention is switched on; built once for its tests."""
+    torch.manual_seed(0)
+    network = VARIANTS[variant].create()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith((".gamma", ".beta")):
+                parameter.fill_(0.3)
+    return network
+
+
+# Scope "module" groups the tests by network, so that only one or two are ever in memory.
+@pytest.fixture(scope="module", params=VARIANTS)
+def network(request):
+    yield built(request.param)
+    built.cache_clear()
+
+
+def images(network, count=1, size=None):
+    side = max(64, network.size_multiple)
+    shape = (count, 3, *(size or (side, side)))
+    return torch.rand(shape, generator=torch.Generator().manual_seed(1))
+
+
+def test_all_registered_networks_are_tested():
+    assert set(network_names()) <= set(VARIANTS)
+
+
+def test_parameter_count(network):
+    expected = VARIANTS[variant_of(network)].count
+    assert sum(p.numel() for p in network.parameters()) == expected
+
+
+def variant_of(network):
+    spec = network.spec
+    return next(
+        key
+        for key, variant in VARIANTS.items()
+        if variant.name == spec["name"]
+        and json.dumps(variant.arguments) == json.dumps(spec["arguments"])
+    )
+
+
+def test_spec_is_plain_and_builds_the_same_network(network):
+    spec = json.loads(json.dumps(network.spec))
+    assert spec == network.spec
+    again = create_network(spec["name"], **spec["arguments"])
+    again.load_state_dict(network.state_dict())
+    again.eval(), network.eval()
+    with torch.inference_mode():
+        torch.testing.assert_close(again(images(network)), network(images(network)))
+
+
+@torch.inference_mode()
+def test_any_multiple_of_the_size_works(network):
+    network.eval()
+    multiple, least = network.size_multiple, network.minimum_size
+    for size in [(least, least), (least + multiple, least), (least, least + 7 * multiple)]:
+        logits = network(images(network, 2, size))
+        assert logits.shape == (2, 1, *size)
+        assert logits.isfinite().all()
+
+
+def test_odd_sizes_are_refused_by_their_multiple(network):
+    multiple, least = network.size_multiple, network.minimum_size
+    if multiple == 1:
+        pytest.skip("any size works")
+    for size in [(least + 1, least), (least, least + multiple - 1)]:
+        with pytest.raises(ValueError, match=f"multiples of {multiple}, got {size[0]} x {size[1]}"):
+            network(images(network, 1, size))
+
+
+def test_other_images_are_refused(network):
+    least = network.minimum_size
+    for size in [(least - 1, least), (least, least - 1)]:
+        with pytest.raises(ValueError, match=f"at least {least}"):
+            network(images(network, 1, size))
+    with pytest.raises(ValueError, match=r"\(N, 3, H, W\)"):
+        network(images(network)[:, :1])
+    with pytest.raises(ValueError, match=r"\(N, 3, H, W\)"):
+        network(images(network)[0])
+
+
+def test_every_parameter_gets_a_gradient(network):
+    network.train().zero_grad()
+    state = {key: value.clone() for key, value in network.state_dict().items()}
+    network(images(network, 2)).square().mean().backward()
+    network.load_state_dict(state)  # the statistics of the normalisations
+    without = [
+        name
+        for name, parameter in network.named_parameters()
+        if parameter.grad is None or not parameter.grad.isfinite().all()
+    ]
+    assert without == []
+    # A bias right before a batch normalisation, and a key's, cannot matter; any weight does.
+    flat = [
+        name
+        for name, parameter in network.named_parameters()
+        if parameter.ndim > 1 and not parameter.grad.any()
+    ]
+    network.zero_grad()
+    assert flat == []
+
+
+def test_image_gets_a_gradient_and_stays_as_it_was(network):
+    network.eval()
+    image = images(network).requires_grad_()
+    before = image.detach().clone()
+    network(image).mean().backward()
+    assert image.grad.isfinite().all()
+    assert image.grad.any()
+    assert (image == before).all()
+    network.zero_grad()
+
+
+def test_eval_is_deterministic_and_treats_images_one_by_one(network):
+    network.eval()
+    batch = images(network, 3)
+    with torch.inference_mode():
+        logits = network(batch)
+        torch.testing.assert_close(network(batch), logits, rtol=0, atol=0)
+        torch.testing.assert_close(network(batch[1:2]), logits[1:2], rtol=1e-3, atol=1e-4)
+
+
+def test_bfloat16_autocast(network):
+    network.eval()
+    image = images(network)
+    logits = network(image)
+    with torch.autocast("cpu", torch.bfloat16):
+        low = network(image)
+    low.float().mean().backward()
+    assert low.shape == logits.shape
+    assert (low.float() - logits).abs().mean() < 0.05 * logits.abs().mean()
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    network.zero_grad()
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+def test_attention_runs_on_the_fused_kernel(network):
+    network.eval()
+    fused = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
+    with torch.inference_mode(), sdpa_kernel(fused):
+        assert network(images(network)).isfinite().all()
+
+
+def test_state_dict_survives_a_file(network, tmp_path):
+    path = tmp_path / "network.pt"
+    torch.save(network.state_dict(), path)
+    other = VARIANTS[variant_of(network)].create().eval()
+    with torch.inference_mode():
+        image = images(network)
+        network.eval()
+        assert not torch.allclose(other(image), network(image))
+        other.load_state_dict(torch.load(path, weights_only=True))
+        torch.testing.assert_close(other(image), network(image), rtol=0, atol=0)
+
+
+def test_normalisation_is_inside(network):
+    state = network.state_dict()
+    mean, std = state["normalize.mean"], state["normalize.std"]
+    assert mean.shape == std.shape == (1, 3, 1, 1)
+    network.eval()
+    image, inside = images(network), network.normalize
+    with torch.inference_mode():
+        expected = network(image)
+        network.normalize = torch.nn.Identity()
+        try:
+            outside = network((image - mean) / std)
+        finally:
+            network.normalize = inside
+    torch.testing.assert_close(outside, expected)
+
+
+@torch.inference_mode()
+def test_channels_last(network):
+    network.eval()
+    image = images(network)
+    there = network(image.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(there, network(image), rtol=1e-3, atol=1e-4)
+
+
+def test_compiles_to_one_graph(network):
+    torch.compiler.reset()
+    network.eval()
+    compiled = torch.compile(network, backend="eager", fullgraph=True)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(images(network)), network(images(network)))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_exports(network):
+    network.eval()
+    image = images(network)
+    program = torch.export.export(network, (image,))
+    with torch.no_grad():
+        torch.testing.assert_close(program.module()(image), network(image), rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="inductor needs a C++ compiler")
+def test_trains_when_compiled_by_inductor():
+    torch.compiler.reset()
+    torch.manual_seed(0)
+    network = create_network("mobilegan", z_dropout=0.0).eval()
+    image = images(network)
+    plain = network(image)
+    compiled = torch.compile(network)(image)
+    torch.testing.assert_close(compiled, plain, rtol=1e-3, atol=1e-4)
+    compiled.mean().backward()
+    assert all(p.grad is not None for p in network.parameters())
+
+
+def run(code: str) -> None:
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_networks_need_no_lightning():
+    run(
+        "import sys, lesionseg.networks as networks\n"
+        "for name in networks.network_names(): networks.create_network(name)\n"
+        "networks.MobileGANDiscriminator()\n"
+        "loaded = {name.split('.')[0] for name in sys.modules}\n"
+        "unwanted = loaded & {'lightning', 'pytorch_lightning', 'segmentation_models_pytorch'}\n"
+        "assert not unwanted, unwanted"
+    )
+
+
+def test_listing_the_names_needs_no_torch():
+    run(
+        "import sys, lesionseg.networks as networks\n"
+        "assert networks.network_names()\n"
+        "assert 'torch' not in sys.modules"
+    )

@@ -1,0 +1,36 @@
+"""Every network that the shared tester runs over, with its parameter count."""
+
+from typing import Any, NamedTuple
+
+from lesionseg.networks import SegmentationNetwork, create_network
+
+
+class Variant(NamedTuple):
+    count: int
+    name: str
+    arguments: dict[str, Any]
+
+    def create(self) -> SegmentationNetwork:
+        return create_network(self.name, **self.arguments)
+
+
+def _variant(count: int, name: str, **arguments: Any) -> Variant:
+    return Variant(count, name, arguments)
+
+
+VARIANTS = {
+    "asnet": _variant(30_652_774, "asnet"),
+    "asnet-baseline": _variant(24_608_609, "asnet-baseline"),
+    "asnet-baseline-wide": _variant(30_805_345, "asnet-baseline-wide"),
+    "asnet-without-attention": _variant(27_234_146, "asnet-without-attention"),
+    "asnet-without-dilation": _variant(30_652_774, "asnet-without-dilation"),
+    "asnet, shared fusion": _variant(28_943_460, "asnet", share_fusion=True),
+    "asnet, additive": _variant(30_652_774, "asnet", residual="additive"),
+    "mobilegan": _variant(2_348_204, "mobilegan"),
+    "mobilegan, other widths": _variant(
+        2_346_144, "mobilegan", encoder_widths=(16, 64, 64, 128), decoder_widths=(64, 16)
+    ),
+    "mobilegan, parallel": _variant(2_482_004, "mobilegan", decoder="parallel"),
+    "mobilegan, stride 2": _variant(2_348_204, "mobilegan", cda_stride=2),
+    "smp:unet/resnet34": _variant(24_436_369, "smp:unet/resnet34"),
+}

@@ -1,0 +1,207 @@
+"""What the documentation shows is what the program does."""
+
+import contextlib
+import importlib.util
+import io
+import re
+import shlex
+import subprocess
+import sys
+from importlib import import_module
+from itertools import zip_longest
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image, ImageChops, ImageStat
+
+import lesionseg
+from lesionseg import cli, trainer_cli
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+TRAINED = {"mobilegan": "lesionseg.models.mobilegan.MobileGAN"}  # others are of ASNet
+
+
+def name_of(page):
+    return str(page.relative_to(ROOT))
+
+
+def blocks_of(page, language):
+    """The page's code blocks in a language, each with the text block right behind it or None."""
+    fences = list(FENCE.finditer(page.read_text(encoding="utf-8")))
+    for fence, following in zip_longest(fences, fences[1:]):
+        if fence[1] == language:
+            gap = following and following.string[fence.end() : following.start()].strip()
+            shown = following and following[1] == "text" and gap == ""
+            yield fence[2], following[2] if shown else None
+
+
+def commands_of(page, program):
+    """The lines of the page's bash blocks that call a program, without its name."""
+    for block, _ in blocks_of(page, "bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == [program]:
+                yield words[1:]
+
+
+def pages_with_readme():
+    readme = ROOT / "README.md"
+    return [*PAGES, *([readme] if readme.exists() else [])]
+
+
+@pytest.fixture
+def dry(monkeypatch):
+    """Lets the program read its command line and nothing more."""
+
+    def read_checkpoint(path):
+        known = [TRAINED[name] for name in TRAINED if name in str(path)]
+        class_path = known[0] if known else "lesionseg.models.asnet.ASNet"
+        return {"hyper_parameters": {"_class_path": class_path}}
+
+    monkeypatch.setattr(trainer_cli, "read_checkpoint", read_checkpoint)
+    monkeypatch.setattr(trainer_cli.LesionCLI, "_set_seed", lambda self: None)
+    monkeypatch.setattr(trainer_cli.LesionCLI, "instantiate_classes", lambda self: None)
+    monkeypatch.setattr(trainer_cli.LesionCLI, "_run_subcommand", lambda self, subcommand: None)
+    monkeypatch.setattr(sys, "argv", ["lesionseg"])
+    for _, module in cli.SMALL_COMMANDS.values():
+        monkeypatch.setattr(import_module(module), "run", lambda options: 0)
+
+
+def complaint_about(arguments):
+    """What the program says against a command line; None if it accepts it."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            code = cli.main(arguments)
+        except SystemExit as stop:
+            code = stop.code
+    return said.getvalue() or str(code) if code else None
+
+
+@pytest.mark.parametrize("page", pages_with_readme(), ids=name_of)
+def test_every_command_shown_is_understood(page, dry):
+    complaints = {
+        shlex.join(arguments): complaint
+        for arguments in commands_of(page, "lesionseg")
+        if (complaint := complaint_about(arguments))
+    }
+    assert complaints == {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ("fit --config asnet-isic2081 --data.root DIR", "asnet-isic2081"),
+        ("fit --config asnet-isic2018 --data.root DIR --trainer.epochs 3", "trainer.epochs"),
+        ("fit --config asnet-isic2018 --data.root DIR --model.samples 3", "samples"),
+        ("test --ckpt_path x.ckpt --data ISICDataModule --data.rot DIR", "rot"),
+        ("predict --ckpt_path x.ckpt --data SyntheticDataModule --output.folder x", "folder"),
+        ("segment one.jpg --model best.ckpt --outptu masks", "output"),
+        ("scores a b", "score"),
+    ],
+)
+def test_a_wrong_command_would_be_found(wrong, word, dry):
+    assert word in complaint_about(wrong.split())
+
+
+def test_the_pages_show_every_command_and_recipe():
+    shown = [words for page in PAGES for words in commands_of(page, "lesionseg")]
+    commands = {*cli.TRAINER_COMMANDS, *cli.SMALL_COMMANDS} - {"validate"}  # fit's own step
+    assert commands <= {words[0] for words in shown}
+    assert set(trainer_cli.recipe_names()) <= {word for words in shown for word in words}
+
+
+@pytest.mark.parametrize("page", pages_with_readme(), ids=name_of)
+def test_every_make_target_shown_exists(page):
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {words[0] for words in commands_of(page, "make")} <= targets
+
+
+PYTHON = [
+    pytest.param(code, output, id=f"{name_of(page)}-{number}")
+    for page in PAGES
+    for number, (code, output) in enumerate(blocks_of(page, "python"))
+]
+
+
+@pytest.mark.parametrize(("code", "output"), PYTHON)
+def test_every_example_prints_what_is_shown(code, output, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    from lesionseg.networks import registry
+
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "example", "exec"), {"__name__": "example"})
+    assert output is not None, "show what the example prints in a text block behind it"
+    assert printed.getvalue() == output
+
+
+def load_script(name):
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_tables_are_those_of_the_code():
+    tables = load_script("make_tables")
+    for (page, name), table in tables.TABLES.items():
+        text = (DOCS / page).read_text(encoding="utf-8")
+        fresh = tables.with_table(text, name, table())
+        assert text == fresh, f"run python docs/make_tables.py: {name} in {page} is stale"
+
+
+def test_the_picture_is_what_the_script_draws():
+    sheet = load_script("make_images").synthetic_sheet()
+    with Image.open(DOCS / "images" / "synthetic.png") as picture:
+        assert picture.size == sheet.size
+        difference = ImageChops.difference(picture.convert("RGB"), sheet)
+    # its palette changes each pixel a little; another drawing would differ by far more
+    assert max(ImageStat.Stat(difference).mean) < 6, "run python docs/make_images.py"
+    assert (DOCS / "images" / "synthetic.png").stat().st_size < 400_000
+
+
+def test_the_site_builds_strictly_and_asks_no_other_host(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) >= len(PAGES)
+    loaded = re.compile(r"<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=\"(?:https?:)?//[^\"]*")
+    for page in pages:
+        elsewhere = [
+            tag
+            for tag in loaded.findall(page.read_text(encoding="utf-8"))
+            if 'rel="canonical"' not in tag
+        ]
+        assert elsewhere == [], page
+        assert ":class:`" not in page.read_text(encoding="utf-8"), page
+
+
+def test_the_citation_is_of_this_version_and_names_both_papers():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert str(citation["version"]) == lesionseg.__version__
+    assert all(citation[key] for key in ("message", "title", "authors"))
+    papers = citation["references"]
+    assert [paper["title"].partition(":")[0] for paper in papers] == ["ASNet", "MobileGAN"]
+    for paper in papers:
+        assert all(paper[key] for key in ("type", "title", "authors", "year"))
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'license = "{citation["license"]}"\n' in project
+
+
+def test_the_changelog_tells_of_this_version_on_its_day():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert f"## [{lesionseg.__version__}] - {citation['date-released']}\n" in changelog
