@@ -57,14 +57,16 @@ def count(module):
 
 
 # %% [markdown]
-# A drawn lesion to look at, and its feature maps at two scales. Here the two are the image
-# blurred a little and blurred much; in a network they come from convolutions.
+# A drawn lesion to look at, and its feature maps at two scales. In a network the two come from
+# convolutions; here the fine one is sharp but noisy, the coarse one calm but blurred.
 
 # %%
 image = SyntheticLesions(length=1, size=(96, 128), seed=5)[0]["image"]
-features = Normalize()(image[None])  # ImageNet's mean and deviation, as the networks use it
-fine = nn.AvgPool2d(3, stride=1, padding=1)(features)
-coarse = nn.AvgPool2d(15, stride=1, padding=7)(features)
+with torch.no_grad():
+    features = nn.Conv2d(3, 16, 3, padding=1)(Normalize()(image[None]))
+noise = 0.3 * torch.randn_like(features)
+fine = features + noise
+coarse = nn.AvgPool2d(9, stride=1, padding=4, count_include_pad=False)(fine)
 print("features:", tuple(features.shape))
 
 # %% [markdown]
@@ -72,14 +74,14 @@ print("features:", tuple(features.shape))
 #
 # It fuses two feature maps with a softmax over the two at every pixel (ASNet, equations 1 and 2).
 # Whoever wants to see the attention maps catches the two logits with a forward hook. A new module
-# has random weights, so we train it for a moment to rebuild the sharp image from the two: it learns
-# to take the fine map, most of all where the two differ.
+# has random weights, so we train it for a moment to give back the features without the noise: it
+# learns to take the fine map at borders and the coarse one where the skin is even.
 
 # %%
-fuse = ScaleAwareModule(channels=3)
-optimizer = torch.optim.Adam(fuse.parameters(), lr=0.02)
+fuse = ScaleAwareModule(channels=16)
+optimizer = torch.optim.Adam(fuse.parameters(), lr=0.01)
 for _step in range(60):
-    loss = (fuse(fine, coarse) - features).abs().mean()
+    loss = (fuse(fine, coarse) - features).square().mean()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -95,16 +97,18 @@ attention_fine, attention_coarse = maps[0]
 
 assert torch.allclose(attention_fine + attention_coarse, torch.ones(96, 128))
 assert torch.allclose(fused[0], attention_fine * fine[0] + attention_coarse * coarse[0], atol=1e-6)
-print(f"mean attention: fine {attention_fine.mean():.2f}, coarse {attention_coarse.mean():.2f}")
+for name, one in {"fine": fine, "coarse": coarse, "fused": fused}.items():
+    print(f"{name:<7} mean squared error {(one - features).square().mean():.3f}")
 display(
     contact_sheet(
         [
             (to_picture(image), "image"),
-            (grey(coarse[0].mean(0)), "coarse map"),
-            (grey(attention_fine), "attention to the fine map"),
+            (grey(fine[0, 0]), "fine map"),
+            (grey(coarse[0, 0]), "coarse map"),
+            (grey(attention_fine), "attention to fine"),
         ],
-        columns=3,
-        width=160,
+        columns=4,
+        width=144,
     )
 )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from lesionseg.cli_messages import one_sentence
 from lesionseg.data import FolderDataModule, ISICDataModule, SyntheticDataModule
@@ -34,10 +35,21 @@ DATA_MODULES = (FolderDataModule, ISICDataModule, SyntheticDataModule)
 class _Parser(LightningArgumentParser):
     """Says what is wrong in one sentence, without the usage of a hundred options."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         choices = {"model": MODELS, "data": DATA_MODULES}
         names = {key: [one.__name__ for one in classes] for key, classes in choices.items()}
-        raise LesionsegError(one_sentence(message, names))
+        raise LesionsegError(one_sentence(message, names)) from ex
+
+
+class _SaveConfig(SaveConfigCallback):
+    """Saves the configuration of a fit; a test in the same folder does not overwrite it."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "fit" and trainer.loggers:
+            super().setup(trainer, pl_module, stage)
 
 
 class LesionCLI(LightningCLI):
@@ -48,10 +60,11 @@ class LesionCLI(LightningCLI):
         super().add_core_arguments_to_parser(parser)
         parser.set_defaults(
             {
+                "trainer.max_epochs": 80,
                 "trainer.logger": {
                     "class_path": "CSVLogger",
                     "init_args": {"save_dir": "runs", "name": ""},
-                }
+                },
             }
         )
 
@@ -59,6 +72,7 @@ class LesionCLI(LightningCLI):
         self, klass: type, subcommand: str, **kwargs: Any
     ) -> LightningArgumentParser:
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        parser.usage, parser.description = _help_of(subcommand)
         if subcommand == "fit":
             parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
             parser.set_defaults(
@@ -79,11 +93,38 @@ class LesionCLI(LightningCLI):
             parser.set_defaults({"return_predictions": False})
         return parser
 
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Runs it, and leaves no empty folder where it fails before anything was written."""
+        try:
+            super()._run_subcommand(subcommand)
+        except BaseException:
+            if self.trainer.loggers and self.trainer.log_dir:
+                _remove_empty(Path(self.trainer.log_dir))
+            raise
+
     def _parse_ckpt_path(self) -> None:
         """Does nothing: Lightning would let the checkpoint override the command line.
 
         :func:`_with_checkpoint` puts the checkpoint's hyperparameters first instead.
         """
+
+
+def _help_of(subcommand: str) -> tuple[str, str]:
+    """The first lines of a subcommand's ``--help``."""
+    checkpoint = "" if subcommand == "fit" else " --ckpt_path FILE"
+    model = " --model CLASS" if subcommand == "fit" else ""
+    usage = (
+        f"lesionseg {subcommand} --config RECIPE{checkpoint} [options]\n"
+        f"       lesionseg {subcommand}{model} --data CLASS --data.root DIR{checkpoint} [options]"
+    )
+    names = [", ".join(one.__name__ for one in classes) for classes in (MODELS, DATA_MODULES)]
+    description = (
+        f"Recipes: {', '.join(recipe_names())}. Models: {names[0]}. Data: {names[1]}. "
+        "Options of a class: --model.help CLASS, --data.help CLASS. What a recipe says can be "
+        "overridden behind it. Everything is written to runs/version_N unless "
+        "--trainer.logger.init_args.version names it."
+    )
+    return usage, description
 
 
 def recipe_names() -> list[str]:
@@ -100,6 +141,16 @@ def run(arguments: list[str]) -> int:
         arguments: The command and what stands behind it.
     """
     _hush()
+    try:
+        _run(_with_checkpoint(_with_recipes(arguments)))
+    except (ValueError, TypeError) as error:  # from a constructor, wrapped by jsonargparse
+        if "Does not validate" not in str(error):
+            raise
+        raise LesionsegError(one_sentence(str(error), {})) from error
+    return 0
+
+
+def _run(arguments: list[str]) -> None:
     LesionCLI(
         SegmentationModule,
         LightningDataModule,
@@ -109,10 +160,17 @@ def run(arguments: list[str]) -> int:
         parser_class=_Parser,
         load_from_checkpoint_support=False,
         seed_everything_default=0,
+        save_config_callback=_SaveConfig,
         save_config_kwargs={"overwrite": True},
-        args=_with_checkpoint(_with_recipes(arguments)),
+        parser_kwargs={"prog": "lesionseg"},
+        args=arguments,
     )
-    return 0
+
+
+def _remove_empty(folder: Path) -> None:
+    for one in (folder / "checkpoints", folder, folder.parent):
+        with suppress(OSError):  # not empty, or not there
+            one.rmdir()
 
 
 def _hush() -> None:
@@ -180,4 +238,6 @@ def _with_checkpoint(arguments: list[str]) -> list[str]:
     ):
         return arguments
     model = json.dumps({"class_path": class_path, "init_args": hyper_parameters})
-    return [arguments[0], f"--model={model}", *arguments[1:]]
+    # a recipe may ask for pretrained weights; the checkpoint has better ones
+    unasked = [f"--model.{name}=null" for name in ("encoder_weights",) if name in hyper_parameters]
+    return [arguments[0], f"--model={model}", *arguments[1:], *unasked]

@@ -1,5 +1,6 @@
 """The whole path through the real command line, small."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import yaml
 from conftest_cli import TINY, lesionseg, one_sentence
 from PIL import Image
 
@@ -53,17 +55,21 @@ def test_test_needs_only_the_checkpoint_and_the_data(fitted, checkpoint):
     assert Image.open(fitted / "out" / "overlays.png").width > 256
 
 
-def test_a_checkpoint_brings_its_size_and_the_command_line_wins(fitted, checkpoint):
+def test_a_checkpoint_brings_its_arguments_and_the_command_line_wins(fitted, checkpoint):
     data = [one for one in TINY if "size=" not in one]
-    arguments = ["test", *data, f"--ckpt_path={checkpoint}", "--trainer.logger=false"]
-    result = lesionseg(
-        *arguments, "--report.directory=by_size", "--model.threshold=0.999", cwd=fitted
-    )
+    arguments = ["test", *data, f"--ckpt_path={checkpoint}"]
+    result = lesionseg(*arguments, "--model.threshold=0.25", "--print_config", cwd=fitted)
     assert result.returncode == 0, result.stderr
-    header, first = (fitted / "by_size" / "scores.csv").read_text().splitlines()[:2]
-    row = dict(zip(header.split(","), first.split(","), strict=True))
-    assert sum(int(row[name]) for name in ("tp", "fp", "fn", "tn")) == 32 * 32
-    assert int(row["tp"]) + int(row["fp"]) < 32 * 32 / 2  # next to nothing exceeds 0.999
+    model = yaml.safe_load(result.stdout)["model"]
+    assert model["class_path"].endswith("ASNet")
+    assert model["init_args"]["size"] == [32, 32]
+    assert model["init_args"]["optimizer"] == "adamw"
+    assert model["init_args"]["threshold"] == 0.25
+    result = lesionseg(*arguments, "--report.directory=by_size", cwd=fitted)
+    assert result.returncode == 0, result.stderr
+    with (fitted / "by_size" / "scores.csv").open() as file:
+        for row in csv.DictReader(file):
+            assert sum(int(row[name]) for name in ("tp", "fp", "fn", "tn")) == 32 * 32
 
 
 def test_predict_writes_masks_maps_overlays_and_a_zip_that_the_official_scorer_takes(

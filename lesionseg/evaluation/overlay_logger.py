@@ -50,7 +50,8 @@ class OverlayLogger(Callback):
         if wanted <= 0 or trainer.sanity_checking or trainer.current_epoch % self.every_n_epochs:
             return
         with torch.no_grad():
-            predicted = binarise(probabilities(pl_module(batch["image"][:wanted])))
+            maps = probabilities(pl_module(batch["image"][:wanted]))
+        predicted = binarise(maps, getattr(pl_module, "threshold", 0.5))
         for index in range(len(predicted)):
             picture = to_picture(batch["image"][index])
             truth = batch["mask"][index, 0].bool().cpu().numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -96,6 +97,11 @@ class AdversarialModule(SegmentationModule):
         """Whether the discriminator takes part in the current epoch."""
         return True
 
+    @property
+    def resting_epochs(self) -> int:
+        """First epochs in which the discriminator takes no part."""
+        return 0
+
     # -- the alternating step ------------------------------------------------------------------
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
@@ -172,15 +178,18 @@ class AdversarialModule(SegmentationModule):
 
     def with_schedules(self, optimizers: list[Optimizer]) -> OptimizerLRScheduler:
         """What ``configure_optimizers`` returns for these optimizers and the chosen schedule."""
-        batches = self.trainer.estimated_stepping_batches
+        epochs = max(self.trainer.max_epochs or 1, 1)
+        batches = math.ceil(self.trainer.estimated_stepping_batches / epochs)
         made = [
             create_schedule(
                 self.schedule,
                 optimizer,
-                epochs=self.trainer.max_epochs or 1,
-                steps=int(batches) if batches != float("inf") else 1,
+                epochs=epochs,
+                steps=math.ceil(batches / every) * (epochs - rest),
             )
-            for optimizer in optimizers
+            for optimizer, every, rest in zip(
+                optimizers, self.accumulations, (0, self.resting_epochs), strict=True
+            )
         ]
         return optimizers, [entry[0] for entry in made if entry is not None]
 

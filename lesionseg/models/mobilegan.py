@@ -142,6 +142,11 @@ class MobileGAN(AdversarialModule):
         """False during the warm-up and where the adversarial term has no weight."""
         return self.adversarial_weight > 0 and self.current_epoch >= self.warmup_epochs
 
+    @property
+    def resting_epochs(self) -> int:
+        """The warm-up."""
+        return self.warmup_epochs
+
     def generator_terms(self, batch: dict[str, Any], logits: Tensor) -> dict[str, Tensor]:
         """The weighted terms of equation 1."""
         terms = self._supervised_terms(logits, batch["mask"])

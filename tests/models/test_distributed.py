@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -59,16 +60,23 @@ def worker(name: str, strategy: str, folder: Path) -> None:
 
 def start(*command, cwd=None):
     """Runs a program of two processes; fails instead of hanging where they wait for each other."""
-    return subprocess.run(
+    with subprocess.Popen(
         [sys.executable, *map(str, command)],
         cwd=cwd,
         env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
         stdin=subprocess.DEVNULL,
-        timeout=240,
-        check=False,
-    )
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=180)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # the second process too
+            stdout, stderr = process.communicate()
+            pytest.fail(f"the processes wait for each other: {command}\n{stderr}")
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
 @pytest.fixture(scope="module", params=sorted(STRATEGIES))

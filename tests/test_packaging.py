@@ -1,0 +1,142 @@
+"""The wheel and the source archive: complete, alike, and usable outside the checkout."""
+
+import email
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest_cli import TINY
+
+import lesionseg
+
+ROOT = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.slow
+RECIPES = {"asnet-isic2018", "comparison-isic2018", "mobilegan-isic2018", "quickstart"}
+
+
+def python(*arguments, cwd, **environment):
+    """Runs Python away from the checkout."""
+    result = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The folder with wheel and source archive, built from a copy of the tracked files."""
+    source = tmp_path_factory.mktemp("source")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout; the source archive of one is what is tested")
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():  # not one that was deleted and is still tracked
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    folder = tmp_path_factory.mktemp("dist")
+    # The backend of the environment where there is one: no download, and quicker.
+    have = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import setuptools as s; assert int(s.__version__.split('.')[0])>=77",
+        ],
+        capture_output=True,
+    )
+    isolation = ["--no-isolation"] if have.returncode == 0 else []
+    python("-m", "build", *isolation, "--outdir", folder, source, cwd=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built):
+    (path,) = built.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """A folder in which only the wheel is installed, without what it depends on."""
+    target = tmp_path_factory.mktemp("target")
+    options = ("--quiet", "--no-deps", "--no-index", "--target", target)
+    python("-m", "pip", "install", *options, wheel, cwd=target)
+    return target
+
+
+def test_twine_finds_no_fault(built):
+    files = sorted(built.iterdir())
+    assert [path.suffix for path in files] == [".whl", ".gz"]
+    python("-m", "twine", "check", "--strict", *files, cwd=built)
+
+
+def test_the_wheel_holds_the_package_with_types_and_recipes_and_nothing_else(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    information = f"lesionseg-{lesionseg.__version__}.dist-info"
+    assert {name.split("/")[0] for name in names} == {"lesionseg", information}
+    assert "lesionseg/py.typed" in names
+    assert {f"lesionseg/configs/{name}.yaml" for name in RECIPES} <= names
+    assert f"{information}/licenses/LICENSE" in names
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "lesionseg").rglob("*.py")}
+    assert sources <= names
+    assert not [name for name in names if "test" in name.lower()]
+
+
+def test_the_source_archive_holds_what_the_wheel_is_built_from(built):
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"LICENSE", "README.md", "pyproject.toml", "lesionseg/py.typed"} <= names
+    assert {f"lesionseg/configs/{name}.yaml" for name in RECIPES} <= names
+
+
+def test_one_version_everywhere(wheel):
+    name = f"lesionseg-{lesionseg.__version__}.dist-info/METADATA"
+    metadata = email.message_from_bytes(zipfile.ZipFile(wheel).read(name))
+    changelog = re.search(
+        r"^## \[?v?(\d+\.\d+\.\d+[^\]\s]*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    citation = re.search(
+        r"^version: *['\"]?([^'\"\s]+)", (ROOT / "CITATION.cff").read_text(), re.MULTILINE
+    )
+    assert changelog, "CHANGELOG.md has no heading like '## [0.1.0]'"
+    assert citation, "CITATION.cff has no line like 'version: 0.1.0'"
+    versions = {metadata["Version"], lesionseg.__version__, changelog[1], citation[1]}
+    assert len(versions) == 1, versions
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Requires-Python"] == ">=3.10"
+
+
+def test_the_installed_wheel_works_outside_the_checkout(installed, tmp_path):
+    where = {"PYTHONPATH": str(installed)}
+    script = """
+import lesionseg
+from lesionseg.trainer_cli import recipe_names
+print(lesionseg.__file__, *recipe_names(), sep="\\n")
+"""
+    file, *recipes = python("-c", script, cwd=tmp_path, **where).split("\n")[:-1]
+    assert file == str(installed / "lesionseg" / "__init__.py")
+    assert set(recipes) >= RECIPES
+    printed = python("-m", "lesionseg.cli", "--version", cwd=tmp_path, **where)
+    assert printed == f"lesionseg {lesionseg.__version__}\n"
+
+    small = [one.replace("--data.", "--data.init_args.") for one in TINY if "--data=" not in one]
+    fit = ["-m", "lesionseg.cli", "fit", "--config=quickstart", "--trainer.max_epochs=1", *small]
+    python(*fit, cwd=tmp_path, **where)
+    assert (tmp_path / "runs" / "quickstart" / "checkpoints" / "best.ckpt").stat().st_size > 1e6
