@@ -39,8 +39,8 @@ def main() -> None:
         resume = [f"--ckpt_path={last}"] if last.exists() else []
         lesionseg("fit", "--config", options.config, *logger, *extra, *resume)
         finished.touch()
-    common = ["--config", options.config, *logger, *extra, f"--ckpt_path={best}"]
-    lesionseg("test", *common)
+    common = ["--config", options.config, *extra, "--trainer.logger=false", f"--ckpt_path={best}"]
+    lesionseg("test", *common, f"--report.directory={run}")
     lesionseg("predict", *common, f"--output.directory={run / 'predictions'}")
 
     print(f"\nScores, image by image: {run / 'scores.csv'}")

@@ -62,7 +62,7 @@ class LesionCLI(LightningCLI):
             {
                 "trainer.max_epochs": 80,
                 "trainer.logger": {
-                    "class_path": "CSVLogger",
+                    "class_path": "lesionseg.evaluation.run_logger.RunLogger",
                     "init_args": {"save_dir": "runs", "name": ""},
                 },
             }
@@ -98,8 +98,9 @@ class LesionCLI(LightningCLI):
         try:
             super()._run_subcommand(subcommand)
         except BaseException:
-            if self.trainer.loggers and self.trainer.log_dir:
-                _remove_empty(Path(self.trainer.log_dir))
+            if self.trainer.is_global_zero and self.trainer.loggers:
+                # not trainer.log_dir, which waits for processes that may be gone
+                _remove_empty(Path(self.trainer.loggers[0].log_dir or "."))
             raise
 
     def _parse_ckpt_path(self) -> None:
@@ -178,6 +179,7 @@ def _hush() -> None:
     for message in (
         "LightningCLI's args parameter is intended",
         "Be aware that when using `ckpt_path`",
+        "Experiment logs directory .* exists and is not empty",
         "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
     ):
         warnings.filterwarnings("ignore", message)

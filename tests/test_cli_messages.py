@@ -15,7 +15,7 @@ CHOICES = {"model": ["ASNet", "MobileGAN"], "data": ["ISICDataModule"]}
             "there is no --model 'ASNett'; did you mean ASNet? Choose from ASNet, MobileGAN.",
         ),
         (
-            'Parser key "model":\n  Does not validate against any of the Union subtypes\n  Errors:\n'
+            'Parser key "model":\n  Errors:\n'
             "    - --learning_rate: Expected a <class 'float'>. Got value: abc\n"
             "  Given value: NestedArg(key='learning_rate', val='abc')",
             "--model.learning_rate: expected float, got abc",

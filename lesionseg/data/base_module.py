@@ -137,8 +137,11 @@ class BaseDataModule(LightningDataModule):
             "train",
             sampler=SeededSampler(data, self.seed),
             # Batch normalisation breaks on a last batch of one image.
-            drop_last=len(data) > self.batch_size,
+            drop_last=len(data) // self._world_size() > self.batch_size,
         )
+
+    def _world_size(self) -> int:
+        return 1 if self.trainer is None else self.trainer.world_size
 
     def val_dataloader(self) -> "DataLoader[Batch]":
         """Return validation batches, in order, at the network's size."""

@@ -59,15 +59,15 @@ class OverlayLogger(Callback):
             picture = draw_outline(picture, predicted[index, 0].cpu().numpy())
             self._tiles.append((picture, batch["id"][index]))
 
-    @rank_zero_only
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the sheet."""
-        if not self._tiles or trainer.log_dir is None:
+        log_dir = trainer.log_dir  # asks all processes
+        if not self._tiles or log_dir is None:
             return
         sheet = contact_sheet(self._tiles)
         self._tiles = []
         name = f"epoch-{trainer.current_epoch:03d}.png"
-        with atomic_path(Path(trainer.log_dir) / "overlays" / name) as temporary:
+        with atomic_path(Path(log_dir) / "overlays" / name) as temporary:
             sheet.save(temporary)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):

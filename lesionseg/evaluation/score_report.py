@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 from torch.utils.data import Dataset
 
@@ -37,14 +36,14 @@ class ScoreReport(Callback):
         self.directory = directory
         self.images = images
 
-    @rank_zero_only
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints and writes the report."""
         assert isinstance(pl_module, SegmentationModule)
         table = pl_module.test_table
-        if table is None:
+        log_dir = trainer.log_dir  # asks all processes
+        if table is None or not trainer.is_global_zero:
             return
-        directory = Path(self.directory or trainer.log_dir or ".")
+        directory = Path(self.directory or log_dir or ".")
         table.to_csv(directory / "scores.csv")
         with atomic_path(directory / "scores.json") as temporary:
             temporary.write_text(table.to_json() + "\n")

@@ -180,18 +180,17 @@ class AdversarialModule(SegmentationModule):
         """What ``configure_optimizers`` returns for these optimizers and the chosen schedule."""
         epochs = max(self.trainer.max_epochs or 1, 1)
         batches = math.ceil(self.trainer.estimated_stepping_batches / epochs)
-        made = [
-            create_schedule(
-                self.schedule,
-                optimizer,
-                epochs=epochs,
-                steps=math.ceil(batches / every) * (epochs - rest),
-            )
-            for optimizer, every, rest in zip(
-                optimizers, self.accumulations, (0, self.resting_epochs), strict=True
-            )
+        steps = [
+            max(1, math.ceil(batches / every) * (epochs - rest))
+            for every, rest in zip(self.accumulations, (0, self.resting_epochs), strict=True)
         ]
-        return optimizers, [entry[0] for entry in made if entry is not None]
+        made = [
+            create_schedule(self.schedule, optimizer, epochs, planned)
+            for optimizer, planned in zip(optimizers, steps, strict=True)
+        ]
+        schedulers = [entry[0] for entry in made if entry is not None]
+        self.planned_steps = steps[: len(schedulers)]
+        return optimizers, schedulers
 
     # -- what the Trainer cannot do here -------------------------------------------------------
 

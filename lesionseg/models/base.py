@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from lesionseg._version import __version__
 from lesionseg.data.recipe import Recipe
+from lesionseg.errors import LesionsegError
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
 from lesionseg.metrics import ISICScore
 from lesionseg.metrics.table import ScoreTable
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Trainer.predict moves the tensors in it
 class Prediction:
     """What a model says of one image, at the image's original size.
 
@@ -76,6 +78,7 @@ class SegmentationModule(LightningModule):
         self.validation_score = ISICScore()
         self.test_score = ISICScore()
         self.test_table: ScoreTable | None = None
+        self.planned_steps: list[int] = []  # of each schedule, filled by configure_optimizers
         if compile:
             self.network.compile()
 
@@ -95,6 +98,22 @@ class SegmentationModule(LightningModule):
 
     # -- training ------------------------------------------------------------------------------
 
+    def on_train_start(self) -> None:
+        """Refuses to go on with a schedule that was planned for another number of steps.
+
+        Raises:
+            LesionsegError: A one-cycle schedule of the checkpoint does not fit this fit.
+        """
+        schedulers = [config.scheduler for config in self.trainer.lr_scheduler_configs]
+        for scheduler, planned in zip(schedulers, self.planned_steps, strict=True):
+            total = getattr(scheduler, "total_steps", planned)
+            if total != planned:
+                raise LesionsegError(
+                    f"the checkpoint's one-cycle schedule was planned for {total} steps and this "
+                    f"fit has {planned}; keep max_epochs, batch size and data as they were, or "
+                    "start afresh without the checkpoint."
+                )
+
     def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Records the size that the network is trained at."""
         height, width = batch["image"].shape[-2:]
@@ -103,6 +122,28 @@ class SegmentationModule(LightningModule):
     def validation_loss(self, logits: Tensor, mask: Tensor) -> Tensor:
         """The loss that is logged as ``val/loss``; a scalar."""
         raise RuntimeError(f"{type(self).__name__} does not define validation_loss")
+
+    def on_validation_start(self) -> None:
+        """See :meth:`_share_buffers`."""
+        self._share_buffers()
+
+    def on_test_start(self) -> None:
+        """See :meth:`_share_buffers`."""
+        self._share_buffers()
+
+    def on_predict_start(self) -> None:
+        """See :meth:`_share_buffers`."""
+        self._share_buffers()
+
+    def _share_buffers(self) -> None:
+        """Gives all processes the batch statistics of the first, whose checkpoint is saved.
+
+        Plain DistributedDataParallel does so at each forward pass, but not when optimisation is
+        manual: validation would mix the networks of all processes.
+        """
+        if self.trainer.world_size > 1:
+            for buffer in self.buffers():
+                torch.distributed.broadcast(buffer, 0)
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Scores a batch at the network's size."""

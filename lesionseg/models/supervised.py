@@ -95,15 +95,17 @@ class SupervisedModule(SegmentationModule):
             self.momentum,
             self.weight_decay,
         )
+        steps = int(self.trainer.estimated_stepping_batches)
         schedule = create_schedule(
             self.schedule,
             optimizer,
             epochs=self.trainer.max_epochs or 1,
-            steps=int(self.trainer.estimated_stepping_batches),
+            steps=steps,
             power=self.power,
         )
         if schedule is None:
             return optimizer
+        self.planned_steps = [steps]
         scheduler, interval = schedule
         return {
             "optimizer": optimizer,

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -151,6 +152,26 @@ def test_position_attention_runs_on_the_fused_kernel_of_a_gpu(dtype):
     with sdpa_kernel(FUSED):
         module(x).sum().backward()
     assert torch.cuda.max_memory_allocated() < (side * side) ** 2 * x.element_size() / 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="inductor needs a C++ compiler")
+def test_attention_trains_when_compiled_by_inductor():
+    torch.compiler.reset()
+    torch.manual_seed(0)
+    plain = torch.nn.Sequential(PAM(12, 4), CAM())
+    for module in plain:
+        torch.nn.init.constant_(module.gamma, 0.3)
+    compiled = torch.compile(plain, fullgraph=True)
+    parameters = list(plain.parameters())
+    x = torch.randn(2, 12, 6, 5)
+    torch.testing.assert_close(compiled(x), plain(x), rtol=1e-4, atol=1e-5)
+    for one, other in zip(
+        torch.autograd.grad(compiled(x).square().sum(), parameters),
+        torch.autograd.grad(plain(x).square().sum(), parameters),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

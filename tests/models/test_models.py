@@ -6,8 +6,10 @@ import sys
 import pytest
 import torch
 from conftest_models import SIZE, tiny_data, tiny_trainer
+from lightning.pytorch.callbacks import Callback
 from torch import nn
 
+from lesionseg.errors import LesionsegError
 from lesionseg.models import ASNet, MobileGAN
 
 
@@ -109,40 +111,51 @@ def test_checkpoint_forgets_where_pretrained_weights_came_from(tmp_path):
     ASNet.load_from_checkpoint(tmp_path / "model.ckpt")
 
 
-def test_resumed_fit_ends_with_the_weights_of_an_uninterrupted_one(build, tmp_path):
-    straight = build()
-    torch.manual_seed(1)
-    initial = {key: value.clone() for key, value in straight.state_dict().items()}
+class Stop(Callback):
+    """Stops after the first epoch, as an interruption at its end would."""
 
-    def fit(model, epochs, checkpoint=None):
-        trainer = tiny_trainer(tmp_path, max_epochs=2)
-        if epochs == 1:
-            trainer.fit_loop.max_epochs = 2
-            from lightning.pytorch.callbacks import Callback
+    def on_train_epoch_end(self, trainer, pl_module):
+        trainer.should_stop = True
 
-            class Stop(Callback):
-                def on_train_epoch_end(self, trainer, module):
-                    trainer.should_stop = True
 
-            trainer.callbacks.append(Stop())
-            trainer.fit_loop.min_epochs = 1
-        torch.manual_seed(2)
+@pytest.mark.parametrize("schedule", ["poly", "one-cycle"])
+def test_resumed_fit_ends_with_the_weights_of_an_uninterrupted_one(schedule, tmp_path):
+    def fit(*callbacks, checkpoint=None):
+        torch.manual_seed(1)
+        model = ASNet(size=SIZE, schedule=schedule)
+        trainer = tiny_trainer(tmp_path, max_epochs=2, callbacks=list(callbacks))
         trainer.fit(model, tiny_data(augmentation=[]), ckpt_path=checkpoint)
-        return trainer
+        return model, trainer
 
-    fit(straight, 2)
-    broken = build()
-    broken.load_state_dict(initial)
+    straight, _ = fit()
     path = tmp_path / "half.ckpt"
-    fit(broken, 1).save_checkpoint(path)
-    resumed = build()
-    # dropout draws from the global generator: continue where the straight run was
-    for module in resumed.modules():
-        if isinstance(module, (nn.Dropout, nn.Dropout2d)):
-            pytest.skip("dropout draws from the global generator, which a checkpoint does not hold")
-    fit(resumed, 2, path)
+    _, half = fit(Stop())
+    assert half.current_epoch == 1
+    half.save_checkpoint(path)
+    resumed, trainer = fit(checkpoint=path)
+    assert trainer.current_epoch == 2
     for key, value in straight.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[key], value, msg=key)
+
+
+def test_compile_leaves_the_names_in_a_checkpoint_alone(build, tmp_path, monkeypatch):
+    compile_in_place = nn.Module.compile  # the eager backend: no compiler is needed
+    monkeypatch.setattr(nn.Module, "compile", lambda self: compile_in_place(self, backend="eager"))
+    model = build(compile=True)
+    trainer = tiny_trainer(tmp_path)
+    trainer.fit(model, tiny_data())
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    loaded = type(model).load_from_checkpoint(tmp_path / "model.ckpt")
+    assert loaded.state_dict().keys() == build().state_dict().keys()
+
+
+def test_one_cycle_is_not_made_longer(build, tmp_path):
+    trainer = tiny_trainer(tmp_path)
+    trainer.fit(build(schedule="one-cycle"), tiny_data())
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    longer = tiny_trainer(tmp_path, max_epochs=2)
+    with pytest.raises(LesionsegError, match="max_epochs"):
+        longer.fit(build(schedule="one-cycle"), tiny_data(), ckpt_path=tmp_path / "model.ckpt")
 
 
 def test_compiled_network_leaves_no_prefix_in_the_checkpoint(tmp_path):
