@@ -9,7 +9,7 @@ quickstart: .venv/installed
 	$(BIN)/python examples/quickstart.py --run $(RUN)
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -57,7 +57,7 @@ def _to_image(image: str | Path | Image.Image | np.ndarray[Any, Any] | Tensor) -
     if isinstance(image, Image.Image):
         return image.convert("RGB")
     if not isinstance(image, Tensor):
-        image = torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0)
+        image = torch.from_numpy(np.array(image)).movedim(-1, 0)
     if image.ndim != 3 or image.shape[0] != 3:
         raise ValueError(
             "an image is an array (height, width, 3) or a tensor (3, height, width); "

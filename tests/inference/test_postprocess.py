@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes, to_grey
+
+
+def test_probabilities_are_fp32_whatever_the_network_computes_in():
+    logits = torch.tensor([[[[-6e4, 0.0, 6e4]]]], dtype=torch.float16)
+    result = probabilities(logits)
+    assert result.dtype == torch.float32
+    assert result.flatten().tolist() == [0.0, 0.5, 1.0]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    sizes=st.lists(st.tuples(st.integers(1, 70), st.integers(1, 70)), min_size=1, max_size=3),
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+)
+def test_every_map_gets_its_images_size_and_stays_a_probability(sizes, height, width):
+    maps = torch.rand(len(sizes), 1, height, width)
+    restored = restore_sizes(maps, sizes)
+    assert [tuple(one.shape) for one in restored] == sizes
+    for one, original in zip(restored, maps, strict=True):
+        assert original.min() - 1e-5 <= one.min()
+        assert one.max() <= original.max() + 1e-5
+
+
+def test_the_probability_is_resized_not_the_mask():
+    ramp = torch.linspace(0, 1, 8).expand(1, 1, 8, 8)
+    mask = binarise(restore_sizes(ramp, [(64, 64)])[0])
+    # a resized 8-pixel mask would have its border at a multiple of 8 pixels
+    assert mask.sum(1).unique().tolist() == [32]
+    shifted = binarise(restore_sizes(ramp, [(64, 64)])[0], 0.4)
+    assert shifted.sum(1).unique().item() % 8 != 0
+
+
+def test_a_map_of_its_own_size_is_untouched():
+    maps = torch.rand(1, 1, 5, 6)
+    assert torch.equal(restore_sizes(maps, [(5, 6)])[0], maps[0, 0])
+
+
+def test_sizes_must_match_maps():
+    with pytest.raises(ValueError, match="2 maps but 1 sizes"):
+        restore_sizes(torch.rand(2, 1, 4, 4), [(4, 4)])
+
+
+def test_grey_values_are_0_and_255():
+    grey = to_grey(torch.tensor([[True, False]]))
+    assert grey.dtype == np.uint8
+    assert grey.tolist() == [[255, 0]]
