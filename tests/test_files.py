@@ -1,5 +1,3 @@
-import os
-
 import pytest
 
 from lesionseg.files import atomic_path
@@ -21,8 +19,13 @@ def test_a_file_appears_whole_with_usual_permissions(tmp_path):
 def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "file.txt"
     path.write_text("earlier")
-    with pytest.raises(error), atomic_path(path) as temporary:
-        temporary.write_text("half")
-        raise error
+
+    def write_half():
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
     assert path.read_text() == "earlier"
-    assert os.listdir(tmp_path) == ["file.txt"]
+    assert list(tmp_path.iterdir()) == [path]
