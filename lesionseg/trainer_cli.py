@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NoReturn
 
+from jsonargparse import ActionConfigFile
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -54,6 +55,14 @@ class _SaveConfig(SaveConfigCallback):
 
 class LesionCLI(LightningCLI):
     """LightningCLI whose subcommands bring the callbacks that belong to them."""
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """A parser whose errors are one sentence."""
+        parser = _Parser(**kwargs)
+        parser.add_argument(
+            "-c", "--config", action=ActionConfigFile, help="A recipe's name, or a YAML file."
+        )
+        return parser
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds trainer, model and data, and logs to ``runs`` unless told otherwise."""
@@ -158,7 +167,6 @@ def _run(arguments: list[str]) -> None:
         subclass_mode_model=True,
         subclass_mode_data=True,
         auto_configure_optimizers=False,
-        parser_class=_Parser,
         load_from_checkpoint_support=False,
         seed_everything_default=0,
         save_config_callback=_SaveConfig,
