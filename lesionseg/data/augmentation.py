@@ -20,7 +20,8 @@ class Augmentation(nn.Module):
     "gamma reconstruction" and changes the contrast with CLAHE "with different values on the
     original RGB images"; it gives no number. Chosen: each with probability one half;
     gamma 0.7 to 1.5; CLAHE with a clip limit of 1 to 4 (OpenCV's scale) on 8 x 8 tiles of each RGB
-    channel. CLAHE needs images of more than 8 x 8 pixels.
+    channel. CLAHE needs images of more than 8 x 8 pixels. kornia 0.8, the last for Python 3.10,
+    draws one clip limit for all images of a batch; later ones draw one for each.
 
     Args:
         names: of ``horizontal_flip``, ``vertical_flip``, ``gamma`` and ``clahe``, in the order of
