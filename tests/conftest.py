@@ -11,6 +11,15 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
 
+@pytest.fixture(autouse=True)
+def _environment_is_restored():
+    """A distributed Trainer leaves its address and rank in the environment of what comes after."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real ISIC images beside the checkout; tests that need it are skipped without it."""

@@ -192,6 +192,36 @@ def test_a_truncated_photograph_is_named_and_what_is_done_stays(fitted, checkpoi
     assert left == ["a_overlay.png", "a_segmentation.png"]
 
 
+@pytest.mark.parametrize("fault", ["missing mask", "truncated image"])
+def test_a_fault_in_the_training_data_is_named(fault, tmp_path):
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    for folder in (images, masks):
+        folder.mkdir()
+    for number in range(6):
+        Image.new("RGB", (64, 48), "tan").save(images / f"p{number}.jpg")
+        Image.new("L", (64, 48), 255).save(masks / f"p{number}.png")
+    if fault == "missing mask":
+        (masks / "p3.png").unlink()
+    else:
+        whole = (images / "p3.jpg").read_bytes()
+        (images / "p3.jpg").write_bytes(whole[: len(whole) // 2])
+    result = lesionseg(
+        "fit",
+        "--model=Segmenter",
+        "--model.network=smp:unet/resnet18",
+        "--data=FolderDataModule",
+        f"--data.train_images={images}",
+        f"--data.train_masks={masks}",
+        "--data.size=[32,32]",
+        "--data.batch_size=2",
+        "--trainer.accelerator=cpu",
+        "--trainer.max_epochs=1",
+        cwd=tmp_path,
+    )
+    assert "p3" in one_sentence(result)
+    assert list(tmp_path.rglob("*.ckpt")) == []
+
+
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path):
     (tmp_path / "x.ckpt").write_bytes(b"not a checkpoint")
     Image.new("RGB", (64, 48), "tan").save(tmp_path / "a.jpg")
