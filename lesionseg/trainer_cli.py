@@ -70,6 +70,9 @@ class LesionCLI(LightningCLI):
         parser.set_defaults(
             {
                 "trainer.max_epochs": 80,
+                "trainer.plugins": {
+                    "class_path": "lesionseg.models.checkpoint_io.AtomicCheckpointIO"
+                },
                 "trainer.logger": {
                     "class_path": "lesionseg.evaluation.run_logger.RunLogger",
                     "init_args": {"save_dir": "runs", "name": ""},

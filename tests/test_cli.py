@@ -213,7 +213,7 @@ def test_a_fault_in_the_training_data_is_named(fault, tmp_path):
         f"--data.train_images={images}",
         f"--data.train_masks={masks}",
         "--data.size=[32,32]",
-        "--data.batch_size=2",
+        "--data.batch_size=5",
         "--trainer.accelerator=cpu",
         "--trainer.max_epochs=1",
         cwd=tmp_path,
