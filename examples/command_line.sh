@@ -1,6 +1,6 @@
 #!/bin/sh
 # The whole path through the command line: fit, test, predict, segment, score.
-# Every variable can be set from outside: EPOCHS=1 OUTPUT=/tmp/try sh examples/command_line.sh
+# Every variable can be set from outside: EPOCHS=1 OUTPUT=runs/try sh examples/command_line.sh
 set -eu
 
 OUTPUT=${OUTPUT:-runs/command_line} # folder of everything below

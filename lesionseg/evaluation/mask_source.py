@@ -87,7 +87,7 @@ class Zip:
             raise InvalidDataError(
                 f"{entry.location} in {self.path} is damaged ({error}); make the zip again."
             ) from error
-        except RuntimeError as error:  # NotImplementedError is one
+        except RuntimeError as error:
             raise InvalidDataError(
                 f"{entry.location} in {self.path} cannot be unpacked ({error}); "
                 "make the zip again without a password and with the usual compression (deflate)."
