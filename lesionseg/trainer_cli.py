@@ -252,5 +252,6 @@ def _with_checkpoint(arguments: list[str]) -> list[str]:
         return arguments
     model = json.dumps({"class_path": class_path, "init_args": hyper_parameters})
     # a recipe may ask for pretrained weights; the checkpoint has better ones
-    unasked = [f"--model.{name}=null" for name in ("encoder_weights",) if name in hyper_parameters]
+    outside = SegmentationModule.outside_weights
+    unasked = [f"--model.{name}=null" for name in outside if name in hyper_parameters]
     return [arguments[0], f"--model={model}", *arguments[1:], *unasked]

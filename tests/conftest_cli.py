@@ -17,10 +17,10 @@ TINY = [
 ]
 
 
-def lesionseg(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
-    """Runs ``lesionseg`` with these arguments; no internet, one thread."""
+def run(*command: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Runs a command on one thread, without terminal or input."""
     return subprocess.run(
-        [sys.executable, "-m", "lesionseg.cli", *map(str, arguments)],
+        list(map(str, command)),
         cwd=cwd,
         env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
         capture_output=True,
@@ -28,6 +28,18 @@ def lesionseg(*arguments: object, cwd: Path, **environment: str) -> subprocess.C
         stdin=subprocess.DEVNULL,
         check=False,
     )
+
+
+def run_well(*command: object, cwd: Path, **environment: str) -> str:
+    """What a command prints that must succeed."""
+    result = run(*command, cwd=cwd, **environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def lesionseg(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Runs ``lesionseg`` with these arguments."""
+    return run(sys.executable, "-m", "lesionseg.cli", *arguments, cwd=cwd, **environment)
 
 
 def one_sentence(result: subprocess.CompletedProcess) -> str:

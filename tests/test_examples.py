@@ -1,8 +1,6 @@
 """Every example, run small in a process and a folder of its own."""
 
-import os
 import re
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -11,6 +9,7 @@ import nbformat
 import numpy as np
 import pytest
 from conftest_cli import TINY
+from conftest_cli import run_well as run
 from PIL import Image
 
 from lesionseg.evaluation.scoring import score_predictions
@@ -18,21 +17,6 @@ from lesionseg.metrics import ScoreTable
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SCORES = ("accuracy", "sensitivity", "specificity", "jaccard", "threshold_jaccard", "dice")
-
-
-def run(*command, cwd, **environment):
-    """Runs an example without internet, display or terminal; gives what it prints."""
-    result = subprocess.run(
-        list(map(str, command)),
-        cwd=cwd,
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
 
 
 def is_mask(path, size):

@@ -1,7 +1,6 @@
 """The wheel and the source archive: complete, alike, and usable outside the checkout."""
 
 import email
-import os
 import re
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest_cli import TINY
+from conftest_cli import TINY, run_well
 
 import lesionseg
 
@@ -21,17 +20,7 @@ RECIPES = {"asnet-isic2018", "comparison-isic2018", "mobilegan-isic2018", "quick
 
 def python(*arguments, cwd, **environment):
     """Runs Python away from the checkout."""
-    result = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
+    return run_well(sys.executable, *arguments, cwd=cwd, **environment)
 
 
 @pytest.fixture(scope="module")
