@@ -42,6 +42,8 @@ class ASNetNetwork(SegmentationNetwork):
     """
 
     minimum_size = 32
+    paper = "Zhu et al., ASNet, SPIE 11317, 2020"
+    weights_licence = "torchvision ResNet34, BSD-3-Clause; trained on ImageNet (research only)"
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """What every segmentation network has in common."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -11,12 +11,19 @@ class SegmentationNetwork(nn.Module):
     Attributes:
         size_multiple: Height and width must be multiples of it; 1 if any size works.
         minimum_size: The least height and width.
+        default_size: (height, width) that its paper feeds it; for counts of operations.
+        paper: Authors, short title, venue and year of its source.
+        weights_licence: What ``encoder_weights`` downloads and under which licence; None where
+            the network has no pretrained encoder.
         spec: The "name" and "arguments" it was built with by
             :func:`~lesionseg.networks.create_network`; empty if built by hand.
     """
 
     size_multiple: int = 1
     minimum_size: int = 1
+    default_size: ClassVar[tuple[int, int]] = (192, 256)
+    paper: ClassVar[str] = ""
+    weights_licence: ClassVar[str | None] = None
     spec: dict[str, Any]
 
     def __init__(self) -> None:

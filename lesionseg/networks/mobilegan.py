@@ -53,6 +53,9 @@ class MobileGANGenerator(SegmentationNetwork):
     z_dropout 0.3, and a transposed convolution as the last upsampling.
     """
 
+    default_size = (128, 128)
+    paper = "Sarker et al., MobileGAN, 2019"
+
     def __init__(
         self,
         encoder_widths: Sequence[int] = (16, 32, 64, 128),

@@ -28,6 +28,9 @@ class SMPNetwork(SegmentationNetwork):
         CheckpointError: If the weights cannot be downloaded.
     """
 
+    paper = "segmentation-models-pytorch"
+    weights_licence = "each encoder's own; see its page in the smp documentation"
+
     def __init__(
         self,
         architecture: str = "unet",
