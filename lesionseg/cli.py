@@ -29,6 +29,18 @@ SMALL_COMMANDS = {
         "score masks against the truth, as the challenge does",
         "lesionseg.evaluation.scoring",
     ),
+    "cross-validate": (
+        "train and score a fresh model for each fold",
+        "lesionseg.evaluation.cross_validation",
+    ),
+    "reproduce": (
+        "make the tables of the two papers again",
+        "lesionseg.evaluation.reproduction",
+    ),
+    "models": (
+        "list the networks: parameters, operations, papers, options",
+        "lesionseg.networks.listing",
+    ),
 }
 
 
@@ -70,7 +82,12 @@ def _dispatch(arguments: list[str]) -> int:
         parser = argparse.ArgumentParser(prog=f"lesionseg {command}", description=module.__doc__)
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         module.add_arguments(parser)
-        code: int = module.run(parser.parse_args(arguments[1:]))
+        parser.allow_abbrev = False  # what a command passes on may begin like its own options
+        options, rest = parser.parse_known_args(arguments[1:])
+        if rest and not getattr(module, "PASSES_ON", False):
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        options.rest = rest
+        code: int = module.run(options)
         return code
     parser = _top_parser()
     parser.parse_args(arguments)
@@ -80,7 +97,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _top_parser() -> argparse.ArgumentParser:
     summaries = TRAINER_COMMANDS | {name: entry[0] for name, entry in SMALL_COMMANDS.items()}
-    lines = "\n".join(f"  {name:<10} {summary}" for name, summary in summaries.items())
+    lines = "\n".join(f"  {name:<15} {summary}" for name, summary in summaries.items())
     parser = argparse.ArgumentParser(
         prog="lesionseg",
         usage="lesionseg COMMAND [options]",

@@ -26,7 +26,7 @@ ROOMS = (
     "cli",
 )
 SHARED = {"_version", "errors", "files", "overlay"}
-COMMAND_LINE = {"cli", "cli_messages", "trainer_cli"}
+COMMAND_LINE = {"cli", "cli_messages", "trainer_cli", "training_job"}
 
 
 @pytest.mark.parametrize("module", NAMES)

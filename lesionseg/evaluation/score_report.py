@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from lesionseg.data.sample import collate_samples, draw_sample
 from lesionseg.files import atomic_path
+from lesionseg.inference.outputs import save_mask
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.models.base import SegmentationModule
 from lesionseg.overlay import contact_sheet, draw_outline
@@ -27,14 +28,33 @@ class ScoreReport(Callback):
 
     Args:
         directory: Where to write; None takes the run's folder.
+        mask_directory: Where to write the masks that were scored, as the challenge names them; None
+            writes none.
         images: How many images the sheet shows, a third each of best, median and worst; 0: none.
     """
 
-    def __init__(self, directory: str | None = None, images: int = 12) -> None:
+    def __init__(
+        self, directory: str | None = None, mask_directory: str | None = None, images: int = 12
+    ) -> None:
         if images < 0:
             raise ValueError(f"images must not be negative, got {images}")
         self.directory = directory
+        self.mask_directory = mask_directory
         self.images = images
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Writes the masks of a batch."""
+        if self.mask_directory is not None:
+            for name, mask in zip(outputs["id"], outputs["mask"], strict=True):
+                save_mask(mask, Path(self.mask_directory) / f"{name}_segmentation.png")
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints and writes the report."""

@@ -167,8 +167,12 @@ class SegmentationModule(LightningModule):
 
     # -- test and predict ----------------------------------------------------------------------
 
-    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Scores a batch at the original size against the untouched truth."""
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Any]:
+        """Scores a batch at the original size against the untouched truth.
+
+        Returns:
+            For callbacks: ``id``, the images' names, and ``mask``, a bool (height, width) of each.
+        """
         maps, _ = self.predict_maps(batch["image"])
         truth = batch.get("truth")
         if truth is None:  # a data set without originals: the network's size is all there is
@@ -176,6 +180,7 @@ class SegmentationModule(LightningModule):
         restored = restore_sizes(maps, [tuple(one.shape[-2:]) for one in truth])
         masks = [binarise(one, self.threshold) for one in restored]
         self.test_score.update(masks, truth, batch["id"])
+        return {"id": batch["id"], "mask": masks}
 
     def on_test_epoch_end(self) -> None:
         """Logs the six official scores and keeps the per-image table as ``test_table``."""

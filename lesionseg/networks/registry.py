@@ -65,6 +65,25 @@ def create_network(name: str, **arguments: Any) -> SegmentationNetwork:
     Raises:
         LesionsegError: If the name is unknown; the message names the closest one.
     """
+    entry = _find(name)
+    network = _load(entry.target)(**{**entry.preset, **arguments})
+    network.spec = {
+        "name": name,
+        "arguments": {key: _plain(value) for key, value in arguments.items()},
+    }
+    return network
+
+
+def preset_of(name: str) -> dict[str, Any]:
+    """The arguments that a name stands for; see :func:`register`.
+
+    Raises:
+        LesionsegError: If the name is unknown.
+    """
+    return dict(_find(name).preset)
+
+
+def _find(name: str) -> _Entry:
     if name.startswith(_SMP_PREFIX):
         architecture, separator, encoder = name.removeprefix(_SMP_PREFIX).partition("/")
         if not (architecture and separator and encoder):
@@ -72,24 +91,17 @@ def create_network(name: str, **arguments: Any) -> SegmentationNetwork:
                 f'"{name}" is not of the form "smp:<architecture>/<encoder>"; '
                 f'write for example "smp:unet/resnet34"'
             )
-        entry = _Entry(
+        return _Entry(
             "lesionseg.networks.smp:SMPNetwork", {"architecture": architecture, "encoder": encoder}
         )
-    elif name in _ENTRIES:
-        entry = _ENTRIES[name]
-    else:
-        close = get_close_matches(name, _ENTRIES, n=1)
-        hint = f'did you mean "{close[0]}"? ' if close else ""
-        raise LesionsegError(
-            f'there is no network "{name}"; {hint}'
-            f"choose one of {', '.join(network_names())} or smp:<architecture>/<encoder>"
-        )
-    network = _load(entry.target)(**{**entry.preset, **arguments})
-    network.spec = {
-        "name": name,
-        "arguments": {key: _plain(value) for key, value in arguments.items()},
-    }
-    return network
+    if name in _ENTRIES:
+        return _ENTRIES[name]
+    close = get_close_matches(name, _ENTRIES, n=1)
+    hint = f'did you mean "{close[0]}"? ' if close else ""
+    raise LesionsegError(
+        f'there is no network "{name}"; {hint}'
+        f"choose one of {', '.join(network_names())} or smp:<architecture>/<encoder>"
+    )
 
 
 def _load(target: str | type[SegmentationNetwork]) -> type[SegmentationNetwork]:

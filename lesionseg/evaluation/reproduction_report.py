@@ -1,0 +1,277 @@
+"""A reproduced table as text, Markdown, CSV, JSON and a plot: ours beside the quoted scores."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lesionseg.evaluation.comparison import Comparison, compare_tables
+from lesionseg.evaluation.fold_scores import FoldScores, markdown
+from lesionseg.evaluation.paper_table import PaperTable, TableRow, TableTest, slug
+from lesionseg.files import atomic_path
+from lesionseg.metrics.table import ScoreTable
+
+if TYPE_CHECKING:
+    from lesionseg.evaluation.reproduction import Cell
+
+_VERSIONS = ("torch", "lightning", "torchvision", "kornia")
+
+
+@dataclass(frozen=True)
+class Result:
+    """The scores of one trained row on one test.
+
+    Attributes:
+        row: Which row.
+        table: The per-image scores; of all folds together in a cross-validation.
+        folds: The scores by fold; None where there are no folds.
+        comparison: The reference row against this one on the same images; None for the reference,
+            and as long as it has no scores.
+    """
+
+    row: TableRow
+    table: ScoreTable
+    folds: FoldScores | None
+    comparison: Comparison | None
+
+    def score(self, name: str) -> float:
+        """The official score in per cent: mean over folds, or over images without folds."""
+        return 100 * (self.folds.mean(name) if self.folds else self.table.summary()[name])
+
+    def pooled(self, name: str) -> float:
+        """The score of all pixels together, in per cent."""
+        return 100 * self.table.summary("pooled")[name]
+
+
+@dataclass(frozen=True)
+class Section:
+    """All results of one recipe, training set and test, in the order of the rows."""
+
+    recipe: str
+    variant: str
+    name: str
+    test: TableTest
+    results: list[Result]
+
+    @property
+    def title(self) -> str:
+        """Which recipe, training set and test."""
+        return f"recipe {self.recipe}, {self.variant}, {self.name}"
+
+
+def sections(table: PaperTable, cells: Sequence[Cell]) -> Iterator[Section]:
+    """Read the scores that there are; a cross-validation counts once all folds are done."""
+    for recipe, variant in dict.fromkeys((cell.recipe, cell.variant) for cell in cells):
+        group = [cell for cell in cells if (cell.recipe, cell.variant) == (recipe, variant)]
+        for name, test in table.tests.items():
+            read = {cell.row.name: _read(cell, name) for cell in group}
+            scores = {row: one for row, one in read.items() if one is not None}
+            reference = scores.get(table.reference)
+            results = [
+                Result(cell.row, *scores[cell.row.name], comparison=None)
+                if reference is None or cell.row.name == table.reference
+                else Result(
+                    cell.row,
+                    *scores[cell.row.name],
+                    comparison=compare_tables(
+                        reference[0], scores[cell.row.name][0], score=test.score
+                    ),
+                )
+                for cell in group
+                if cell.row.name in scores
+            ]
+            if results:
+                yield Section(recipe, variant, name, test, results)
+
+
+def _read(cell: Cell, test: str) -> tuple[ScoreTable, FoldScores | None] | None:
+    folded = any("." in job.tests for job in cell.jobs)
+    folders = [job.folder if folded else job.folder / slug(test) for job in cell.jobs]
+    if not all((folder / "scores.csv").is_file() for folder in folders):
+        return None
+    if not folded:
+        return ScoreTable.from_csv(folders[0] / "scores.csv"), None
+    folds = FoldScores.read(folders)
+    return folds.images, folds
+
+
+def report(table: PaperTable, cells: Sequence[Cell], folder: Path, settings: dict[str, Any]) -> str:
+    """Write ``table.md``, ``.csv``, ``.json`` and ``.png``; return the table for a terminal.
+
+    Args:
+        table: The paper's.
+        cells: What was trained; cells without scores are left out.
+        folder: Of the results.
+        settings: How it was run, for the files.
+    """
+    made = list(sections(table, cells))
+    records = [record for section in made for record in _records(section)]
+    about = {
+        **settings,
+        "paper": table.paper,
+        "differences": table.differences,
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("lesionseg", *_VERSIONS)},
+    }
+    text = io.StringIO()
+    if records:
+        writer = csv.DictWriter(text, list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+    for suffix, content in (
+        ("md", _markdown(table, made)),
+        ("csv", text.getvalue()),
+        ("json", json.dumps(about | {"results": records}, indent=2) + "\n"),
+    ):
+        with atomic_path(folder / f"table.{suffix}") as unfinished:
+            unfinished.write_text(content, encoding="utf-8", newline="")
+    if made:
+        _plot(table, made, folder / "table.png")
+    return "\n\n".join(_render(table, section) for section in made)
+
+
+def _records(section: Section) -> Iterator[dict[str, Any]]:
+    """One flat line for each row: all six scores, image by image and pooled."""
+    for result in section.results:
+        low, high = result.table.interval(section.test.score)
+        comparison = result.comparison
+        yield {
+            "recipe": section.recipe,
+            "training": section.variant,
+            "test": section.name,
+            "row": result.row.name,
+            "images": len(result.table),
+            **{f"paper_{name}": result.row.quoted.get(name) for name in section.test.quoted},
+            **result.table.summary(),
+            **{f"pooled_{name}": value for name, value in result.table.summary("pooled").items()},
+            "score": section.test.score,
+            "mean_over_folds": result.folds and result.folds.mean(section.test.score),
+            "std_over_folds": result.folds and result.folds.std(section.test.score),
+            "interval_low": low,
+            "interval_high": high,
+            "reference_minus_row": comparison and comparison.difference,
+            "difference_low": comparison and comparison.interval[0],
+            "difference_high": comparison and comparison.interval[1],
+            "wilcoxon_p": comparison and comparison.p_value,
+        }
+
+
+def _render(table: PaperTable, section: Section) -> str:
+    """One section in at most 80 columns."""
+    test = section.test
+    pooled = test.pooled
+    lines = [
+        f"{table.title}: {section.title}",
+        f"{test.score} in per cent; {test.what}",
+        "",
+        f"{'row':<24}{'paper':>7}{'ours':>14}{'pooled' if pooled else '':>7}"
+        f"  {f'{table.reference} - row [95 %], p':<26}".rstrip(),
+    ]
+    for result in section.results:
+        quoted = result.row.quoted.get(test.score)
+        lines.append(
+            f"{result.row.name:<24}{'-' if quoted is None else f'{quoted:.2f}':>7}"
+            f"{_with_std(result, test.score):>14}"
+            f"{f'{result.pooled(test.score):.2f}' if pooled else '':>7}"
+            f"  {_difference(result):<26}".rstrip()
+        )
+    return "\n".join(lines)
+
+
+def _with_std(result: Result, name: str) -> str:
+    deviation = f" +- {100 * result.folds.std(name):.2f}" if result.folds else ""
+    return f"{result.score(name):.2f}{deviation}"
+
+
+def _difference(result: Result) -> str:
+    one = result.comparison
+    if one is None:
+        return ""
+    low, high = one.interval
+    return f"{100 * one.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}], {_p(one.p_value)}"
+
+
+def _p(value: float) -> str:
+    return "<.001" if value < 0.001 else f"{value:.3f}".lstrip("0")
+
+
+def _markdown(table: PaperTable, made: Sequence[Section]) -> str:
+    lines = [f"# {table.title}", "", table.paper, "", "In per cent, the paper's in brackets."]
+    for section in made:
+        lines += ["", f"## {section.title[0].upper()}{section.title[1:]}", ""]
+        lines += [f"{section.test.what[0].upper()}{section.test.what[1:]}.", ""]
+        lines += [markdown(_markdown_rows(table, section))]
+        if section.test.pooled:
+            lines += ["", "All pixels pooled, which is not the official score:", ""]
+            header = ["row", *section.test.quoted]
+            rows = [
+                [
+                    one.row.name,
+                    *(f"{one.pooled(name):.2f}{_quoted(one, name)}" for name in header[1:]),
+                ]
+                for one in section.results
+            ]
+            lines += [markdown([header, *rows])]
+    lines += ["", "## Differences from the paper", ""]
+    return "\n".join([*lines, *(f"- {one}" for one in table.differences)]) + "\n"
+
+
+def _markdown_rows(table: PaperTable, section: Section) -> list[list[str]]:
+    header = ["row", *section.test.quoted, f"95 % interval of {section.test.score}"]
+    rows = [[*header, f"{table.reference} - row [95 %], Wilcoxon p"]]
+    for one in section.results:
+        low, high = one.table.interval(section.test.score)
+        cells = [f"{_with_std(one, name)}{_quoted(one, name)}" for name in section.test.quoted]
+        interval = f"{100 * low:.2f} to {100 * high:.2f}"
+        rows.append([one.row.name, *cells, interval, _difference(one)])
+    return rows
+
+
+def _quoted(result: Result, name: str) -> str:
+    """The paper's score in brackets, with its deviation if it has one; nothing for a control."""
+    if name not in result.row.quoted:
+        return ""
+    deviation = result.row.quoted_std.get(name)
+    return f" ({result.row.quoted[name]:.2f}{'' if deviation is None else f' +- {deviation}'})"
+
+
+def _plot(table: PaperTable, made: Sequence[Section], path: Path) -> None:
+    """Draw, for each test, the rows' scores with intervals, and the quoted ones as crosses."""
+    from matplotlib.figure import Figure  # slow to import
+
+    tests = list(dict.fromkeys(section.name for section in made))
+    names = [row.name for row in table.rows]
+    figure = Figure(figsize=(5 * len(tests) + 2, 0.45 * len(names) + 1.8), layout="constrained")
+    axes = figure.subplots(1, len(tests), squeeze=False, sharey=True)[0]
+    for axis, test in zip(axes, tests, strict=True):
+        group = [section for section in made if section.name == test]
+        score, what = group[0].test.score, group[0].test.what
+        for number, section in enumerate(group):
+            shift = 0.16 * (number - (len(group) - 1) / 2)
+            places = [names.index(one.row.name) + shift for one in section.results]
+            means = [100 * one.table.summary()[score] for one in section.results]
+            ends = [one.table.interval(score) for one in section.results]
+            reach = [
+                [mean - 100 * low for mean, (low, _) in zip(means, ends, strict=True)],
+                [100 * high - mean for mean, (_, high) in zip(means, ends, strict=True)],
+            ]
+            label = f"{section.recipe} recipe, {section.variant}"
+            axis.errorbar(means, places, xerr=reach, fmt="o", markersize=4, label=label)
+        quoted = [
+            (row.quoted[score], names.index(row.name)) for row in table.rows if score in row.quoted
+        ]
+        axis.plot(*zip(*quoted, strict=True), "x", color="black", label="quoted in the paper")
+        axis.set(xlabel=f"{score}, per cent", yticks=range(len(names)), yticklabels=names)
+        axis.set_title(f"{test}\n{what}", fontsize="small", wrap=True)
+        axis.grid(axis="x", alpha=0.3)
+        axis.legend(fontsize="x-small")
+    axes[0].invert_yaxis()
+    with atomic_path(path) as unfinished:
+        figure.savefig(unfinished, format="png", dpi=120)

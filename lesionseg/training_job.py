@@ -1,0 +1,86 @@
+"""One training and its tests in a folder: ``python -m lesionseg.training_job FOLDER``.
+
+The folder's ``job.json`` is written by :class:`lesionseg.evaluation.jobs.Job`. What is done is not
+done again: a finished test is skipped, a cut-off training goes on from its last checkpoint. The
+commands are those of ``lesionseg``; the log shows them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lesionseg.cli import main as lesionseg
+from lesionseg.files import atomic_path
+
+#: What a test takes from the configuration that the fit saved; the model is in the checkpoint.
+_SHARED = ("seed_everything", "trainer", "data")
+
+
+def run(folder: Path) -> int:
+    """Fits, tests, and removes the checkpoints if the job says so; returns the exit code."""
+    job: dict[str, Any] = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    checkpoints = folder / "checkpoints"
+    last = checkpoints / "last.ckpt"
+    waiting = {
+        name: arguments
+        for name, arguments in job["tests"].items()
+        if not (folder / name / "scores.csv").is_file()
+    }
+    if waiting:
+        place = [
+            f"--trainer.logger.init_args.save_dir={folder.parent}",
+            "--trainer.logger.init_args.name=",
+            f"--trainer.logger.init_args.version={folder.name}",
+        ]
+        keep = ["--checkpoint.monitor=null", "--checkpoint.filename=last"]
+        keep += ["--checkpoint.save_last=false"]
+        resume = [f"--ckpt_path={last}"] if last.is_file() else []
+        chosen = [] if job["epoch"] == "best" else keep
+        if code := _command("fit", *job["fit"], *place, *chosen, *resume):
+            return code
+        _write_test_config(folder)
+    for name, arguments in waiting.items():
+        common = (f"--config={folder / 'test.yaml'}", "--trainer.logger=false")
+        checkpoint = f"--ckpt_path={checkpoints / job['epoch']}.ckpt"
+        report = f"--report.directory={folder / name}"
+        if code := _command("test", *common, checkpoint, report, *arguments):
+            return code
+    if not job["keep_checkpoints"]:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return 0
+
+
+def _command(*arguments: str) -> int:
+    print(f"\n$ lesionseg {shlex.join(arguments)}", flush=True)
+    return lesionseg(arguments)
+
+
+def _write_test_config(folder: Path) -> None:
+    saved = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    with atomic_path(folder / "test.yaml") as unfinished:
+        text = yaml.safe_dump({key: saved[key] for key in _SHARED if key in saved})
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the other end of its standard input closes: its parent is gone."""
+
+    def wait() -> None:
+        os.read(0, 1)  # not through sys.stdin, whose lock would outlive the thread
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+if __name__ == "__main__":
+    _end_with_parent()
+    sys.exit(run(Path(sys.argv[1])))

@@ -1,0 +1,104 @@
+import re
+
+import pytest
+
+from lesionseg.errors import LesionsegError
+from lesionseg.evaluation.paper_table import load_table, slug, table_names
+from lesionseg.metrics import SCORE_NAMES
+from lesionseg.networks import create_network
+
+
+def test_both_papers_tables_are_there():
+    assert table_names() == ["asnet-table2", "mobilegan-tables"]
+
+
+def test_an_unknown_table_is_told_from_the_known():
+    with pytest.raises(LesionsegError, match="asnet-table2, mobilegan-tables"):
+        load_table("asnet-table3")
+
+
+@pytest.mark.parametrize("name", table_names())
+def test_every_row_has_a_model_for_every_recipe(name):
+    table = load_table(name)
+    assert table.reference in {row.name for row in table.rows}
+    assert len({row.folder for row in table.rows}) == len(table.rows)
+    for row in table.rows:
+        assert set(row.quoted) | set(row.quoted_std) <= set(SCORE_NAMES)
+        for recipe in table.recipes:
+            for budget in table.budgets:
+                config = table.config(row, recipe, budget)
+                assert config["model"]["class_path"] in (
+                    "Segmenter",
+                    "SegAN",
+                    "GANFCN",
+                    "MobileGAN",
+                )
+                assert config["data"]["class_path"] == "ISICDataModule"
+                assert config["trainer"]["max_epochs"] >= 1
+    for test in table.tests.values():
+        assert {test.score, *test.quoted} <= set(SCORE_NAMES)
+
+
+@pytest.mark.parametrize("name", table_names())
+def test_a_recipe_differs_from_row_to_row_by_the_model_only(name):
+    table = load_table(name)
+    for recipe in table.recipes:
+        others = []
+        supervised = []
+        for row in table.rows:
+            config = table.config(row, recipe, "full")
+            model = config.pop("model")
+            others.append(config)
+            if model["class_path"] == "Segmenter":
+                arguments = dict(model["init_args"])
+                for key in ("network", "network_arguments"):
+                    arguments.pop(key, None)
+                supervised.append(arguments)
+        assert all(other == others[0] for other in others)
+        if recipe == "common":
+            assert all(arguments == supervised[0] for arguments in supervised)
+            assert supervised[0]["optimizer"] == "adamw"
+
+
+def test_a_rows_own_budget_comes_last():
+    table = load_table("mobilegan-tables")
+    rows = {row.name: row for row in table.rows}
+    assert table.config(rows["FrCN"], "common", "quick")["data"]["init_args"]["size"] == [32, 32]
+    assert table.config(rows["FCN"], "common", "quick")["data"]["init_args"]["size"] == [64, 64]
+    assert table.config(rows["FrCN"], "common", "full")["data"]["init_args"]["size"] == [128, 128]
+    assert "limit" not in table.config(rows["FCN"], "common", "full")["data"]["init_args"]
+
+
+@pytest.mark.parametrize("paper", ["asnet", "mobilegan"])
+def test_the_quoted_figures_stand_in_the_paper(paper, shared_data):
+    text = (shared_data.parent / "papers" / f"{paper}.txt").read_text(encoding="utf-8")
+    table = load_table({"asnet": "asnet-table2", "mobilegan": "mobilegan-tables"}[paper])
+    printed = set(re.findall(r"\d+\.\d+", text))
+    for row in table.rows:
+        for value in (*row.quoted.values(), *row.quoted_std.values()):
+            forms = {f"{value:g}", f"{value:.2f}", f"{value:.3f}", f"{value:.1f}"}
+            assert forms & printed, (row.name, value)
+
+
+def test_the_asnet_rows_are_those_of_its_ablation():
+    table = load_table("asnet-table2")
+    networks = {
+        row.name: row.models["common"]["init_args"]["network"]
+        for row in table.rows
+        if row.models["common"]["init_args"]["network"].startswith("asnet")
+    }
+    counts = {
+        name: sum(p.numel() for p in create_network(network).parameters())
+        for name, network in networks.items()
+    }
+    assert counts == {
+        "Baseline": 24_608_609,
+        "ASM without dilation": 30_652_774,
+        "ASM without SAM": 27_234_146,
+        "Baseline, wide": 30_805_345,
+        "ASNet": 30_652_774,
+    }
+
+
+def test_a_name_becomes_a_folder():
+    assert slug("MobileGAN, no adversary") == "mobilegan-no-adversary"
