@@ -229,7 +229,9 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path):
     assert "x.ckpt" in one_sentence(result)
 
 
-@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict", "segment", "score"])
+@pytest.mark.parametrize(
+    "command", ["fit", "validate", "test", "predict", "segment", "score", "compare"]
+)
 def test_every_command_has_help(command, tmp_path):
     result = lesionseg(command, "--help", cwd=tmp_path)
     assert result.returncode == 0
@@ -239,7 +241,7 @@ def test_every_command_has_help(command, tmp_path):
 def test_help_and_version(tmp_path):
     result = lesionseg("--help", cwd=tmp_path)
     assert result.returncode == 0
-    for command in ("fit", "validate", "test", "predict", "segment", "score"):
+    for command in ("fit", "validate", "test", "predict", "segment", "score", "compare"):
         assert f"\n  {command}" in result.stdout
     assert "0." in lesionseg("--version", cwd=tmp_path).stdout
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lesionseg.data.base_module import BaseDataModule, Role
+from lesionseg.data.exclusion import Exclusion, IdLists
 from lesionseg.data.folder import FolderDataset
 from lesionseg.data.splits import train_val_split
 
@@ -31,9 +32,14 @@ class FolderDataModule(BaseDataModule):
         augmentation: names for :class:`lesionseg.data.Augmentation`.
         num_workers: processes that read images; 0 reads in the main one.
         seed: of the split and of the order of training images.
+        exclude: names for :func:`lesionseg.data.named_ids`, of official lists such as
+            ``isic2017-test`` or of files of ids; images of these stems are taken
+            out of ``train_images``, before a part of them is held out. Other folders keep them.
+        allow_trained_images: test even on images that the checkpoint was trained on.
 
     Raises:
         ValueError: if images come without masks or masks without images.
+        LesionsegError: if there is no list of a name in ``exclude``.
     """
 
     def __init__(
@@ -51,8 +57,10 @@ class FolderDataModule(BaseDataModule):
         augmentation: Sequence[str] | None = None,
         num_workers: int = 0,
         seed: int = 0,
+        exclude: IdLists = None,
+        allow_trained_images: bool = False,
     ) -> None:
-        super().__init__(size, batch_size, augmentation, num_workers, seed)
+        super().__init__(size, batch_size, augmentation, num_workers, seed, allow_trained_images)
         self.images: dict[Role, Folder] = {
             "train": train_images,
             "val": val_images,
@@ -70,6 +78,7 @@ class FolderDataModule(BaseDataModule):
         if not 0 < val_fraction < 1:
             raise ValueError(f"val_fraction must lie between 0 and 1, such as 0.2: {val_fraction}")
         self.val_fraction = val_fraction
+        self.excluded = Exclusion(exclude)
 
     def build(self, role: Role) -> FolderDataset:
         """Make the data set for a role."""
@@ -91,7 +100,10 @@ class FolderDataModule(BaseDataModule):
         masks = self.masks[source]
         assert masks is not None
         data = FolderDataset(images, masks, self.size, with_truth)
+        if source != "train":
+            return data
+        ids = self.excluded.remove(data.ids)
         if held_out:
-            train, val = train_val_split(data.ids, self.val_fraction, self.seed)
-            return data.subset(train if role == "train" else val)
-        return data
+            train, val = train_val_split(ids, self.val_fraction, self.seed)
+            ids = train if role == "train" else val
+        return data.subset(ids)

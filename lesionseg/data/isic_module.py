@@ -7,6 +7,7 @@ from typing import Literal, cast
 from lightning.pytorch.utilities import rank_zero_info
 
 from lesionseg.data.base_module import BaseDataModule, Role
+from lesionseg.data.exclusion import Exclusion, IdLists
 from lesionseg.data.isic import ISICDataset, OfficialSplit, Year
 from lesionseg.data.splits import check_fold, k_fold, shuffle_ids, train_val_split
 
@@ -39,9 +40,15 @@ class ISICDataModule(BaseDataModule):
         augmentation: names for :class:`lesionseg.data.Augmentation`.
         num_workers: processes that read images; 0 reads in the main one.
         seed: of the random splits, of ``limit`` and of the order of training images.
+        exclude: names for :func:`lesionseg.data.named_ids`, of official lists such as
+            ``isic2017-test`` or of files of ids; their images are taken out of the
+            training set before it is split, so that neither the training nor the held-out part
+            (of ``holdout`` and ``k-fold``) has them. Official validation and test sets keep them.
+        allow_trained_images: test even on images that the checkpoint was trained on.
 
     Raises:
         ValueError: if an argument is out of range.
+        LesionsegError: if there is no list of a name in ``exclude``.
     """
 
     def __init__(
@@ -60,8 +67,10 @@ class ISICDataModule(BaseDataModule):
         augmentation: Sequence[str] | None = None,
         num_workers: int = 0,
         seed: int = 0,
+        exclude: IdLists = None,
+        allow_trained_images: bool = False,
     ) -> None:
-        super().__init__(size, batch_size, augmentation, num_workers, seed)
+        super().__init__(size, batch_size, augmentation, num_workers, seed, allow_trained_images)
         if split not in ("official", "holdout", "k-fold"):
             raise ValueError(f"split must be official, holdout or k-fold: {split!r}")
         check_fold(fold, num_folds)
@@ -83,6 +92,7 @@ class ISICDataModule(BaseDataModule):
         self.test_split = test_split
         self.predict_split = predict_split
         self.limit = limit
+        self.excluded = Exclusion(exclude)
 
     def build(self, role: Role) -> ISICDataset:
         """Make the data set for a role."""
@@ -127,11 +137,13 @@ class ISICDataModule(BaseDataModule):
 
     def _held_out(self, with_truth: bool = False) -> ISICDataset:
         data = self._read("train", with_truth)
-        return data.subset(self._divide(data.ids)[1])
+        return data.subset(self._divide(self.excluded.remove(data.ids))[1])
 
     def _train(self) -> ISICDataset:
         data = self._read("train")
-        ids = data.ids if self.split == "official" else self._divide(data.ids)[0]
+        ids = self.excluded.remove(data.ids)
+        if self.split != "official":
+            ids = self._divide(ids)[0]
         if self.limit is not None:
             ids = sorted(shuffle_ids(ids, self.seed)[: self.limit])
         return data.subset(ids)
