@@ -1,8 +1,8 @@
 """Packs the ISIC 2018 (and 2017 test) images at a small size into one zip, to carry to a GPU.
 
-The official zips take 12 GB; at 128 x 128 everything fits into some 25 MB. Images are resized as for
-training and kept as JPEG; masks become {0, 255} at the same size, so that scores made from the zip
-are scores at that size, not at the originals'.
+The official zips take 12 GB; at 128 x 128 everything fits into some 20 MB. Images are resized
+as for training and kept as JPEG; masks become {0, 255} at the same size, so that scores made from
+the zip are scores at that size, not at the originals'.
 
     python examples/pack_isic.py DIR isic-128.zip --size 128 128
 """

@@ -29,6 +29,10 @@ SMALL_COMMANDS = {
         "score masks against the truth, as the challenge does",
         "lesionseg.evaluation.scoring",
     ),
+    "compare": (
+        "tell whether one of two tested models is better",
+        "lesionseg.evaluation.comparison_command",
+    ),
     "cross-validate": (
         "train and score a fresh model for each fold",
         "lesionseg.evaluation.cross_validation",

@@ -12,6 +12,8 @@ import yaml
 from conftest_cli import TINY, lesionseg, one_sentence
 from PIL import Image
 
+from lesionseg import cli
+
 FIT = ["fit", *TINY, "--trainer.max_epochs=1", "--trainer.logger.init_args.version=tiny"]
 
 
@@ -229,7 +231,10 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path):
     assert "x.ckpt" in one_sentence(result)
 
 
-@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict", "segment", "score"])
+COMMANDS = (*cli.TRAINER_COMMANDS, *cli.SMALL_COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command, tmp_path):
     result = lesionseg(command, "--help", cwd=tmp_path)
     assert result.returncode == 0
@@ -239,7 +244,7 @@ def test_every_command_has_help(command, tmp_path):
 def test_help_and_version(tmp_path):
     result = lesionseg("--help", cwd=tmp_path)
     assert result.returncode == 0
-    for command in ("fit", "validate", "test", "predict", "segment", "score"):
+    for command in COMMANDS:
         assert f"\n  {command}" in result.stdout
     assert "0." in lesionseg("--version", cwd=tmp_path).stdout
 

@@ -79,7 +79,7 @@ def test_the_wheel_holds_the_package_with_types_and_recipes_and_nothing_else(whe
     names = set(zipfile.ZipFile(wheel).namelist())
     information = f"lesionseg-{lesionseg.__version__}.dist-info"
     assert {name.split("/")[0] for name in names} == {"lesionseg", information}
-    assert "lesionseg/py.typed" in names
+    assert {"lesionseg/py.typed", "lesionseg/data/id_lists.txt"} <= names
     assert {f"lesionseg/configs/{name}.yaml" for name in RECIPES} <= names
     assert f"{information}/licenses/LICENSE" in names
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "lesionseg").rglob("*.py")}
@@ -92,6 +92,7 @@ def test_the_source_archive_holds_what_the_wheel_is_built_from(built):
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"LICENSE", "README.md", "pyproject.toml", "lesionseg/py.typed"} <= names
+    assert "lesionseg/data/id_lists.txt" in names
     assert {f"lesionseg/configs/{name}.yaml" for name in RECIPES} <= names
 
 

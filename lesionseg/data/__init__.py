@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lesionseg.data.base_module import BaseDataModule
     from lesionseg.data.folder import FolderDataset
     from lesionseg.data.folder_module import FolderDataModule
+    from lesionseg.data.id_lists import archive_ids, id_list_names, named_ids, official_ids
     from lesionseg.data.isic import ISICDataset
     from lesionseg.data.isic_module import ISICDataModule
     from lesionseg.data.pairs import Pair, PairedDataset
@@ -37,9 +38,13 @@ _MODULES = {
     "Sample": "sample",
     "SyntheticDataModule": "synthetic_module",
     "SyntheticLesions": "synthetic",
+    "archive_ids": "id_lists",
     "collate_samples": "sample",
+    "id_list_names": "id_lists",
     "k_fold": "splits",
     "load_ids": "splits",
+    "named_ids": "id_lists",
+    "official_ids": "id_lists",
     "read_image": "reading",
     "read_mask": "reading",
     "resize_image": "reading",
@@ -63,9 +68,13 @@ __all__ = [
     "Sample",
     "SyntheticDataModule",
     "SyntheticLesions",
+    "archive_ids",
     "collate_samples",
+    "id_list_names",
     "k_fold",
     "load_ids",
+    "named_ids",
+    "official_ids",
     "read_image",
     "read_mask",
     "resize_image",

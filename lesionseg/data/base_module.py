@@ -49,6 +49,9 @@ class BaseDataModule(LightningDataModule):
         augmentation: names for :class:`lesionseg.data.Augmentation`; an empty list for none.
         num_workers: processes that read images; 0 reads in the main one.
         seed: of the order of training images and of random splits.
+        allow_trained_images: test even on images that the checkpoint was trained on, with a
+            warning; without it a :class:`lesionseg.models.SegmentationModule` refuses. Only the
+            ISIC archive's ids are compared (:func:`lesionseg.data.archive_ids`).
 
     Attributes:
         size: the resolved size; what it is before :meth:`setup` does not count.
@@ -66,6 +69,7 @@ class BaseDataModule(LightningDataModule):
         augmentation: Sequence[str] | None = None,
         num_workers: int = 0,
         seed: int = 0,
+        allow_trained_images: bool = False,
     ) -> None:
         super().__init__()
         if batch_size is not None and batch_size < 1:
@@ -79,6 +83,7 @@ class BaseDataModule(LightningDataModule):
             Augmentation(self._augmentation)  # an unknown name is an error now, not in setup
         self.num_workers = num_workers
         self.seed = seed
+        self.allow_trained_images = allow_trained_images
         self.datasets: dict[Role, SampleDataset] = {}
         self._resolve()
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from lesionseg.data.base_module import BaseDataModule, Role
+from lesionseg.data.exclusion import Exclusion, IdLists
 from lesionseg.data.folder import FolderDataset
-from lesionseg.data.splits import train_val_split
+from lesionseg.data.splits import check_fold, k_fold, train_val_split
 
 Folder = str | Path | None
 
@@ -14,7 +16,9 @@ class FolderDataModule(BaseDataModule):
     """Folders of images and masks, paired by file stem as in :class:`lesionseg.data.FolderDataset`.
 
     Without validation folders, a seeded part of the training images is held out. Without test
-    folders, the validation images are tested. A role whose folder is not given cannot be asked for.
+    folders, the validation images are tested. With ``split="k-fold"`` one fold of the training
+    images is held out, validated and tested, whatever other folders there are. A role whose folder
+    is not given cannot be asked for.
 
     Args:
         train_images: folder of training images.
@@ -31,9 +35,17 @@ class FolderDataModule(BaseDataModule):
         augmentation: names for :class:`lesionseg.data.Augmentation`.
         num_workers: processes that read images; 0 reads in the main one.
         seed: of the split and of the order of training images.
+        exclude: names for :func:`lesionseg.data.named_ids`, of official lists such as
+            ``isic2017-test`` or of files of ids; images of these stems are taken
+            out of ``train_images``, before a part of them is held out. Other folders keep them.
+        allow_trained_images: test even on images that the checkpoint was trained on.
+        split: ``holdout``, or ``k-fold`` for cross-validation.
+        fold: the held-out fold of ``k-fold``, from 0.
+        num_folds: number of folds of ``k-fold``.
 
     Raises:
         ValueError: if images come without masks or masks without images.
+        LesionsegError: if there is no list of a name in ``exclude``.
     """
 
     def __init__(
@@ -51,8 +63,13 @@ class FolderDataModule(BaseDataModule):
         augmentation: Sequence[str] | None = None,
         num_workers: int = 0,
         seed: int = 0,
+        exclude: IdLists = None,
+        allow_trained_images: bool = False,
+        split: Literal["holdout", "k-fold"] = "holdout",
+        fold: int = 0,
+        num_folds: int = 5,
     ) -> None:
-        super().__init__(size, batch_size, augmentation, num_workers, seed)
+        super().__init__(size, batch_size, augmentation, num_workers, seed, allow_trained_images)
         self.images: dict[Role, Folder] = {
             "train": train_images,
             "val": val_images,
@@ -69,19 +86,27 @@ class FolderDataModule(BaseDataModule):
                 raise ValueError(f"Give both {role}_images and {role}_masks, or neither.")
         if not 0 < val_fraction < 1:
             raise ValueError(f"val_fraction must lie between 0 and 1, such as 0.2: {val_fraction}")
+        if split not in ("holdout", "k-fold"):
+            raise ValueError(f"split must be holdout or k-fold: {split!r}")
+        check_fold(fold, num_folds)
         self.val_fraction = val_fraction
+        self.split = split
+        self.fold = fold
+        self.num_folds = num_folds
+        self.excluded = Exclusion(exclude)
 
     def build(self, role: Role) -> FolderDataset:
         """Make the data set for a role."""
         if role == "predict":
             images = self.images["predict"] or self.images["test"] or self.images["val"]
             return self._read("val") if images is None else FolderDataset(images, None, self.size)
-        if role == "test" and self.images["test"] is None:
+        if role == "test" and (self.split == "k-fold" or self.images["test"] is None):
             return self._read("val", with_truth=True)
         return self._read(role, with_truth=role == "test")
 
     def _read(self, role: Role, with_truth: bool = False) -> FolderDataset:
-        held_out = role in ("train", "val") and self.images["val"] is None
+        folds = self.split == "k-fold"
+        held_out = role in ("train", "val") and (folds or self.images["val"] is None)
         source: Role = "train" if held_out else role
         images = self.images[source]
         if images is None:
@@ -91,7 +116,14 @@ class FolderDataModule(BaseDataModule):
         masks = self.masks[source]
         assert masks is not None
         data = FolderDataset(images, masks, self.size, with_truth)
+        if source != "train":
+            return data
+        ids = self.excluded.remove(data.ids)
         if held_out:
-            train, val = train_val_split(data.ids, self.val_fraction, self.seed)
-            return data.subset(train if role == "train" else val)
-        return data
+            train, val = (
+                k_fold(ids, self.num_folds, self.fold, self.seed)
+                if folds
+                else train_val_split(ids, self.val_fraction, self.seed)
+            )
+            ids = train if role == "train" else val
+        return data.subset(ids)

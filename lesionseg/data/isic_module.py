@@ -7,6 +7,7 @@ from typing import Literal, cast
 from lightning.pytorch.utilities import rank_zero_info
 
 from lesionseg.data.base_module import BaseDataModule, Role
+from lesionseg.data.exclusion import Exclusion, IdLists, only
 from lesionseg.data.isic import ISICDataset, OfficialSplit, Year
 from lesionseg.data.splits import check_fold, k_fold, shuffle_ids, train_val_split
 
@@ -29,8 +30,8 @@ class ISICDataModule(BaseDataModule):
         val_fraction: share of training images that ``holdout`` validates on.
         fold: the held-out fold of ``k-fold``, from 0.
         num_folds: number of folds of ``k-fold``.
-        test_split: official split to test on, ``val`` or ``test``; None is ``test`` where its
-            images and ground truth are present, and ``val`` elsewhere.
+        test_split: official split to test on, ``val``, ``test`` or even ``train``; None is ``test``
+            where its images and ground truth are present, and ``val`` elsewhere.
         predict_split: official split to predict, ground truth or not; None is ``test`` where its
             images are present, and ``val`` elsewhere.
         limit: use only so many training images, a seeded choice, for small budgets.
@@ -39,9 +40,16 @@ class ISICDataModule(BaseDataModule):
         augmentation: names for :class:`lesionseg.data.Augmentation`.
         num_workers: processes that read images; 0 reads in the main one.
         seed: of the random splits, of ``limit`` and of the order of training images.
+        exclude: names for :func:`lesionseg.data.named_ids`, of official lists such as
+            ``isic2017-test`` or of files of ids; their images are taken out of the
+            training set before it is split, so that neither the training nor the held-out part
+            (of ``holdout`` and ``k-fold``) has them. Official validation and test sets keep them.
+        allow_trained_images: test even on images that the checkpoint was trained on.
+        test_only: names as for ``exclude``; of the test images only theirs are tested.
 
     Raises:
         ValueError: if an argument is out of range.
+        LesionsegError: if there is no list of a name in ``exclude`` or ``test_only``.
     """
 
     def __init__(
@@ -60,8 +68,11 @@ class ISICDataModule(BaseDataModule):
         augmentation: Sequence[str] | None = None,
         num_workers: int = 0,
         seed: int = 0,
+        exclude: IdLists = None,
+        allow_trained_images: bool = False,
+        test_only: IdLists = None,
     ) -> None:
-        super().__init__(size, batch_size, augmentation, num_workers, seed)
+        super().__init__(size, batch_size, augmentation, num_workers, seed, allow_trained_images)
         if split not in ("official", "holdout", "k-fold"):
             raise ValueError(f"split must be official, holdout or k-fold: {split!r}")
         check_fold(fold, num_folds)
@@ -83,6 +94,8 @@ class ISICDataModule(BaseDataModule):
         self.test_split = test_split
         self.predict_split = predict_split
         self.limit = limit
+        self.excluded = Exclusion(exclude)
+        self.test_only = test_only
 
     def build(self, role: Role) -> ISICDataset:
         """Make the data set for a role."""
@@ -93,8 +106,11 @@ class ISICDataModule(BaseDataModule):
         if role == "predict":
             return self._read(self.predict_split or self._first_present(masks=False), masks=False)
         if self.split == "k-fold":
-            return self._held_out(with_truth=True)
-        return self._read(self.test_split or self._first_present(masks=True), with_truth=True)
+            tested = self._held_out(with_truth=True)
+        else:
+            split = self.test_split or self._first_present(masks=True)
+            tested = self._read(split, with_truth=True)
+        return tested.subset(only(tested.ids, self.test_only))
 
     def setup(self, stage: str | None = None) -> None:
         """Make the data sets that a stage needs, and say which images are tested."""
@@ -127,11 +143,13 @@ class ISICDataModule(BaseDataModule):
 
     def _held_out(self, with_truth: bool = False) -> ISICDataset:
         data = self._read("train", with_truth)
-        return data.subset(self._divide(data.ids)[1])
+        return data.subset(self._divide(self.excluded.remove(data.ids))[1])
 
     def _train(self) -> ISICDataset:
         data = self._read("train")
-        ids = data.ids if self.split == "official" else self._divide(data.ids)[0]
+        ids = self.excluded.remove(data.ids)
+        if self.split != "official":
+            ids = self._divide(ids)[0]
         if self.limit is not None:
             ids = sorted(shuffle_ids(ids, self.seed)[: self.limit])
         return data.subset(ids)

@@ -21,6 +21,7 @@ class SyntheticDataModule(BaseDataModule):
         augmentation: names for :class:`lesionseg.data.Augmentation`.
         num_workers: processes that draw images; 0 draws in the main one.
         seed: of the drawings and of the order of training images.
+        allow_trained_images: as in all DataModules; drawings are never refused.
 
     Raises:
         ValueError: if a length is not between 1 and 1,000,000.
@@ -36,8 +37,9 @@ class SyntheticDataModule(BaseDataModule):
         augmentation: Sequence[str] | None = None,
         num_workers: int = 0,
         seed: int = 0,
+        allow_trained_images: bool = False,
     ) -> None:
-        super().__init__(size, batch_size, augmentation, num_workers, seed)
+        super().__init__(size, batch_size, augmentation, num_workers, seed, allow_trained_images)
         self.lengths: dict[Role, int] = {
             "train": train_length,
             "val": val_length,

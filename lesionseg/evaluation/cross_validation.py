@@ -129,7 +129,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--epoch",
         choices=["last", "best"],
         default="last",
-        help="test the last epoch (default), or the best by validation, whose images are the test's",
+        help="test the last epoch (default), or the best by validation, on the same images",
     )
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, LesionsegError
 from lesionseg.files import atomic_path
+from lesionseg.metrics.bootstrap import bootstrap_interval
 from lesionseg.metrics.official import (
     SCORE_NAMES,
     Aggregation,
@@ -114,24 +115,7 @@ class ScoreTable:
         """
         if name not in SCORE_NAMES:
             raise ValueError(f"there is no score {name!r}; take one of {', '.join(SCORE_NAMES)}")
-        if not 0 < confidence < 1:
-            raise ValueError(f"confidence is {confidence}; take a number between 0 and 1")
-        if resamples < 1:
-            raise ValueError(f"resamples is {resamples}; take at least 1")
-        values = np.sort(self.scores[name])
-        generator = np.random.default_rng(seed)
-        chunk = max(1, 1_000_000 // len(values))  # some megabytes of indices at a time
-        means = np.concatenate(
-            [
-                values[generator.integers(len(values), size=(min(chunk, rest), len(values)))].mean(
-                    axis=1
-                )
-                for rest in range(resamples, 0, -chunk)
-            ]
-        )
-        tail = (1 - confidence) / 2
-        low, high = np.quantile(means, [tail, 1 - tail])
-        return float(low), float(high)
+        return bootstrap_interval(np.sort(self.scores[name]), confidence, resamples, seed)
 
     def worst(self, n: int) -> list[str]:
         """Return the ids of the ``n`` images of lowest Jaccard, the worst first."""

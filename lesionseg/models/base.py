@@ -10,11 +10,13 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from lesionseg._version import __version__
+from lesionseg.data.id_lists import archive_ids
 from lesionseg.data.recipe import Recipe
 from lesionseg.errors import LesionsegError
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
 from lesionseg.metrics import ISICScore
 from lesionseg.metrics.table import ScoreTable
+from lesionseg.models.trained_on import loaded_ids, refuse_trained
 
 
 @dataclass  # not frozen: Trainer.predict moves the tensors in it
@@ -51,6 +53,12 @@ class SegmentationModule(LightningModule):
         compile: Compile the inner network with ``torch.compile`` (in place, so that the names in a
             checkpoint stay as they are).
 
+    Attributes:
+        trained_on: Ids of the ISIC images that the weights were fitted to, kept in checkpoints. A
+            test on any of them is refused unless the DataModule's ``allow_trained_images`` says
+            otherwise. Other images do not count: two folders may both hold a ``1.jpg``, and a file
+            name may say whose skin it shows.
+
     Raises:
         ValueError: ``size`` or ``threshold`` is out of range.
     """
@@ -78,6 +86,7 @@ class SegmentationModule(LightningModule):
         self.validation_score = ISICScore()
         self.test_score = ISICScore()
         self.test_table: ScoreTable | None = None
+        self.trained_on: frozenset[str] = frozenset()
         self.planned_steps: list[int] = []  # of each schedule, filled by configure_optimizers
         if compile:
             self.network.compile()
@@ -99,7 +108,7 @@ class SegmentationModule(LightningModule):
     # -- training ------------------------------------------------------------------------------
 
     def on_train_start(self) -> None:
-        """Refuses to go on with a schedule that was planned for another number of steps.
+        """Refuses a schedule planned for another number of steps; notes the training images.
 
         Raises:
             LesionsegError: A one-cycle schedule of the checkpoint does not fit this fit.
@@ -113,6 +122,8 @@ class SegmentationModule(LightningModule):
                     f"fit has {planned}; keep max_epochs, batch size and data as they were, or "
                     "start afresh without the checkpoint."
                 )
+        # A resumed fit keeps what its checkpoint brought. Each process knows the whole data set.
+        self.trained_on |= archive_ids(loaded_ids(self.trainer.train_dataloader))
 
     def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Records the size that the network is trained at."""
@@ -128,7 +139,14 @@ class SegmentationModule(LightningModule):
         self._share_buffers()
 
     def on_test_start(self) -> None:
-        """See :meth:`_share_buffers`."""
+        """Refuses images that were trained on; see :meth:`_share_buffers`.
+
+        Raises:
+            LesionsegError: Some test images are in ``trained_on``.
+        """
+        data = getattr(self.trainer, "datamodule", None)
+        allow = getattr(data, "allow_trained_images", False)
+        refuse_trained(self.trained_on, loaded_ids(self.trainer.test_dataloaders), allow)
         self._share_buffers()
 
     def on_predict_start(self) -> None:
@@ -210,7 +228,8 @@ class SegmentationModule(LightningModule):
 
         Names the class and the trained size, forgets where pretrained weights came from (it holds
         the weights), drops the prefix that a wrapping ``torch.compile`` leaves, and says under
-        ``lesionseg`` how to rebuild the plain network without Lightning.
+        ``lesionseg`` how to rebuild the plain network without Lightning and which images of the
+        ISIC archive it was trained on.
         """
         cls = type(self)
         hyper_parameters = checkpoint.setdefault("hyper_parameters", {})
@@ -229,7 +248,12 @@ class SegmentationModule(LightningModule):
             "network": spec,
             "size": list(self.size),
             "threshold": self.threshold,
+            "trained_on": sorted(self.trained_on),
         }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes over which images the weights were fitted to; older checkpoints do not say."""
+        self.trained_on = frozenset(checkpoint.get("lesionseg", {}).get("trained_on", ()))
 
 
 def _forget(arguments: dict[str, Any], names: tuple[str, ...]) -> None:

@@ -14,8 +14,9 @@ from lesionseg.data import (
     Recipe,
     SyntheticDataModule,
     load_ids,
+    save_ids,
 )
-from lesionseg.errors import DatasetNotFoundError, LesionsegError
+from lesionseg.errors import DatasetNotFoundError, InvalidDataError, LesionsegError
 
 RECIPE = Recipe((32, 48), 3, ("vertical_flip",))
 
@@ -334,3 +335,40 @@ def test_workers_read_the_same(tmp_path, isic):
         batches.append(next(iter(data.val_dataloader())))
     assert torch.equal(batches[0]["image"], batches[1]["image"])
     assert batches[0]["size"] == batches[1]["size"]
+
+
+def test_folders_cross_validate_the_training_images(tmp_path, pair_writer):
+    for number in range(7):
+        pair_writer(
+            tmp_path / "x" / f"{number}.jpg", tmp_path / "y" / f"{number}.png", number=number
+        )
+    held_out = []
+    for fold in range(3):
+        data = FolderDataModule(
+            tmp_path / "x", tmp_path / "y", split="k-fold", num_folds=3, fold=fold, size=(16, 16)
+        )
+        data.setup("fit")
+        data.setup("test")
+        train, val, test = (data.datasets[role].ids for role in ("train", "val", "test"))
+        assert val == test
+        assert sorted([*train, *val]) == [str(number) for number in range(7)]
+        assert "truth" in data.datasets["test"][0]
+        held_out += test
+    assert sorted(held_out) == [str(number) for number in range(7)]
+    with pytest.raises(ValueError, match="k-fold"):
+        FolderDataModule(tmp_path / "x", tmp_path / "y", split="official")
+    with pytest.raises(ValueError, match="fold must be 0 to 2"):
+        FolderDataModule(tmp_path / "x", tmp_path / "y", split="k-fold", num_folds=3, fold=3)
+
+
+def test_only_some_images_are_tested(isic, tmp_path):
+    ids = isic(2018, "train", 6)
+    wanted = tmp_path / "ids.txt"
+    save_ids(wanted, [*ids[1:3], "ISIC_9999999"])
+    data = ISICDataModule(tmp_path, split="holdout", test_split="train", test_only=wanted)
+    data.setup("test")
+    assert data.datasets["test"].ids == ids[1:3]
+    save_ids(wanted, ["ISIC_9999999"])
+    data = ISICDataModule(tmp_path, split="holdout", test_split="train", test_only=[str(wanted)])
+    with pytest.raises(InvalidDataError, match="None of the 6 images"):
+        data.setup("test")

@@ -17,7 +17,8 @@ from pathlib import Path
 folder = Path(sys.argv[-1])
 job = json.loads((folder / "job.json").read_text())
 words = dict(word.split("=") for word in job["fit"])
-(folder / "began").write_text(f"{os.getpid()} {time.time()} {os.environ.get('CUDA_VISIBLE_DEVICES')}")
+gpu = os.environ.get("CUDA_VISIBLE_DEVICES")
+(folder / "began").write_text(f"{os.getpid()} {time.time()} {gpu}")
 if "seconds" in words:
     time.sleep(float(words["seconds"]))
 if "say" in words:

@@ -7,10 +7,10 @@ import sys
 import pytest
 from conftest_cli import lesionseg, one_sentence, run_well
 from conftest_isic import write_isic
-from lesionseg.evaluation.comparison import compare_tables
 from PIL import Image
 
 from lesionseg.data import load_ids, official_ids
+from lesionseg.evaluation.comparison import compare_tables
 from lesionseg.metrics.table import ScoreTable
 
 pytestmark = pytest.mark.slow

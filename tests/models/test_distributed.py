@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 from conftest_models import BUILDERS, tiny_data, tiny_trainer
+from PIL import Image
 
 from lesionseg.data.base_module import BaseDataModule
 from lesionseg.models import SegmentationModule
 
 TEST_LENGTH = 5  # odd: the sampler repeats one image so that both processes have three
+FOLDERS = ("images", "masks")
+LESION = Image.new("L", (32, 32))
+LESION.paste(255, (8, 8, 24, 20))
 STRATEGIES = {"ASNet": "ddp", "MobileGAN": "ddp_find_unused_parameters_true"}
 
 
@@ -177,6 +181,39 @@ def test_the_command_line_fits_and_tests_in_two_processes(tmp_path):
     assert len((run / "scores.csv").read_text().splitlines()) == 1 + TEST_LENGTH
     assert (run / "overlays.png").stat().st_size > 0
     assert len(list((tmp_path / "predictions" / "masks").iterdir())) == TEST_LENGTH
+
+
+@pytest.mark.slow
+def test_both_processes_refuse_images_that_were_trained_on(tmp_path):
+    """Each by itself, before they speak to each other; the epoch before is one of two processes."""
+    for number in range(4):
+        name = f"ISIC_{number:07d}.png"
+        for folder, picture in (("images", Image.new("RGB", (32, 32), "tan")), ("masks", LESION)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            picture.save(tmp_path / folder / name)
+    common = [
+        "--trainer.accelerator=cpu",
+        "--trainer.devices=2",
+        "--trainer.strategy=ddp",
+        "--data=FolderDataModule",
+        "--data.size=[32,32]",
+        "--data.batch_size=1",
+        "--trainer.logger.init_args.version=two",
+    ]
+    train = [f"--data.{part}_{what}={what}" for part in ("train", "val") for what in FOLDERS]
+    fit = ["fit", "--model=ASNet", "--trainer.max_epochs=1", *train, *common]
+    result = start("-m", "lesionseg.cli", *fit, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    checkpoint = tmp_path / "runs" / "two" / "checkpoints" / "last.ckpt"
+    test = ["test", f"--ckpt_path={checkpoint}", *common]
+    test += [f"--data.test_{what}={what}" for what in FOLDERS]
+    result = start("-m", "lesionseg.cli", *test, cwd=tmp_path)
+    assert result.returncode != 0
+    assert "trained on 4 of the 4 test images" in result.stderr
+    assert "Traceback" not in result.stderr
+    result = start("-m", "lesionseg.cli", *test, "--data.allow_trained_images=true", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert len((tmp_path / "runs" / "two" / "scores.csv").read_text().splitlines()) == 1 + 4
 
 
 if __name__ == "__main__":
