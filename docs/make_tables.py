@@ -60,7 +60,8 @@ def networks_table() -> str:
     for name in [*network_names(), "smp:unet/resnet34"]:
         network = _build(name)
         multiple = "any" if network.size_multiple == 1 else f"multiples of {network.size_multiple}"
-        rows.append((f"`{name}`", _parameters(network), multiple, f"{network.minimum_size} pixels"))
+        least = "1 pixel" if network.minimum_size == 1 else f"{network.minimum_size} pixels"
+        rows.append((f"`{name}`", _parameters(network), multiple, least))
     return _markdown(("name", "parameters", "height and width", "at least"), rows)
 
 

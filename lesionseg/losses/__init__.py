@@ -1,6 +1,7 @@
 """Losses on logits, per image, computed in float32 whatever the precision of the network."""
 
 from lesionseg.losses.adversarial import AdversarialLoss, adversarial_loss
+from lesionseg.losses.end_point import NLLEPELoss, nll_epe_loss
 from lesionseg.losses.factory import create_loss, loss_names
 from lesionseg.losses.joint import JointLoss, joint_loss
 from lesionseg.losses.lovasz import LovaszHingeLoss, lovasz_hinge_loss
@@ -15,6 +16,7 @@ __all__ = [
     "AdversarialLoss",
     "JointLoss",
     "LovaszHingeLoss",
+    "NLLEPELoss",
     "SoftDiceLoss",
     "SoftJaccardLoss",
     "adversarial_loss",
@@ -22,6 +24,7 @@ __all__ = [
     "joint_loss",
     "loss_names",
     "lovasz_hinge_loss",
+    "nll_epe_loss",
     "soft_dice_loss",
     "soft_jaccard_loss",
 ]

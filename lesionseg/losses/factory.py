@@ -7,6 +7,7 @@ from functools import partial
 from torch import nn
 
 from lesionseg.errors import LesionsegError
+from lesionseg.losses.end_point import NLLEPELoss
 from lesionseg.losses.joint import JointLoss
 from lesionseg.losses.lovasz import LovaszHingeLoss
 from lesionseg.losses.overlap import SoftDiceLoss, SoftJaccardLoss
@@ -17,6 +18,7 @@ _LOSSES: dict[str, Callable[[], nn.Module]] = {
     "joint": JointLoss,
     "joint-positive": partial(JointLoss, positive_only=True),
     "lovasz": LovaszHingeLoss,
+    "nll-epe": NLLEPELoss,
 }
 
 

@@ -11,16 +11,28 @@ from lesionseg.networks.registry import create_network, network_names, register
 if TYPE_CHECKING:
     from lesionseg.networks.asnet import ASNetNetwork
     from lesionseg.networks.base import SegmentationNetwork
+    from lesionseg.networks.fcn8s import FCN8s
+    from lesionseg.networks.frcn import FrCN
     from lesionseg.networks.mobilegan import MobileGANGenerator
     from lesionseg.networks.mobilegan_discriminator import MobileGANDiscriminator
+    from lesionseg.networks.multiresunet import MultiResUNet
+    from lesionseg.networks.segnet import SegNet
+    from lesionseg.networks.slsdeep import SLSDeep
     from lesionseg.networks.smp import SMPNetwork
+    from lesionseg.networks.unet import UNet
 
 __all__ = [
     "ASNetNetwork",
+    "FCN8s",
+    "FrCN",
     "MobileGANDiscriminator",
     "MobileGANGenerator",
+    "MultiResUNet",
+    "SLSDeep",
     "SMPNetwork",
+    "SegNet",
     "SegmentationNetwork",
+    "UNet",
     "create_network",
     "network_names",
     "register",
@@ -31,6 +43,12 @@ _MODULES = {
     "MobileGANDiscriminator": "mobilegan_discriminator",
     "MobileGANGenerator": "mobilegan",
     "SMPNetwork": "smp",
+    "FCN8s": "fcn8s",
+    "FrCN": "frcn",
+    "MultiResUNet": "multiresunet",
+    "SegNet": "segnet",
+    "SLSDeep": "slsdeep",
+    "UNet": "unet",
     "SegmentationNetwork": "base",
 }
 

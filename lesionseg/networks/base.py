@@ -54,3 +54,12 @@ def check_image(owner: str, image: Tensor, multiple: int, minimum: int) -> None:
             f"{owner} needs a height and width that are multiples of {multiple}, "
             f"got {height} x {width}; resize or pad the images"
         )
+
+
+def logit_of_two(scores: Tensor) -> Tensor:
+    """Turn the scores of background and lesion, (N, 2, H, W), into logits (N, 1, H, W).
+
+    The sigmoid of their difference is the lesion's share of the softmax over the two.
+    """
+    logits: Tensor = scores[:, 1:] - scores[:, :1]
+    return logits

@@ -1,17 +1,9 @@
 """torchvision's ResNet34 as an encoder."""
 
-from pathlib import Path
-
-import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet34_Weights, resnet34
 
-from lesionseg.errors import CheckpointError
-
-_LOCAL_FILE = (
-    "give the path of a local file instead: encoder_weights=<state dict of torchvision's "
-    "resnet34, such as resnet34-b627a593.pth>"
-)
+from lesionseg.networks.encoder_weights import State, load_encoder_weights
 
 
 class ResNet34Encoder(nn.Module):
@@ -41,7 +33,7 @@ class ResNet34Encoder(nn.Module):
         self.layer3 = resnet.layer3
         self.layer4 = resnet.layer4
         if weights is not None:
-            self._load(weights)
+            load_encoder_weights(self, weights, ResNet34_Weights.IMAGENET1K_V1, _without_classifier)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the feature maps, the largest first."""
@@ -51,43 +43,6 @@ class ResNet34Encoder(nn.Module):
             features.append(layer(features[-1]))
         return features
 
-    def _load(self, weights: str) -> None:
-        state = _download() if weights == "imagenet" else _read(weights)
-        state = {key: value for key, value in state.items() if not key.startswith("fc.")}
-        try:
-            self.load_state_dict(state)
-        except RuntimeError as error:
-            raise CheckpointError(
-                f"the encoder weights {weights} are not those of torchvision's ResNet34; give its "
-                f"state dict ({' '.join(str(error).split())[:300]})"
-            ) from error
 
-
-def _download() -> dict[str, Tensor]:
-    try:
-        state: dict[str, Tensor] = ResNet34_Weights.IMAGENET1K_V1.get_state_dict(
-            progress=True, check_hash=True
-        )
-    except (OSError, RuntimeError) as error:  # no network, or a broken download
-        raise CheckpointError(
-            f"the ImageNet weights of ResNet34 could not be downloaded ({error}); {_LOCAL_FILE}"
-        ) from error
-    return state
-
-
-def _read(path: str) -> dict[str, Tensor]:
-    if not Path(path).is_file():
-        raise CheckpointError(f'there is no encoder weights file {path}; use "imagenet" or a path')
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a broken or unsafe file
-        raise CheckpointError(
-            f"the encoder weights {path} cannot be read as a state dict; save it with "
-            f"torch.save(model.state_dict(), ...)"
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise CheckpointError(
-            f"the encoder weights {path} are not a plain state dict of tensors; save it with "
-            f"torch.save(model.state_dict(), ...)"
-        )
-    return state
+def _without_classifier(state: State) -> State:
+    return {key: value for key, value in state.items() if not key.startswith("fc.")}

@@ -13,7 +13,7 @@ def loss(request):
 
 
 def test_names():
-    assert loss_names() == ["dice", "jaccard", "joint", "joint-positive", "lovasz"]
+    assert loss_names() == ["dice", "jaccard", "joint", "joint-positive", "lovasz", "nll-epe"]
 
 
 def test_unknown_name_lists_the_names_and_the_closest():

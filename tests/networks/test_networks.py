@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from variants import VARIANTS
+from variants import BFLOAT16_TOLERANCE, SIDES, VARIANTS
 
 from lesionseg.networks import create_network, network_names
 
@@ -37,7 +37,7 @@ def network(request):
 
 
 def images(network, count=1, size=None):
-    side = max(64, network.size_multiple)
+    side = max(SIDES.get(network.spec["name"], 64), network.size_multiple)
     shape = (count, 3, *(size or (side, side)))
     return torch.rand(shape, generator=torch.Generator().manual_seed(1))
 
@@ -140,7 +140,8 @@ def test_bfloat16_autocast(network):
         low = network(image)
     low.float().mean().backward()
     assert low.shape == logits.shape
-    assert (low.float() - logits).abs().mean() < 0.05 * logits.abs().mean()
+    tolerance = BFLOAT16_TOLERANCE.get(network.spec["name"], 0.05)
+    assert (low.float() - logits).abs().mean() < tolerance * logits.abs().mean()
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     network.zero_grad()
     assert all(gradient.isfinite().all() for gradient in gradients)
@@ -158,6 +159,7 @@ def test_spec_and_state_dict_survive_a_file(network, tmp_path):
     path = tmp_path / "network.pt"
     torch.save({"spec": network.spec, "weights": network.state_dict()}, path)
     saved = torch.load(path, weights_only=True)
+    path.unlink()  # up to half a gigabyte
     assert saved["spec"] == json.loads(json.dumps(network.spec))
     again = create_network(saved["spec"]["name"], **saved["spec"]["arguments"]).eval()
     image, expected = images(network), network.eval()(images(network))

@@ -18,6 +18,11 @@ def _variant(count: int, name: str, **arguments: Any) -> Variant:
     return Variant(count, name, arguments)
 
 
+SIDES = {"frcn": 16}  # of the tester's images, where 64 pixels take too long
+
+# How far bfloat16 may be off on average; SegNet pools near-equal values from another pixel.
+BFLOAT16_TOLERANCE = {"segnet": 0.4}
+
 VARIANTS = {
     "asnet": _variant(30_652_774, "asnet"),
     "asnet-baseline": _variant(24_608_609, "asnet-baseline"),
@@ -32,5 +37,13 @@ VARIANTS = {
     ),
     "mobilegan, parallel": _variant(2_482_004, "mobilegan", decoder="parallel"),
     "mobilegan, stride 2": _variant(2_348_204, "mobilegan", cda_stride=2),
+    "fcn8s": _variant(134_271_430, "fcn8s"),
+    "frcn": _variant(16_263_554, "frcn"),
+    "multiresunet": _variant(7_251_322, "multiresunet"),
+    "segnet": _variant(29_443_585, "segnet"),
+    "slsdeep": _variant(46_657_348, "slsdeep"),
+    "unet": _variant(31_043_521, "unet"),
+    "unet, width 32": _variant(7_765_985, "unet", width=32),
+    "unet, width 40": _variant(12_131_161, "unet", width=40),
     "smp:unet/resnet34": _variant(24_436_369, "smp:unet/resnet34"),
 }

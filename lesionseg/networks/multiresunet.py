@@ -1,0 +1,124 @@
+"""MultiResUNet."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lesionseg.blocks import ConvBlock, Normalize
+from lesionseg.networks.base import SegmentationNetwork
+from lesionseg.networks.he import he_initialise
+
+_ALPHA = 1.67
+_SHARES = (0.167, 0.333, 0.5)
+
+
+class MultiResUNet(SegmentationNetwork):
+    """U-Net of multi-resolution residual blocks; 7,251,322 parameters at width 32.
+
+    Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; H and W are multiples of 16.
+    ImageNet's normalisation is inside. Training at 16 x 16 needs two images at least.
+
+    Args:
+        width: U of the first stage, doubled in each of the next four; at least 4. A block of U has
+            about 1.67 U channels.
+
+    Raises:
+        ValueError: If the width is less than 4.
+
+    Source: Ibtehaz and Rahman, MultiResUNet (Neural Networks 121, 2020): the widths, the chain, the
+    shortcuts and the lengths of the paths. Chosen where the text leaves it open: biases in all
+    convolutions; batch normalisation after each, the last one's logit included, after the chain's
+    maps are joined and after each sum; He's initial weights.
+    """
+
+    size_multiple = 16
+    minimum_size = 16
+    paper = "Ibtehaz and Rahman, MultiResUNet, Neural Networks 121, 2020"
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        if width < 4:
+            raise ValueError(f"width must be at least 4 to be split in three, got {width}")
+        widths = [width * 2**stage for stage in range(5)]
+        self.normalize = Normalize()
+        self.encoder = nn.ModuleList()
+        channels = 3
+        outputs = []
+        for stage_width in widths:
+            block = _MultiResBlock(channels, stage_width)
+            self.encoder.append(block)
+            channels = block.out_channels
+            outputs.append(channels)
+        self.paths = nn.ModuleList()
+        self.ups = nn.ModuleList()
+        self.decoder = nn.ModuleList()
+        for stage in (3, 2, 1, 0):
+            self.paths.append(_residual_path(outputs[stage], widths[stage], length=4 - stage))
+            self.ups.append(nn.ConvTranspose2d(channels, widths[stage], 2, 2))
+            block = _MultiResBlock(2 * widths[stage], widths[stage])
+            self.decoder.append(block)
+            channels = block.out_channels
+        self.head = _conv_norm(channels, 1, kernel_size=1)
+        he_initialise(self)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the logits of a batch of images."""
+        self.check_image(image)
+        first, *deeper = self.encoder
+        skips = [first(self.normalize(image))]
+        for block in deeper:
+            skips.append(block(F.max_pool2d(skips[-1], 2)))
+        features = skips.pop()
+        for path, up, block in zip(self.paths, self.ups, self.decoder, strict=True):
+            features = block(torch.cat([up(features), path(skips.pop())], dim=1))
+        logits: Tensor = self.head(features)
+        return logits
+
+
+class _MultiResBlock(nn.Module):
+    """Three chained 3x3 convolutions whose maps are joined, plus a 1x1 shortcut."""
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__()
+        first, second, third = (int(_ALPHA * width * share) for share in _SHARES)
+        self.out_channels = first + second + third
+        self.shortcut = _conv_norm(in_channels, self.out_channels, kernel_size=1)
+        self.conv1 = ConvBlock(in_channels, first, bias=True)
+        self.conv2 = ConvBlock(first, second, bias=True)
+        self.conv3 = ConvBlock(second, third, bias=True)
+        self.norm1 = nn.BatchNorm2d(self.out_channels)
+        self.norm2 = nn.BatchNorm2d(self.out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.conv1(x)
+        second = self.conv2(first)
+        joined = torch.cat([first, second, self.conv3(second)], dim=1)
+        out: Tensor = self.norm2(F.relu(self.shortcut(x) + self.norm1(joined)))
+        return out
+
+
+class _PathBlock(nn.Module):
+    """3x3 convolution plus a 1x1 shortcut."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.shortcut = _conv_norm(in_channels, out_channels, kernel_size=1)
+        self.conv = ConvBlock(in_channels, out_channels, bias=True)
+        self.norm = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.norm(F.relu(self.shortcut(x) + self.conv(x)))
+        return out
+
+
+def _residual_path(in_channels: int, out_channels: int, length: int) -> nn.Sequential:
+    return nn.Sequential(
+        _PathBlock(in_channels, out_channels),
+        *(_PathBlock(out_channels, out_channels) for _ in range(length - 1)),
+    )
+
+
+def _conv_norm(in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel_size), nn.BatchNorm2d(out_channels)
+    )
