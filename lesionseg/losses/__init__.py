@@ -4,6 +4,7 @@ from lesionseg.losses.adversarial import AdversarialLoss, adversarial_loss
 from lesionseg.losses.factory import create_loss, loss_names
 from lesionseg.losses.joint import JointLoss, joint_loss
 from lesionseg.losses.lovasz import LovaszHingeLoss, lovasz_hinge_loss
+from lesionseg.losses.multi_scale import MultiScaleL1Loss, multi_scale_l1_loss
 from lesionseg.losses.overlap import (
     SoftDiceLoss,
     SoftJaccardLoss,
@@ -15,6 +16,7 @@ __all__ = [
     "AdversarialLoss",
     "JointLoss",
     "LovaszHingeLoss",
+    "MultiScaleL1Loss",
     "SoftDiceLoss",
     "SoftJaccardLoss",
     "adversarial_loss",
@@ -22,6 +24,7 @@ __all__ = [
     "joint_loss",
     "loss_names",
     "lovasz_hinge_loss",
+    "multi_scale_l1_loss",
     "soft_dice_loss",
     "soft_jaccard_loss",
 ]

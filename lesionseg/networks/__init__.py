@@ -11,15 +11,21 @@ from lesionseg.networks.registry import create_network, network_names, register
 if TYPE_CHECKING:
     from lesionseg.networks.asnet import ASNetNetwork
     from lesionseg.networks.base import SegmentationNetwork
+    from lesionseg.networks.image_synthesiser import ImageSynthesiser
     from lesionseg.networks.mobilegan import MobileGANGenerator
     from lesionseg.networks.mobilegan_discriminator import MobileGANDiscriminator
+    from lesionseg.networks.segan import SegANSegmentor
+    from lesionseg.networks.segan_critic import SegANCritic
     from lesionseg.networks.smp import SMPNetwork
 
 __all__ = [
     "ASNetNetwork",
+    "ImageSynthesiser",
     "MobileGANDiscriminator",
     "MobileGANGenerator",
     "SMPNetwork",
+    "SegANCritic",
+    "SegANSegmentor",
     "SegmentationNetwork",
     "create_network",
     "network_names",
@@ -28,9 +34,12 @@ __all__ = [
 
 _MODULES = {
     "ASNetNetwork": "asnet",
+    "ImageSynthesiser": "image_synthesiser",
     "MobileGANDiscriminator": "mobilegan_discriminator",
     "MobileGANGenerator": "mobilegan",
     "SMPNetwork": "smp",
+    "SegANCritic": "segan_critic",
+    "SegANSegmentor": "segan",
     "SegmentationNetwork": "base",
 }
 

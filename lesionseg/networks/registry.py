@@ -43,7 +43,9 @@ register("asnet-baseline", _ASNET, adaptive_scale=False)
 register("asnet-baseline-wide", _ASNET, adaptive_scale=False, wide_decoder=True)
 register("asnet-without-attention", _ASNET, fusion="sum")
 register("asnet-without-dilation", _ASNET, dilations=(1, 1, 1))
+register("gan_fcn", "lesionseg.networks.fcn8s:FCN8s")
 register("mobilegan", "lesionseg.networks.mobilegan:MobileGANGenerator")
+register("segan", "lesionseg.networks.segan:SegANSegmentor")
 
 
 def network_names() -> list[str]:

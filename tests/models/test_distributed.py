@@ -15,7 +15,9 @@ from lesionseg.data.base_module import BaseDataModule
 from lesionseg.models import SegmentationModule
 
 TEST_LENGTH = 5  # odd: the sampler repeats one image so that both processes have three
-STRATEGIES = {"ASNet": "ddp", "MobileGAN": "ddp_find_unused_parameters_true"}
+STRATEGIES = {"ASNet": "ddp"} | dict.fromkeys(
+    ("GANFCN", "MobileGAN", "SegAN"), "ddp_find_unused_parameters_true"
+)
 
 
 def data():

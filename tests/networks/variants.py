@@ -32,5 +32,7 @@ VARIANTS = {
     ),
     "mobilegan, parallel": _variant(2_482_004, "mobilegan", decoder="parallel"),
     "mobilegan, stride 2": _variant(2_348_204, "mobilegan", cda_stride=2),
+    "segan": _variant(156_265_344, "segan"),
+    "segan, narrow": _variant(614_424, "segan", width=4),
     "smp:unet/resnet34": _variant(24_436_369, "smp:unet/resnet34"),
 }
