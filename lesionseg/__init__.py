@@ -13,11 +13,13 @@ from lesionseg._version import __version__
 if TYPE_CHECKING:
     from lesionseg.data import FolderDataModule, ISICDataModule, SyntheticDataModule
     from lesionseg.inference import segment
-    from lesionseg.models import ASNet, MobileGAN, Segmenter
+    from lesionseg.models import GANFCN, ASNet, MobileGAN, SegAN, Segmenter
 
 _HOMES = {
     "ASNet": "lesionseg.models",
+    "GANFCN": "lesionseg.models",
     "MobileGAN": "lesionseg.models",
+    "SegAN": "lesionseg.models",
     "Segmenter": "lesionseg.models",
     "FolderDataModule": "lesionseg.data",
     "ISICDataModule": "lesionseg.data",
@@ -26,10 +28,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "GANFCN",
     "ASNet",
     "FolderDataModule",
     "ISICDataModule",
     "MobileGAN",
+    "SegAN",
     "Segmenter",
     "SyntheticDataModule",
     "__version__",

@@ -22,14 +22,14 @@ from lesionseg.evaluation.mask_writer import MaskWriter
 from lesionseg.evaluation.overlay_logger import OverlayLogger
 from lesionseg.evaluation.score_report import ScoreReport
 from lesionseg.inference.predictor import read_checkpoint
-from lesionseg.models import ASNet, MobileGAN, SegmentationModule, Segmenter
+from lesionseg.models import GANFCN, ASNet, MobileGAN, SegAN, SegmentationModule, Segmenter
 
 __all__ = ["LesionCLI", "recipe_names", "run"]
 
 _CONFIGS = files("lesionseg") / "configs"
 
 #: Imported, so that their bare names stand for them after ``--model`` and ``--data``.
-MODELS = (ASNet, MobileGAN, Segmenter)
+MODELS = (ASNet, GANFCN, MobileGAN, SegAN, Segmenter)
 DATA_MODULES = (FolderDataModule, ISICDataModule, SyntheticDataModule)
 
 

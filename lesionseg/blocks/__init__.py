@@ -1,9 +1,10 @@
-"""Building blocks of the two papers' networks: plain `torch.nn.Module`, torch only."""
+"""Building blocks of the networks: plain `torch.nn.Module`, torch only."""
 
 from lesionseg.blocks.adaptive_scale import AdaptiveScaleModule, ScaleAwareModule
 from lesionseg.blocks.attention import ChannelAttentionModule, PositionAttentionModule
 from lesionseg.blocks.conv import ConvBlock, DeconvBlock, ResidualBlock
 from lesionseg.blocks.factorized import NonBottleneck1D
+from lesionseg.blocks.global_convolution import GlobalConvolution
 from lesionseg.blocks.normalize import Normalize
 
 PAM = PositionAttentionModule
@@ -16,6 +17,7 @@ __all__ = [
     "ChannelAttentionModule",
     "ConvBlock",
     "DeconvBlock",
+    "GlobalConvolution",
     "NonBottleneck1D",
     "Normalize",
     "PositionAttentionModule",

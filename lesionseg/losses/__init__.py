@@ -5,6 +5,7 @@ from lesionseg.losses.end_point import NLLEPELoss, nll_epe_loss
 from lesionseg.losses.factory import create_loss, loss_names
 from lesionseg.losses.joint import JointLoss, joint_loss
 from lesionseg.losses.lovasz import LovaszHingeLoss, lovasz_hinge_loss
+from lesionseg.losses.multi_scale import MultiScaleL1Loss, multi_scale_l1_loss
 from lesionseg.losses.overlap import (
     SoftDiceLoss,
     SoftJaccardLoss,
@@ -16,6 +17,7 @@ __all__ = [
     "AdversarialLoss",
     "JointLoss",
     "LovaszHingeLoss",
+    "MultiScaleL1Loss",
     "NLLEPELoss",
     "SoftDiceLoss",
     "SoftJaccardLoss",
@@ -24,6 +26,7 @@ __all__ = [
     "joint_loss",
     "loss_names",
     "lovasz_hinge_loss",
+    "multi_scale_l1_loss",
     "nll_epe_loss",
     "soft_dice_loss",
     "soft_jaccard_loss",

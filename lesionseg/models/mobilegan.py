@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -117,11 +116,15 @@ class MobileGAN(AdversarialModule):
                 z_dropout=z_dropout,
             ),
             MobileGANDiscriminator(),
+            generator_learning_rate=generator_learning_rate,
+            discriminator_learning_rate=discriminator_learning_rate,
+            betas=betas,
             generator_clip=generator_clip,
             discriminator_clip=discriminator_clip,
             generator_accumulation=generator_accumulation,
             discriminator_accumulation=discriminator_accumulation,
             schedule=schedule,
+            discriminator_first_epoch=warmup_epochs,
             size=size,
             threshold=threshold,
             compile=compile,
@@ -132,35 +135,27 @@ class MobileGAN(AdversarialModule):
         self.adversarial_weight = adversarial_weight
         self.l1_weight = l1_weight
         self.jaccard_weight = jaccard_weight
-        self.warmup_epochs = warmup_epochs
         self.samples = samples
-        self.learning_rates = (generator_learning_rate, discriminator_learning_rate)
-        self.betas = (betas[0], betas[1])
 
     @property
     def adversary_active(self) -> bool:
         """False during the warm-up and where the adversarial term has no weight."""
-        return self.adversarial_weight > 0 and self.current_epoch >= self.warmup_epochs
+        return self.adversarial_weight > 0 and super().adversary_active
 
-    @property
-    def resting_epochs(self) -> int:
-        """The warm-up."""
-        return self.warmup_epochs
-
-    def generator_terms(self, batch: dict[str, Any], logits: Tensor) -> dict[str, Tensor]:
+    def generator_terms(self, batch: dict[str, Any], made: Tensor) -> dict[str, Tensor]:
         """The weighted terms of equation 1."""
-        terms = self._supervised_terms(logits, batch["mask"])
+        terms = self._supervised_terms(made, batch["mask"])
         if self.adversary_active:
-            verdict = self.discriminator(batch["image"], probabilities(logits))
+            verdict = self.discriminator(batch["image"], probabilities(made))
             terms["adversarial"] = self.adversarial_weight * self.adversarial_loss(
                 verdict, real=True
             )
         return terms
 
-    def discriminator_terms(self, batch: dict[str, Any], logits: Tensor) -> dict[str, Tensor]:
+    def discriminator_terms(self, batch: dict[str, Any], made: Tensor) -> dict[str, Tensor]:
         """The two terms of equation 2."""
         real = self.discriminator(batch["image"], batch["mask"])
-        fake = self.discriminator(batch["image"], probabilities(logits))
+        fake = self.discriminator(batch["image"], probabilities(made))
         return {
             "real": self.adversarial_loss(real, real=True),
             "fake": self.adversarial_loss(fake, real=False),
@@ -182,13 +177,3 @@ class MobileGAN(AdversarialModule):
             return super().predict_maps(image)
         draws = probabilities(self.network.monte_carlo(image, self.samples))  # type: ignore[operator]
         return draws.mean(0), draws.std(0) if self.samples > 1 else None
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Adam for the generator, Adam for the discriminator, in this order."""
-        networks = (self.network, self.discriminator)
-        return self.with_schedules(
-            [
-                torch.optim.Adam(network.parameters(), lr=rate, betas=self.betas)
-                for network, rate in zip(networks, self.learning_rates, strict=True)
-            ]
-        )

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from lesionseg.networks.base import SegmentationNetwork
     from lesionseg.networks.fcn8s import FCN8s
     from lesionseg.networks.frcn import FrCN
+    from lesionseg.networks.image_synthesiser import ImageSynthesiser
     from lesionseg.networks.mobilegan import MobileGANGenerator
     from lesionseg.networks.mobilegan_discriminator import MobileGANDiscriminator
     from lesionseg.networks.multiresunet import MultiResUNet
+    from lesionseg.networks.segan import SegANSegmentor
+    from lesionseg.networks.segan_critic import SegANCritic
     from lesionseg.networks.segnet import SegNet
     from lesionseg.networks.slsdeep import SLSDeep
     from lesionseg.networks.smp import SMPNetwork
@@ -25,11 +28,14 @@ __all__ = [
     "ASNetNetwork",
     "FCN8s",
     "FrCN",
+    "ImageSynthesiser",
     "MobileGANDiscriminator",
     "MobileGANGenerator",
     "MultiResUNet",
     "SLSDeep",
     "SMPNetwork",
+    "SegANCritic",
+    "SegANSegmentor",
     "SegNet",
     "SegmentationNetwork",
     "UNet",
@@ -40,6 +46,7 @@ __all__ = [
 
 _MODULES = {
     "ASNetNetwork": "asnet",
+    "ImageSynthesiser": "image_synthesiser",
     "MobileGANDiscriminator": "mobilegan_discriminator",
     "MobileGANGenerator": "mobilegan",
     "SMPNetwork": "smp",
@@ -47,8 +54,10 @@ _MODULES = {
     "FrCN": "frcn",
     "MultiResUNet": "multiresunet",
     "SegNet": "segnet",
-    "SLSDeep": "slsdeep",
     "UNet": "unet",
+    "SLSDeep": "slsdeep",
+    "SegANCritic": "segan_critic",
+    "SegANSegmentor": "segan",
     "SegmentationNetwork": "base",
 }
 

@@ -45,11 +45,13 @@ register("asnet-without-attention", _ASNET, fusion="sum")
 register("asnet-without-dilation", _ASNET, dilations=(1, 1, 1))
 register("fcn8s", "lesionseg.networks.fcn8s:FCN8s")
 register("frcn", "lesionseg.networks.frcn:FrCN")
-register("mobilegan", "lesionseg.networks.mobilegan:MobileGANGenerator")
 register("multiresunet", "lesionseg.networks.multiresunet:MultiResUNet")
 register("segnet", "lesionseg.networks.segnet:SegNet")
 register("slsdeep", "lesionseg.networks.slsdeep:SLSDeep")
 register("unet", "lesionseg.networks.unet:UNet")
+register("gan_fcn", "lesionseg.networks.fcn8s:FCN8s")
+register("mobilegan", "lesionseg.networks.mobilegan:MobileGANGenerator")
+register("segan", "lesionseg.networks.segan:SegANSegmentor")
 
 
 def network_names() -> list[str]:

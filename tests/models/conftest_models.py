@@ -5,7 +5,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from lesionseg.data import SyntheticDataModule
-from lesionseg.models import ASNet, MobileGAN, Segmenter
+from lesionseg.models import GANFCN, ASNet, MobileGAN, SegAN, Segmenter
 
 SIZE = (32, 32)
 
@@ -26,6 +26,22 @@ def tiny_mobilegan(**changes):
     return MobileGAN(**{"size": SIZE} | changes)
 
 
+def tiny_segan(**changes):
+    return SegAN(**{"width": 4, "critic_width": 4, "size": SIZE} | changes)
+
+
+def tiny_gan_fcn(**changes):
+    """Its first epoch is the GAN's, the second the network's."""
+    arguments = {
+        "network": "smp:unet/resnet18",
+        "synthesis_epochs": 1,
+        "synthesiser_width": 4,
+        "synthesiser_depth": 5,
+        "size": SIZE,
+    }
+    return GANFCN(**arguments | changes)
+
+
 def tiny_trainer(folder, **changes):
     arguments = {
         "default_root_dir": str(folder),
@@ -43,7 +59,9 @@ def tiny_trainer(folder, **changes):
 
 BUILDERS = {
     "ASNet": lambda **k: ASNet(**{"size": SIZE} | k),
+    "GANFCN": tiny_gan_fcn,
     "MobileGAN": tiny_mobilegan,
+    "SegAN": tiny_segan,
     "Segmenter": lambda **k: Segmenter(**{"network": "smp:unet/resnet18", "size": SIZE} | k),
 }
 

@@ -19,7 +19,9 @@ TEST_LENGTH = 5  # odd: the sampler repeats one image so that both processes hav
 FOLDERS = ("images", "masks")
 LESION = Image.new("L", (32, 32))
 LESION.paste(255, (8, 8, 24, 20))
-STRATEGIES = {"ASNet": "ddp", "MobileGAN": "ddp_find_unused_parameters_true"}
+STRATEGIES = {"ASNet": "ddp"} | dict.fromkeys(
+    ("GANFCN", "MobileGAN", "SegAN"), "ddp_find_unused_parameters_true"
+)
 
 
 def data():

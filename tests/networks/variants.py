@@ -38,6 +38,7 @@ VARIANTS = {
     "mobilegan, parallel": _variant(2_482_004, "mobilegan", decoder="parallel"),
     "mobilegan, stride 2": _variant(2_348_204, "mobilegan", cda_stride=2),
     "fcn8s": _variant(134_271_430, "fcn8s"),
+    "gan_fcn": _variant(134_271_430, "gan_fcn"),
     "frcn": _variant(16_263_554, "frcn"),
     "multiresunet": _variant(7_251_322, "multiresunet"),
     "segnet": _variant(29_443_585, "segnet"),
@@ -45,5 +46,7 @@ VARIANTS = {
     "unet": _variant(31_043_521, "unet"),
     "unet, width 32": _variant(7_765_985, "unet", width=32),
     "unet, width 40": _variant(12_131_161, "unet", width=40),
+    "segan": _variant(156_265_344, "segan"),
+    "segan, narrow": _variant(614_424, "segan", width=4),
     "smp:unet/resnet34": _variant(24_436_369, "smp:unet/resnet34"),
 }

@@ -1,0 +1,131 @@
+"""SegAN: a segmentor against a critic that compares features at many scales."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lesionseg.data.recipe import Recipe
+from lesionseg.inference.postprocess import probabilities
+from lesionseg.losses import MultiScaleL1Loss, create_loss
+from lesionseg.models.adversarial import DISCRIMINATOR, AdversarialModule
+from lesionseg.models.optimisation import ScheduleName
+from lesionseg.networks import SegANCritic, create_network
+
+
+class SegAN(AdversarialModule):
+    """SegAN: a 156,265,344-parameter segmentor and a 60,182,720-parameter critic.
+
+    The critic sees the image times a mask. It is trained to make the features under the truth and
+    under the prediction differ (multi-scale L1), the segmentor to make them alike, and to overlap
+    with the truth (Dice). The critic's weights are clipped after each of its steps.
+
+    Source: Xue et al., "SegAN: Adversarial Network with Multi-scale L1 Loss for Medical Image
+    Segmentation", Neuroinformatics 16, 2018; what it leaves open on skin lesions is taken from its
+    authors' version for ISIC 2017: 128 x 128 pixels, batches of 50, flips both ways.
+
+    Chosen: Adam at 2e-4 with betas (0.5, 0.999) for both networks (the paper trains on brain scans
+    with RMSProp at 2e-5); the segmentor steps before the critic, on the same predictions, as in all
+    our adversarial models (the paper's critic goes first); every scale counts alike; soft Dice per
+    image on plain, not squared, sums. All of the critic's parameters are clipped, those of its
+    batch normalisations too, as the authors do.
+
+    Args:
+        width: See :class:`~lesionseg.networks.SegANSegmentor`.
+        critic_width: See :class:`~lesionseg.networks.SegANCritic`.
+        critic_branches: See ``global_branches`` there; False trains much faster.
+        weight_clip: Largest absolute value of the critic's parameters; None does not clip.
+        spectral_norm: Spectral normalisation of the critic's convolutions instead; nothing is
+            clipped then, whatever ``weight_clip`` says.
+        generator_learning_rate: Adam's, for the segmentor.
+        discriminator_learning_rate: Adam's, for the critic.
+        betas: Adam's, for both.
+        generator_clip: Largest gradient norm of the segmentor; None does not clip.
+        discriminator_clip: The same for the critic.
+        generator_accumulation: Batches whose gradients are averaged for one segmentor step.
+        discriminator_accumulation: The same for the critic.
+        schedule: ``"constant"``, ``"poly"`` or ``"one-cycle"``.
+        size: (height, width) at which images are fed, at least 32; None: 128 x 128.
+        threshold: A pixel is lesion where its probability exceeds this.
+        compile: Compile both networks with ``torch.compile``.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    recipe = Recipe(
+        size=(128, 128), batch_size=50, augmentation=("horizontal_flip", "vertical_flip")
+    )
+
+    def __init__(
+        self,
+        width: int = 64,
+        critic_width: int = 64,
+        critic_branches: bool = True,
+        weight_clip: float | None = 0.05,
+        spectral_norm: bool = False,
+        generator_learning_rate: float = 2e-4,
+        discriminator_learning_rate: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        generator_clip: float | None = None,
+        discriminator_clip: float | None = None,
+        generator_accumulation: int = 1,
+        discriminator_accumulation: int = 1,
+        schedule: ScheduleName = "constant",
+        size: tuple[int, int] | None = None,
+        threshold: float = 0.5,
+        compile: bool = False,
+    ) -> None:
+        if weight_clip is not None and weight_clip <= 0:
+            raise ValueError(f"weight_clip must be positive or None, got {weight_clip}")
+        super().__init__(
+            create_network("segan", width=width),
+            SegANCritic(critic_width, critic_branches, spectral_norm),
+            generator_learning_rate=generator_learning_rate,
+            discriminator_learning_rate=discriminator_learning_rate,
+            betas=betas,
+            generator_clip=generator_clip,
+            discriminator_clip=discriminator_clip,
+            generator_accumulation=generator_accumulation,
+            discriminator_accumulation=discriminator_accumulation,
+            schedule=schedule,
+            size=size,
+            threshold=threshold,
+            compile=compile,
+        )
+        self.save_hyperparameters()
+        self.dice_loss = create_loss("dice")
+        self.multi_scale_loss = MultiScaleL1Loss()
+        self.weight_clip = None if spectral_norm else weight_clip
+
+    def generator_terms(self, batch: dict[str, Any], made: Tensor) -> dict[str, Tensor]:
+        """Multi-scale L1 and Dice."""
+        return {
+            "multi_scale_l1": self._difference(batch, made),
+            "dice": self.dice_loss(made, batch["mask"]),
+        }
+
+    def discriminator_terms(self, batch: dict[str, Any], made: Tensor) -> dict[str, Tensor]:
+        """Multi-scale L1, negative: the critic makes it large."""
+        return {"multi_scale_l1": -self._difference(batch, made)}
+
+    def _difference(self, batch: dict[str, Any], logits: Tensor) -> Tensor:
+        loss: Tensor = self.multi_scale_loss(
+            self.discriminator(batch["image"], probabilities(logits)),
+            self.discriminator(batch["image"], batch["mask"]),
+        )
+        return loss
+
+    @torch.no_grad()
+    def after_step(self, which: int) -> None:
+        """Clips the critic's weights."""
+        if which == DISCRIMINATOR and self.weight_clip is not None:
+            for parameter in self.discriminator.parameters():
+                parameter.clamp_(-self.weight_clip, self.weight_clip)
+
+    def validation_loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """The Dice loss: the critic's differs from epoch to epoch for the same prediction."""
+        loss: Tensor = self.dice_loss(logits, mask)
+        return loss
