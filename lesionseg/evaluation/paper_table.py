@@ -46,6 +46,7 @@ class TableRow:
         quoted_std: What the paper prints behind +-.
         models: The ``model`` section of a configuration for each recipe.
         changes: Changes of the configuration that only this row has, by budget.
+        epoch_shares: Arguments of the model that are a share of all epochs, at least 1.
     """
 
     name: str
@@ -53,6 +54,7 @@ class TableRow:
     quoted_std: dict[str, float]
     models: dict[str, dict[str, Any]]
     changes: dict[str, dict[str, Any]]
+    epoch_shares: dict[str, float]
 
     @property
     def folder(self) -> str:
@@ -90,11 +92,27 @@ class PaperTable:
     budgets: dict[str, dict[str, Any]]
     differences: list[str]
 
-    def config(self, row: TableRow, recipe: str, budget: str) -> dict[str, Any]:
-        """The configuration of a row's ``lesionseg fit``, without the data's root."""
+    def config(
+        self, row: TableRow, recipe: str, budget: str, epochs: int | None = None
+    ) -> dict[str, Any]:
+        """The configuration of a row's ``lesionseg fit``, without the data's root.
+
+        Args:
+            row: One of :attr:`rows`.
+            recipe: A key of :attr:`recipes`.
+            budget: A key of :attr:`budgets`.
+            epochs: Instead of the budget's.
+        """
         config = _merged(self.recipes[recipe], self.budgets[budget]["changes"])
         config = _merged(config, {"model": row.models[recipe]})
-        return _merged(config, row.changes.get(budget, {}))
+        config = _merged(config, row.changes.get(budget, {}))
+        if epochs is not None:
+            config = _merged(config, {"trainer": {"max_epochs": epochs}})
+        shares = {
+            name: max(1, round(share * config["trainer"]["max_epochs"]))
+            for name, share in row.epoch_shares.items()
+        }
+        return _merged(config, {"model": {"init_args": shares}})
 
 
 def table_names() -> list[str]:
@@ -131,6 +149,7 @@ def load_table(name: str) -> PaperTable:
                 quoted_std=row.get("quoted_std", {}),
                 models={recipe: row[recipe] for recipe in recipes},
                 changes={budget: row[budget] for budget in budgets if budget in row},
+                epoch_shares=row.get("epoch_shares", {}),
             )
             for row in content["rows"]
         ],

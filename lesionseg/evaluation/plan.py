@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,10 @@ _STEPS = 12  # timed of each model
 
 
 def plan_epochs(
-    folder: Path, groups: Sequence[Sequence[Job]], minutes: float, parallel: int | None = None
+    folder: Path,
+    groups: Mapping[tuple[str, str], Sequence[Job]],
+    minutes: float,
+    parallel: int | None = None,
 ) -> int:
     """The largest number of epochs, the same for all jobs, that takes about so many minutes.
 
@@ -26,7 +29,7 @@ def plan_epochs(
 
     Args:
         folder: Of the results.
-        groups: Jobs that take equally long stand in one group, such as the folds of a model.
+        groups: Jobs that take equally long by recipe and row, such as the folds of a model.
         minutes: For everything, this measurement included.
         parallel: See :func:`~lesionseg.evaluation.jobs.run_jobs`.
 
@@ -39,16 +42,21 @@ def plan_epochs(
         return planned
     began = time.monotonic()
     parallel = default_parallel() if parallel is None else parallel
-    trials = [_trial(folder / "plan" / str(index), jobs[0]) for index, jobs in enumerate(groups)]
-    run_jobs(trials, parallel, "time the steps")
+    trials = {key: _trial(folder.joinpath("plan", *key), jobs[0]) for key, jobs in groups.items()}
+    run_jobs(list(trials.values()), parallel, "time the steps")
     measured = time.monotonic() - began
-    startup = max(0.0, measured * parallel - sum(_trial_seconds(one.folder) for one in trials))
-    startup /= len(trials)  # of one job: imports, reading of folders, checkpoints
-    epoch = sum(_seconds(one.folder, "fit") * len(jobs) for one, jobs in _both(trials, groups))
-    fixed = sum(
-        (startup + _seconds(one.folder, "test") * len(jobs[0].tests)) * len(jobs)
-        for one, jobs in _both(trials, groups)
+    startup = max(
+        0.0, measured * parallel - sum(_trial_seconds(one.folder) for one in trials.values())
     )
+    startup /= len(trials)  # of one job: imports, reading of folders, checkpoints
+    epochs_of = {
+        key: _seconds(trials[key].folder, "fit") * len(jobs) for key, jobs in groups.items()
+    }
+    beside = {
+        key: (startup + _seconds(trials[key].folder, "test") * len(jobs[0].tests)) * len(jobs)
+        for key, jobs in groups.items()
+    }
+    epoch, fixed = sum(epochs_of.values()), sum(beside.values())
     available = minutes * 60 * parallel
     epochs = math.floor((available - measured * parallel - fixed) / epoch)
     if epochs < 1:
@@ -59,15 +67,13 @@ def plan_epochs(
         )
     with atomic_path(path) as unfinished:
         content = {"epochs": epochs, "minutes": minutes, "parallel": parallel}
-        seconds = {"seconds_of_an_epoch_of_all": epoch, "seconds_beside": fixed}
-        unfinished.write_text(json.dumps(content | seconds, indent=2) + "\n", encoding="utf-8")
+        seconds = {
+            " ".join(key): {"an_epoch": epochs_of[key], "beside": beside[key]} for key in groups
+        }
+        unfinished.write_text(
+            json.dumps(content | {"seconds": seconds}, indent=2) + "\n", encoding="utf-8"
+        )
     return epochs
-
-
-def _both(
-    trials: Sequence[Job], groups: Sequence[Sequence[Job]]
-) -> list[tuple[Job, Sequence[Job]]]:
-    return list(zip(trials, groups, strict=True))
 
 
 def _trial(folder: Path, job: Job) -> Job:

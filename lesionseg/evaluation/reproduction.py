@@ -104,7 +104,9 @@ def run(options: argparse.Namespace) -> int:
     if options.minutes is not None:
         from lesionseg.evaluation.plan import plan_epochs
 
-        groups = [cell.jobs for cell in _cells(table, rows, recipes, folder, options)]
+        groups: dict[tuple[str, str], list[Job]] = {}
+        for cell in _cells(table, rows, recipes, folder, options):
+            groups.setdefault((cell.recipe, cell.row.folder), []).extend(cell.jobs)
         epochs = plan_epochs(folder, groups, options.minutes, options.jobs)
         print(f"{epochs} epochs of every run fit into {options.minutes:g} minutes.")
     cells = list(_cells(table, rows, recipes, folder, options, epochs))
@@ -157,13 +159,11 @@ def _write_config(
     options: argparse.Namespace,
     epochs: int | None,
 ) -> Path:
-    config = table.config(row, recipe, options.budget)
+    config = table.config(row, recipe, options.budget, epochs)
     config["data"]["init_args"] |= {
         "root": str(options.root.resolve()),
         "num_workers": options.workers,
     }
-    if epochs is not None:
-        config["trainer"]["max_epochs"] = epochs
     if options.precision is not None:
         config["trainer"]["precision"] = options.precision
     path = place / "recipe.yaml"
