@@ -36,8 +36,8 @@ class FolderDataModule(BaseDataModule):
         num_workers: processes that read images; 0 reads in the main one.
         seed: of the split and of the order of training images.
         exclude: names for :func:`lesionseg.data.named_ids`, of official lists such as
-            ``isic2017-test`` or of files of ids; images of these stems are taken
-            out of ``train_images``, before a part of them is held out. Other folders keep them.
+            ``isic2017-test`` or of files of ids; images of these stems are taken out of
+            ``train_images``, before a part of them is held out. Other folders keep theirs.
         allow_trained_images: test even on images that the checkpoint was trained on.
         split: ``holdout``, or ``k-fold`` for cross-validation.
         fold: the held-out fold of ``k-fold``, from 0.

@@ -41,9 +41,9 @@ class ISICDataModule(BaseDataModule):
         num_workers: processes that read images; 0 reads in the main one.
         seed: of the random splits, of ``limit`` and of the order of training images.
         exclude: names for :func:`lesionseg.data.named_ids`, of official lists such as
-            ``isic2017-test`` or of files of ids; their images are taken out of the
-            training set before it is split, so that neither the training nor the held-out part
-            (of ``holdout`` and ``k-fold``) has them. Official validation and test sets keep them.
+            ``isic2017-test`` or of files of ids; their images are taken out of the training set
+            before it is split, so that neither the training part nor what ``holdout`` and
+            ``k-fold`` hold out has them. Official validation and test sets keep theirs.
         allow_trained_images: test even on images that the checkpoint was trained on.
         test_only: names as for ``exclude``; of the test images only theirs are tested.
 

@@ -9,9 +9,8 @@ from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.combined_loader import CombinedLoader
 
 from lesionseg.data.id_lists import archive_ids
+from lesionseg.data.pairs import shorten
 from lesionseg.errors import LesionsegError
-
-_NAMED = 3  # how many images a message names before it only counts
 
 
 def loaded_ids(loaders: Any) -> list[str]:
@@ -21,7 +20,9 @@ def loaded_ids(loaders: Any) -> list[str]:
         loaders: What a Trainer holds: a loader, or any nesting of lists and dicts of them.
     """
     data = (getattr(one, "dataset", None) for one in CombinedLoader(loaders).flattened)
-    return [id_ for one in data for id_ in getattr(one, "ids", ())]
+    lists = (getattr(one, "ids", None) for one in data)
+    # Others' data sets may call something else ids, such as a method.
+    return [str(id_) for ids in lists if isinstance(ids, Iterable) for id_ in ids]
 
 
 def refuse_trained(trained_on: Iterable[str], tested: Iterable[str], allow: bool) -> None:
@@ -41,10 +42,8 @@ def refuse_trained(trained_on: Iterable[str], tested: Iterable[str], allow: bool
     both = sorted(archive_ids(tested) & archive_ids(trained_on))
     if not both:
         return
-    more = f" and {len(both) - _NAMED} more" if len(both) > _NAMED else ""
     found = (
-        f"the model was trained on {len(both)} of the {len(tested)} test images "
-        f"({', '.join(both[:_NAMED])}{more})"
+        f"the model was trained on {len(both)} of the {len(tested)} test images ({shorten(both)})"
     )
     if allow:
         rank_zero_warn(f"{found}: this is no score of images that are new to it.")

@@ -199,11 +199,11 @@ def test_both_processes_refuse_images_that_were_trained_on(tmp_path):
         "--trainer.strategy=ddp",
         "--data=FolderDataModule",
         "--data.size=[32,32]",
-        "--data.batch_size=1",
+        "--data.batch_size=2",
         "--trainer.logger.init_args.version=two",
     ]
     train = [f"--data.{part}_{what}={what}" for part in ("train", "val") for what in FOLDERS]
-    fit = ["fit", "--model=ASNet", "--trainer.max_epochs=1", *train, *common]
+    fit = ["fit", "--model=ASNet", "--trainer.max_epochs=1", *common, *train]
     result = start("-m", "lesionseg.cli", *fit, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     checkpoint = tmp_path / "runs" / "two" / "checkpoints" / "last.ckpt"
@@ -213,9 +213,6 @@ def test_both_processes_refuse_images_that_were_trained_on(tmp_path):
     assert result.returncode != 0
     assert "trained on 4 of the 4 test images" in result.stderr
     assert "Traceback" not in result.stderr
-    result = start("-m", "lesionseg.cli", *test, "--data.allow_trained_images=true", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert len((tmp_path / "runs" / "two" / "scores.csv").read_text().splitlines()) == 1 + 4
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from lesionseg.data import BaseDataModule, SyntheticLesions, collate_samples
 from lesionseg.errors import LesionsegError
 from lesionseg.inference import load_predictor
 from lesionseg.models import Segmenter
-from lesionseg.models.trained_on import refuse_trained
+from lesionseg.models.trained_on import loaded_ids, refuse_trained
 
 
 class Renamed(SyntheticLesions):
@@ -137,6 +137,15 @@ def test_an_older_checkpoint_does_not_say_and_is_tested(fitted, tmp_path, gone):
     model = Segmenter.load_from_checkpoint(tmp_path / "old.ckpt")
     tiny_trainer(tmp_path).test(model, Data([], isic(0, 1)), verbose=False)
     assert len(model.test_table) == 2
+
+
+def test_what_else_may_be_called_ids_is_no_obstacle():
+    class Odd(SyntheticLesions):
+        ids = None
+
+    loaders = {"odd": DataLoader(Odd(2, SIZE)), "ours": [DataLoader(Renamed(isic(1, 2)))]}
+    assert loaded_ids(loaders) == isic(1, 2)
+    assert loaded_ids(DataLoader(torch.zeros(3))) == loaded_ids(None) == []
 
 
 def test_names_count_whatever_their_case_and_only_if_they_are_the_archives():
