@@ -15,6 +15,7 @@ from torch import nn
 
 from lesionseg.losses import create_loss, loss_names
 from lesionseg.networks import MobileGANDiscriminator, create_network, network_names
+from lesionseg.networks.listing import network_facts
 from lesionseg.trainer_cli import recipe_names
 
 DOCS = Path(__file__).parent
@@ -58,11 +59,12 @@ def networks_table() -> str:
     """Every registered network and one of segmentation-models-pytorch."""
     rows = []
     for name in [*network_names(), "smp:unet/resnet34"]:
-        network = _build(name)
+        network, facts = _build(name), network_facts(name)
+        macs = f"{facts.macs / 1e9:.2f} at {facts.size[0]} x {facts.size[1]}"
         multiple = "any" if network.size_multiple == 1 else f"multiples of {network.size_multiple}"
         least = "1 pixel" if network.minimum_size == 1 else f"{network.minimum_size} pixels"
-        rows.append((f"`{name}`", _parameters(network), multiple, least))
-    return _markdown(("name", "parameters", "height and width", "at least"), rows)
+        rows.append((f"`{name}`", f"{facts.parameters:,}", macs, multiple, least))
+    return _markdown(("name", "parameters", "GMAC", "height and width", "at least"), rows)
 
 
 def _options_table(name: str, options: Sequence[tuple[str, dict[str, Any]]]) -> str:

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from conftest_cli import TINY
 from conftest_cli import run_well as run
+from conftest_isic import write_isic
 from PIL import Image
 
+from lesionseg.data import ISICDataset
 from lesionseg.evaluation.scoring import score_predictions
 from lesionseg.metrics import ScoreTable
 
@@ -161,3 +163,22 @@ def test_quickstart_reuses_a_finished_training_and_resumes_an_interrupted_one(tm
     assert finished.exists()
     assert first_epoch.with_name("epoch-001.png").exists()
     assert first_epoch.stat().st_mtime_ns == drawn  # not run again
+
+
+def test_pack_isic(tmp_path):
+    ids = write_isic(tmp_path / "isic", 2018, "train", 3)
+    packed = tmp_path / "small.zip"
+    printed = run(
+        *(sys.executable, EXAMPLES / "pack_isic.py", tmp_path / "isic", packed, "--size", 16, 24),
+        cwd=tmp_path,
+    )
+    assert "ISIC 2018 val: not in" in printed
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    data = ISICDataset(tmp_path / "unpacked", 2018, "train", size=(16, 24))
+    assert data.ids == ids
+    original = ISICDataset(tmp_path / "isic", 2018, "train", size=(16, 24))
+    for small, large in zip(data, original, strict=True):
+        assert small["size"] == (16, 24)
+        assert (small["mask"] == large["mask"]).all()
+        assert (small["image"] - large["image"]).abs().mean() < 0.05

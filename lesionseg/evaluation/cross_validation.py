@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from lesionseg.errors import LesionsegError
+from lesionseg.evaluation.claim import claimed
 from lesionseg.evaluation.jobs import Job, run_jobs
 from lesionseg.files import atomic_path
 
@@ -69,36 +68,6 @@ def _fold_list(job: Job) -> Path:
     return job.folder.parent / "folds" / f"{job.folder.name}.txt"
 
 
-def claim_folder(folder: Path, settings: dict[str, object], file: str) -> None:
-    """Note in a results folder what makes its results; refuse a folder that holds others'.
-
-    Args:
-        folder: Of the results; it is made.
-        settings: Plain values that a second run must have in common with the first.
-        file: Name of the note, a JSON file.
-
-    Raises:
-        LesionsegError: The folder's note has other settings; the message says which.
-    """
-    path = folder / file
-    if path.is_file():
-        try:
-            there = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise LesionsegError(
-                f"{path} cannot be read; give another folder, or delete it if nothing in it counts."
-            ) from error
-        if there != json.loads(json.dumps(settings)):
-            differing = [key for key in settings if there.get(key) != settings[key]]
-            raise LesionsegError(
-                f"{folder} holds results of other settings ({', '.join(differing)} differ; see "
-                f"{path}); give another --output, or repeat the command as it was to go on."
-            )
-        return
-    with atomic_path(path) as unfinished:
-        unfinished.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``lesionseg cross-validate`` to its parser."""
     parser.usage = (
@@ -142,14 +111,14 @@ def run(options: argparse.Namespace) -> int:
     folder: Path = options.output.resolve()
     jobs = fold_jobs(folder, options.rest, options.num_folds, options.epoch)
     settings = {"fit": options.rest, "num_folds": options.num_folds, "epoch": options.epoch}
-    claim_folder(folder, settings, "cross_validation.json")
-    run_jobs(jobs, options.jobs, "cross-validate", lambda job: keep_fold_lists([job]))
-    keep_fold_lists(jobs)
+    with claimed(folder, settings, "cross_validation.json"):
+        run_jobs(jobs, options.jobs, "cross-validate", lambda job: keep_fold_lists([job]))
+        keep_fold_lists(jobs)
 
-    from lesionseg.evaluation.fold_scores import FoldScores
+        from lesionseg.evaluation.fold_scores import FoldScores
 
-    scores = FoldScores.read([job.folder for job in jobs])
-    scores.write(folder)
+        scores = FoldScores.read([job.folder for job in jobs])
+        scores.write(folder)
     print(scores.render())
     print(f"Table:    {folder / 'folds.md'} (also .csv and .json), plot {folder / 'folds.png'}")
     print(f"Images:   {folder / 'scores.csv'}, masks in {folder / 'masks'}")

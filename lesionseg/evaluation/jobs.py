@@ -122,6 +122,9 @@ def run_jobs(
                         raise LesionsegError(_complaint(job, code))
                     on_done(job)
                     bar.update()
+        except KeyboardInterrupt:
+            bar.write("The same command goes on from here.", file=sys.stderr)
+            raise
         finally:
             _end([process for _, process in running.values()])
 

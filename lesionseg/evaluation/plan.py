@@ -45,10 +45,9 @@ def plan_epochs(
     trials = {key: _trial(folder.joinpath("plan", *key), jobs[0]) for key, jobs in groups.items()}
     run_jobs(list(trials.values()), parallel, "time the steps")
     measured = time.monotonic() - began
-    startup = max(
-        0.0, measured * parallel - sum(_trial_seconds(one.folder) for one in trials.values())
-    )
-    startup /= len(trials)  # of one job: imports, reading of folders, checkpoints
+    steps = sum(_trial_seconds(one.folder) for one in trials.values())
+    # of one job: imports, reading of folders, checkpoints
+    startup = max(0.0, measured * parallel - steps) / len(trials)
     epochs_of = {
         key: _seconds(trials[key].folder, "fit") * len(jobs) for key, jobs in groups.items()
     }

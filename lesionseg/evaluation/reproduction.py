@@ -10,7 +10,8 @@ from typing import NamedTuple
 import yaml
 
 from lesionseg.errors import LesionsegError
-from lesionseg.evaluation.cross_validation import claim_folder, fold_jobs
+from lesionseg.evaluation.claim import claimed
+from lesionseg.evaluation.cross_validation import fold_jobs
 from lesionseg.evaluation.jobs import Job, run_jobs
 from lesionseg.evaluation.paper_table import PaperTable, TableRow, load_table, slug, table_names
 from lesionseg.files import atomic_path
@@ -99,8 +100,24 @@ def run(options: argparse.Namespace) -> int:
         "epochs": options.epochs,
         "minutes": options.minutes,
     }
-    claim_folder(folder, settings, "reproduction.json")
-    epochs = options.epochs
+    with claimed(folder, settings, "reproduction.json"):
+        print(_reproduce(table, rows, recipes, folder, options, settings))
+    for missing in _missing_tests(table, options.root):
+        print(missing)
+    print(f"Table: {folder / 'table.md'} (also .csv and .json), plot {folder / 'table.png'}")
+    return 0
+
+
+def _reproduce(
+    table: PaperTable,
+    rows: Sequence[TableRow],
+    recipes: Sequence[str],
+    folder: Path,
+    options: argparse.Namespace,
+    settings: dict[str, object],
+) -> str:
+    """Train, score and write everything; return the table."""
+    epochs: int | None = options.epochs
     if options.minutes is not None:
         from lesionseg.evaluation.plan import plan_epochs
 
@@ -110,16 +127,11 @@ def run(options: argparse.Namespace) -> int:
         epochs = plan_epochs(folder, groups, options.minutes, options.jobs)
         print(f"{epochs} epochs of every run fit into {options.minutes:g} minutes.")
     cells = list(_cells(table, rows, recipes, folder, options, epochs))
-    jobs = [job for cell in cells for job in cell.jobs]
+    run_jobs([job for cell in cells for job in cell.jobs], options.jobs, table.name)
 
     from lesionseg.evaluation.reproduction_report import report
 
-    run_jobs(jobs, options.jobs, table.name)
-    print(report(table, cells, folder, settings | {"epochs": epochs}))
-    for missing in _missing_tests(table, options.root):
-        print(missing)
-    print(f"Table: {folder / 'table.md'} (also .csv and .json), plot {folder / 'table.png'}")
-    return 0
+    return report(table, cells, folder, settings | {"epochs": epochs})
 
 
 def _cells(

@@ -1,0 +1,58 @@
+"""A results folder belongs to one command with its arguments, and to one process at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lesionseg.errors import LesionsegError
+from lesionseg.files import atomic_path
+
+
+@contextmanager
+def claimed(folder: Path, settings: dict[str, object], file: str) -> Iterator[None]:
+    """Hold a results folder, and note in it what makes its results.
+
+    Args:
+        folder: Of the results; it is made.
+        settings: Plain values that a second run must have in common with the first.
+        file: Name of the note, a JSON file.
+
+    Raises:
+        LesionsegError: Another process holds the folder, or its note has other settings; the
+            message says which.
+    """
+    from filelock import FileLock, Timeout  # a lock that the system lifts when its process dies
+
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        held = FileLock(folder / ".lock").acquire(timeout=0)
+    except Timeout as error:
+        raise LesionsegError(
+            f"another process is at work in {folder}; wait for it, or give another --output."
+        ) from error
+    with held:
+        _note(folder / file, settings)
+        yield
+
+
+def _note(path: Path, settings: dict[str, object]) -> None:
+    if path.is_file():
+        try:
+            there = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise LesionsegError(
+                f"{path} cannot be read; give another --output, or delete the file if it is of no "
+                "other run."
+            ) from error
+        if there != json.loads(json.dumps(settings)):
+            differing = [key for key in settings if there.get(key) != settings[key]]
+            raise LesionsegError(
+                f"{path.parent} holds results of other settings ({', '.join(differing)} differ; "
+                f"see {path}); give another --output, or repeat the command as it was to go on."
+            )
+        return
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
