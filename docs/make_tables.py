@@ -14,7 +14,13 @@ import yaml
 from torch import nn
 
 from lesionseg.losses import create_loss, loss_names
-from lesionseg.networks import MobileGANDiscriminator, create_network, network_names
+from lesionseg.networks import (
+    ImageSynthesiser,
+    MobileGANDiscriminator,
+    SegANCritic,
+    create_network,
+    network_names,
+)
 from lesionseg.networks.listing import network_facts
 from lesionseg.trainer_cli import recipe_names
 
@@ -88,6 +94,32 @@ def mobilegan_table() -> str:
     return f"{generator}\n| discriminator | none | {_parameters(discriminator)} |"
 
 
+def segan_table() -> str:
+    """The segmentor and the critic."""
+    with torch.device("meta"):
+        rows = [
+            ("segmentor", "the defaults", _parameters(create_network("segan"))),
+            ("critic", "the defaults", _parameters(SegANCritic())),
+            (
+                "critic without its branches",
+                "`critic_branches=False`",
+                _parameters(SegANCritic(global_branches=False)),
+            ),
+        ]
+    return _markdown(("network", "arguments", "parameters"), rows)
+
+
+def gan_fcn_table() -> str:
+    """The networks of the GAN, and the FCN."""
+    with torch.device("meta"):
+        rows = [
+            ("FCN", _parameters(create_network("gan_fcn"))),
+            ("generator", _parameters(ImageSynthesiser())),
+            ("discriminator", _parameters(MobileGANDiscriminator())),
+        ]
+    return _markdown(("network", "parameters"), rows)
+
+
 def losses_table() -> str:
     """Losses by name."""
     return _markdown(
@@ -117,6 +149,8 @@ TABLES: dict[tuple[str, str], Callable[[], str]] = {
     ("networks.md", "networks"): networks_table,
     ("models/asnet.md", "asnet"): asnet_table,
     ("models/mobilegan.md", "mobilegan"): mobilegan_table,
+    ("models/segan.md", "segan"): segan_table,
+    ("models/gan-fcn.md", "gan-fcn"): gan_fcn_table,
     ("models/segmenter.md", "losses"): losses_table,
     ("getting-started.md", "recipes"): recipes_table,
 }

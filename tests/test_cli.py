@@ -147,9 +147,16 @@ def test_fit_resumes_from_its_last_checkpoint(fitted, checkpoint):
     assert overlays == ["epoch-001.png"]
 
 
-@pytest.mark.parametrize("model", ["MobileGAN", "Segmenter"])
-def test_other_models_fit_through_the_command_line(model, tmp_path):
-    extra = ["--model.network=smp:unet/resnet18"] if model == "Segmenter" else []
+@pytest.mark.parametrize(
+    ("model", "extra"),
+    [
+        ("GANFCN", ["--model.network=smp:unet/resnet18", "--model.synthesiser_depth=5"]),
+        ("MobileGAN", []),
+        ("SegAN", ["--model.width=4", "--model.critic_width=4"]),
+        ("Segmenter", ["--model.network=smp:unet/resnet18"]),
+    ],
+)
+def test_other_models_fit_through_the_command_line(model, extra, tmp_path):
     result = lesionseg(*FIT, f"--model={model}", *extra, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "runs/tiny/checkpoints/best.ckpt").exists()

@@ -290,7 +290,7 @@ def move_masks(mask: Tensor) -> Tensor:
         [flip * cos, -flip * sin * height / width, sin * width / height, cos], dim=1
     ).view(count, 2, 2)
     shift = torch.stack([uniform(-0.2, 0.2), uniform(-0.2, 0.2)], dim=1)[..., None]
-    where = torch.cat([turn, -turn @ shift], dim=2)  # from a pixel to where it came from
     with torch.autocast(mask.device.type, enabled=False):
+        where = torch.cat([turn, -turn @ shift], dim=2)  # from a pixel to where it came from
         grid = F.affine_grid(where, list(mask.shape), align_corners=False)
         return F.grid_sample(mask.float(), grid, mode="nearest", align_corners=False)
