@@ -131,7 +131,9 @@ def _reproduce(
 
     from lesionseg.evaluation.reproduction_report import report
 
-    return report(table, cells, folder, settings | {"epochs": epochs})
+    chosen = {key: value for key, value in settings.items() if key != "root"}
+    chosen |= {"epochs": epochs, "rows": options.rows, "recipes": list(recipes)}
+    return report(table, cells, folder, chosen)
 
 
 def _cells(

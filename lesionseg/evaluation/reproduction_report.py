@@ -21,7 +21,7 @@ from lesionseg.metrics.table import ScoreTable
 if TYPE_CHECKING:
     from lesionseg.evaluation.reproduction import Cell
 
-_VERSIONS = ("torch", "lightning", "torchvision", "kornia")
+_PACKAGES = ("lesionseg", "torch", "lightning", "torchvision", "kornia")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def report(table: PaperTable, cells: Sequence[Cell], folder: Path, settings: dic
         "paper": table.paper,
         "differences": table.differences,
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("lesionseg", *_VERSIONS)},
+        "versions": {name: version(name) for name in _PACKAGES},
     }
     text = io.StringIO()
     if records:
@@ -126,7 +126,7 @@ def report(table: PaperTable, cells: Sequence[Cell], folder: Path, settings: dic
         writer.writeheader()
         writer.writerows(records)
     for suffix, content in (
-        ("md", _markdown(table, made)),
+        ("md", _markdown(table, made, settings)),
         ("csv", text.getvalue()),
         ("json", json.dumps(about | {"results": records}, indent=2) + "\n"),
     ):
@@ -202,8 +202,13 @@ def _p(value: float) -> str:
     return "<.001" if value < 0.001 else f"{value:.3f}".lstrip("0")
 
 
-def _markdown(table: PaperTable, made: Sequence[Section]) -> str:
-    lines = [f"# {table.title}", "", table.paper, "", "In per cent, the paper's in brackets."]
+def _markdown(table: PaperTable, made: Sequence[Section], settings: dict[str, Any]) -> str:
+    lines = [f"# {table.title}", "", f"{table.paper}. In per cent, the paper's in brackets.", ""]
+    lines += [
+        f"- recipe {recipe}: {_protocol(table, recipe, settings)}"
+        for recipe in dict.fromkeys(section.recipe for section in made)
+    ]
+    lines += [f"- made with {', '.join(f'{name} {version(name)}' for name in _PACKAGES)}"]
     for section in made:
         lines += ["", f"## {section.title[0].upper()}{section.title[1:]}", ""]
         lines += [f"{section.test.what[0].upper()}{section.test.what[1:]}.", ""]
@@ -221,6 +226,27 @@ def _markdown(table: PaperTable, made: Sequence[Section]) -> str:
             lines += [markdown([header, *rows])]
     lines += ["", "## Differences from the paper", ""]
     return "\n".join([*lines, *(f"- {one}" for one in table.differences)]) + "\n"
+
+
+def _protocol(table: PaperTable, recipe: str, settings: dict[str, Any]) -> str:
+    """Size, images, epochs and seed of a recipe, and which rows have others."""
+    budget, epochs = settings["budget"], settings["epochs"]
+    configs = {row.name: table.config(row, recipe, budget, epochs) for row in table.rows}
+    usual, *_ = described = [_described(config) for config in configs.values()]
+    others = [
+        f"{name}: {own}" for name, own in zip(configs, described, strict=True) if own != usual
+    ]
+    return "; ".join([usual, *others])
+
+
+def _described(config: dict[str, Any]) -> str:
+    data, trainer = config["data"]["init_args"], config["trainer"]
+    height, width = data["size"]
+    images = f"{data['limit']} training images" if "limit" in data else "all training images"
+    return (
+        f"{height} x {width} pixels, {images} in batches of {data['batch_size']}, "
+        f"{trainer['max_epochs']} epochs, seed {config['seed_everything']}"
+    )
 
 
 def _markdown_rows(table: PaperTable, section: Section) -> list[list[str]]:

@@ -43,15 +43,19 @@ register("asnet-baseline", _ASNET, adaptive_scale=False)
 register("asnet-baseline-wide", _ASNET, adaptive_scale=False, wide_decoder=True)
 register("asnet-without-attention", _ASNET, fusion="sum")
 register("asnet-without-dilation", _ASNET, dilations=(1, 1, 1))
+_MOBILEGAN = "lesionseg.networks.mobilegan:MobileGANGenerator"
+register("mobilegan", _MOBILEGAN)
+register("mobilegan-parallel", _MOBILEGAN, decoder="parallel")
+register("mobilegan-stride2", _MOBILEGAN, cda_stride=2)
+register("mobilegan-wide", _MOBILEGAN, encoder_widths=(16, 64, 64, 128), decoder_widths=(64, 16))
 register("fcn8s", "lesionseg.networks.fcn8s:FCN8s")
 register("frcn", "lesionseg.networks.frcn:FrCN")
+register("gan_fcn", "lesionseg.networks.fcn8s:FCN8s")
 register("multiresunet", "lesionseg.networks.multiresunet:MultiResUNet")
+register("segan", "lesionseg.networks.segan:SegANSegmentor")
 register("segnet", "lesionseg.networks.segnet:SegNet")
 register("slsdeep", "lesionseg.networks.slsdeep:SLSDeep")
 register("unet", "lesionseg.networks.unet:UNet")
-register("gan_fcn", "lesionseg.networks.fcn8s:FCN8s")
-register("mobilegan", "lesionseg.networks.mobilegan:MobileGANGenerator")
-register("segan", "lesionseg.networks.segan:SegANSegmentor")
 
 
 def network_names() -> list[str]:

@@ -1,7 +1,9 @@
 import re
 
 import pytest
+import yaml
 
+from lesionseg import trainer_cli
 from lesionseg.errors import LesionsegError
 from lesionseg.evaluation.paper_table import load_table, slug, table_names
 from lesionseg.metrics import SCORE_NAMES
@@ -102,3 +104,32 @@ def test_the_asnet_rows_are_those_of_its_ablation():
 
 def test_a_name_becomes_a_folder():
     assert slug("MobileGAN, no adversary") == "mobilegan-no-adversary"
+
+
+@pytest.mark.parametrize("name", table_names())
+def test_lesionseg_fit_accepts_every_configuration(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer_cli.LesionCLI, "_set_seed", lambda self: None)
+    monkeypatch.setattr(trainer_cli.LesionCLI, "instantiate_classes", lambda self: None)
+    monkeypatch.setattr(trainer_cli.LesionCLI, "_run_subcommand", lambda self, subcommand: None)
+    table = load_table(name)
+    for row in table.rows:
+        for recipe in table.recipes:
+            for budget in table.budgets:
+                path = tmp_path / "recipe.yaml"
+                path.write_text(yaml.safe_dump(table.config(row, recipe, budget, epochs=12)))
+                extra = [one for arguments in table.variants.values() for one in arguments]
+                assert trainer_cli.run(["fit", f"--config={path}", "--data.root=x", *extra]) == 0
+    for test in table.tests.values():
+        data = {"data": {"class_path": "ISICDataModule", "init_args": {"root": "x"}}}
+        path.write_text(yaml.safe_dump(data))
+        command = ["test", "--model=ASNet", f"--config={path}", *test.arguments]
+        assert trainer_cli.run(command) == 0
+
+
+def test_epochs_are_changed_everywhere_and_shares_follow():
+    table = load_table("mobilegan-tables")
+    gan_fcn = next(row for row in table.rows if row.name == "GAN-FCN")
+    assert table.config(gan_fcn, "common", "full")["model"]["init_args"]["synthesis_epochs"] == 25
+    config = table.config(gan_fcn, "paper", "quick", epochs=2)
+    assert config["trainer"]["max_epochs"] == 2
+    assert config["model"]["init_args"]["synthesis_epochs"] == 1

@@ -32,11 +32,9 @@ VARIANTS = {
     "asnet, shared fusion": _variant(28_943_460, "asnet", share_fusion=True),
     "asnet, additive": _variant(30_652_774, "asnet", residual="additive"),
     "mobilegan": _variant(2_348_204, "mobilegan"),
-    "mobilegan, other widths": _variant(
-        2_346_144, "mobilegan", encoder_widths=(16, 64, 64, 128), decoder_widths=(64, 16)
-    ),
-    "mobilegan, parallel": _variant(2_482_004, "mobilegan", decoder="parallel"),
-    "mobilegan, stride 2": _variant(2_348_204, "mobilegan", cda_stride=2),
+    "mobilegan-parallel": _variant(2_482_004, "mobilegan-parallel"),
+    "mobilegan-stride2": _variant(2_348_204, "mobilegan-stride2"),
+    "mobilegan-wide": _variant(2_346_144, "mobilegan-wide"),
     "fcn8s": _variant(134_271_430, "fcn8s"),
     "gan_fcn": _variant(134_271_430, "gan_fcn"),
     "frcn": _variant(16_263_554, "frcn"),
