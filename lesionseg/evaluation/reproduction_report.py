@@ -6,100 +6,22 @@ import csv
 import io
 import json
 import platform
+import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lesionseg.evaluation.comparison import Comparison, compare_tables
-from lesionseg.evaluation.fold_scores import FoldScores, markdown
-from lesionseg.evaluation.paper_table import PaperTable, TableRow, TableTest, slug
+from lesionseg.evaluation.fold_scores import markdown
+from lesionseg.evaluation.paper_table import PaperTable
+from lesionseg.evaluation.reproduction_plot import plot_table
+from lesionseg.evaluation.reproduction_results import Result, Section, sections
 from lesionseg.files import atomic_path
-from lesionseg.metrics.table import ScoreTable
 
 if TYPE_CHECKING:
     from lesionseg.evaluation.reproduction import Cell
 
 _PACKAGES = ("lesionseg", "torch", "lightning", "torchvision", "kornia")
-
-
-@dataclass(frozen=True)
-class Result:
-    """The scores of one trained row on one test.
-
-    Attributes:
-        row: Which row.
-        table: The per-image scores; of all folds together in a cross-validation.
-        folds: The scores by fold; None where there are no folds.
-        comparison: The reference row against this one on the same images; None for the reference,
-            and as long as it has no scores.
-    """
-
-    row: TableRow
-    table: ScoreTable
-    folds: FoldScores | None
-    comparison: Comparison | None
-
-    def score(self, name: str) -> float:
-        """The official score in per cent: mean over folds, or over images without folds."""
-        return 100 * (self.folds.mean(name) if self.folds else self.table.summary()[name])
-
-    def pooled(self, name: str) -> float:
-        """The score of all pixels together, in per cent."""
-        return 100 * self.table.summary("pooled")[name]
-
-
-@dataclass(frozen=True)
-class Section:
-    """All results of one recipe, training set and test, in the order of the rows."""
-
-    recipe: str
-    variant: str
-    name: str
-    test: TableTest
-    results: list[Result]
-
-    @property
-    def title(self) -> str:
-        """Which recipe, training set and test."""
-        return f"recipe {self.recipe}, {self.variant}, {self.name}"
-
-
-def sections(table: PaperTable, cells: Sequence[Cell]) -> Iterator[Section]:
-    """Read the scores that there are; a cross-validation counts once all folds are done."""
-    for recipe, variant in dict.fromkeys((cell.recipe, cell.variant) for cell in cells):
-        group = [cell for cell in cells if (cell.recipe, cell.variant) == (recipe, variant)]
-        for name, test in table.tests.items():
-            read = {cell.row.name: _read(cell, name) for cell in group}
-            scores = {row: one for row, one in read.items() if one is not None}
-            reference = scores.get(table.reference)
-            results = [
-                Result(cell.row, *scores[cell.row.name], comparison=None)
-                if reference is None or cell.row.name == table.reference
-                else Result(
-                    cell.row,
-                    *scores[cell.row.name],
-                    comparison=compare_tables(
-                        reference[0], scores[cell.row.name][0], score=test.score
-                    ),
-                )
-                for cell in group
-                if cell.row.name in scores
-            ]
-            if results:
-                yield Section(recipe, variant, name, test, results)
-
-
-def _read(cell: Cell, test: str) -> tuple[ScoreTable, FoldScores | None] | None:
-    folded = any("." in job.tests for job in cell.jobs)
-    folders = [job.folder if folded else job.folder / slug(test) for job in cell.jobs]
-    if not all((folder / "scores.csv").is_file() for folder in folders):
-        return None
-    if not folded:
-        return ScoreTable.from_csv(folders[0] / "scores.csv"), None
-    folds = FoldScores.read(folders)
-    return folds.images, folds
 
 
 def report(table: PaperTable, cells: Sequence[Cell], folder: Path, settings: dict[str, Any]) -> str:
@@ -133,7 +55,7 @@ def report(table: PaperTable, cells: Sequence[Cell], folder: Path, settings: dic
         with atomic_path(folder / f"table.{suffix}") as unfinished:
             unfinished.write_text(content, encoding="utf-8", newline="")
     if made:
-        _plot(table, made, folder / "table.png")
+        plot_table(table, made, folder / "table.png")
     return "\n\n".join(_render(table, section) for section in made)
 
 
@@ -208,7 +130,12 @@ def _markdown(table: PaperTable, made: Sequence[Section], settings: dict[str, An
         f"- recipe {recipe}: {_protocol(table, recipe, settings)}"
         for recipe in dict.fromkeys(section.recipe for section in made)
     ]
-    lines += [f"- made with {', '.join(f'{name} {version(name)}' for name in _PACKAGES)}"]
+    lines += [
+        f"- command: `{_command(table, settings)}`",
+        f"- made with {', '.join(f'{name} {version(name)}' for name in _PACKAGES)}",
+        "- scores: official, at the masks' own size, mean over images (over folds: +- their "
+        "standard deviation)",
+    ]
     for section in made:
         lines += ["", f"## {section.title[0].upper()}{section.title[1:]}", ""]
         lines += [f"{section.test.what[0].upper()}{section.test.what[1:]}.", ""]
@@ -226,6 +153,20 @@ def _markdown(table: PaperTable, made: Sequence[Section], settings: dict[str, An
             lines += [markdown([header, *rows])]
     lines += ["", "## Differences from the paper", ""]
     return "\n".join([*lines, *(f"- {one}" for one in table.differences)]) + "\n"
+
+
+def _command(table: PaperTable, settings: dict[str, Any]) -> str:
+    """The command that makes the table again."""
+    recipes = settings["recipes"]
+    words = [f"lesionseg reproduce {table.name} --root DIR --budget {settings['budget']}"]
+    if recipes != table.budgets[settings["budget"]]["recipes"]:
+        words.append(f"--recipe {recipes[0] if len(recipes) == 1 else 'both'}")
+    if settings["rows"]:
+        words.append(f"--rows {shlex.join(settings['rows'])}")
+    for name in ("epochs", "precision"):
+        if settings[name] is not None:
+            words.append(f"--{name} {settings[name]}")
+    return " ".join(words)
 
 
 def _protocol(table: PaperTable, recipe: str, settings: dict[str, Any]) -> str:
@@ -266,38 +207,3 @@ def _quoted(result: Result, name: str) -> str:
         return ""
     deviation = result.row.quoted_std.get(name)
     return f" ({result.row.quoted[name]:.2f}{'' if deviation is None else f' +- {deviation}'})"
-
-
-def _plot(table: PaperTable, made: Sequence[Section], path: Path) -> None:
-    """Draw, for each test, the rows' scores with intervals, and the quoted ones as crosses."""
-    from matplotlib.figure import Figure  # slow to import
-
-    tests = list(dict.fromkeys(section.name for section in made))
-    names = [row.name for row in table.rows]
-    figure = Figure(figsize=(5 * len(tests) + 2, 0.45 * len(names) + 1.8), layout="constrained")
-    axes = figure.subplots(1, len(tests), squeeze=False, sharey=True)[0]
-    for axis, test in zip(axes, tests, strict=True):
-        group = [section for section in made if section.name == test]
-        score, what = group[0].test.score, group[0].test.what
-        for number, section in enumerate(group):
-            shift = 0.16 * (number - (len(group) - 1) / 2)
-            places = [names.index(one.row.name) + shift for one in section.results]
-            means = [100 * one.table.summary()[score] for one in section.results]
-            ends = [one.table.interval(score) for one in section.results]
-            reach = [
-                [mean - 100 * low for mean, (low, _) in zip(means, ends, strict=True)],
-                [100 * high - mean for mean, (_, high) in zip(means, ends, strict=True)],
-            ]
-            label = f"{section.recipe} recipe, {section.variant}"
-            axis.errorbar(means, places, xerr=reach, fmt="o", markersize=4, label=label)
-        quoted = [
-            (row.quoted[score], names.index(row.name)) for row in table.rows if score in row.quoted
-        ]
-        axis.plot(*zip(*quoted, strict=True), "x", color="black", label="quoted in the paper")
-        axis.set(xlabel=f"{score}, per cent", yticks=range(len(names)), yticklabels=names)
-        axis.set_title(f"{test}\n{what}", fontsize="small", wrap=True)
-        axis.grid(axis="x", alpha=0.3)
-        axis.legend(fontsize="x-small")
-    axes[0].invert_yaxis()
-    with atomic_path(path) as unfinished:
-        figure.savefig(unfinished, format="png", dpi=120)

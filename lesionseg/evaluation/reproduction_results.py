@@ -1,0 +1,93 @@
+"""What a reproduced table's runs scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lesionseg.evaluation.comparison import Comparison, compare_tables
+from lesionseg.evaluation.fold_scores import FoldScores
+from lesionseg.evaluation.paper_table import PaperTable, TableRow, TableTest, slug
+from lesionseg.metrics.table import ScoreTable
+
+if TYPE_CHECKING:
+    from lesionseg.evaluation.reproduction import Cell
+
+
+@dataclass(frozen=True)
+class Result:
+    """The scores of one trained row on one test.
+
+    Attributes:
+        row: Which row.
+        table: The per-image scores; of all folds together in a cross-validation.
+        folds: The scores by fold; None where there are no folds.
+        comparison: The reference row against this one on the same images; None for the reference,
+            and as long as it has no scores.
+    """
+
+    row: TableRow
+    table: ScoreTable
+    folds: FoldScores | None
+    comparison: Comparison | None
+
+    def score(self, name: str) -> float:
+        """The official score in per cent: mean over folds, or over images without folds."""
+        return 100 * (self.folds.mean(name) if self.folds else self.table.summary()[name])
+
+    def pooled(self, name: str) -> float:
+        """The score of all pixels together, in per cent."""
+        return 100 * self.table.summary("pooled")[name]
+
+
+@dataclass(frozen=True)
+class Section:
+    """All results of one recipe, training set and test, in the order of the rows."""
+
+    recipe: str
+    variant: str
+    name: str
+    test: TableTest
+    results: list[Result]
+
+    @property
+    def title(self) -> str:
+        """Which recipe, training set and test."""
+        return f"recipe {self.recipe}, {self.variant}, {self.name}"
+
+
+def sections(table: PaperTable, cells: Sequence[Cell]) -> Iterator[Section]:
+    """Read the scores that there are; a cross-validation counts once all folds are done."""
+    for recipe, variant in dict.fromkeys((cell.recipe, cell.variant) for cell in cells):
+        group = [cell for cell in cells if (cell.recipe, cell.variant) == (recipe, variant)]
+        for name, test in table.tests.items():
+            read = {cell.row.name: _read(cell, name) for cell in group}
+            scores = {row: one for row, one in read.items() if one is not None}
+            reference = scores.get(table.reference)
+            results = [
+                Result(cell.row, *scores[cell.row.name], comparison=None)
+                if reference is None or cell.row.name == table.reference
+                else Result(
+                    cell.row,
+                    *scores[cell.row.name],
+                    comparison=compare_tables(
+                        reference[0], scores[cell.row.name][0], score=test.score
+                    ),
+                )
+                for cell in group
+                if cell.row.name in scores
+            ]
+            if results:
+                yield Section(recipe, variant, name, test, results)
+
+
+def _read(cell: Cell, test: str) -> tuple[ScoreTable, FoldScores | None] | None:
+    folded = any("." in job.tests for job in cell.jobs)
+    folders = [job.folder if folded else job.folder / slug(test) for job in cell.jobs]
+    if not all((folder / "scores.csv").is_file() for folder in folders):
+        return None
+    if not folded:
+        return ScoreTable.from_csv(folders[0] / "scores.csv"), None
+    folds = FoldScores.read(folders)
+    return folds.images, folds
