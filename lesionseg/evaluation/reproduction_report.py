@@ -34,7 +34,8 @@ def report(table: PaperTable, cells: Sequence[Cell], folder: Path, settings: dic
         settings: How it was run, for the files.
     """
     made = list(sections(table, cells))
-    records = [record for section in made for record in _records(section)]
+    quoted = list(dict.fromkeys(name for test in table.tests.values() for name in test.quoted))
+    records = [record for section in made for record in _records(section, quoted)]
     about = {
         **settings,
         "paper": table.paper,
@@ -59,8 +60,9 @@ def report(table: PaperTable, cells: Sequence[Cell], folder: Path, settings: dic
     return "\n\n".join(_render(table, section) for section in made)
 
 
-def _records(section: Section) -> Iterator[dict[str, Any]]:
+def _records(section: Section, quoted: Sequence[str]) -> Iterator[dict[str, Any]]:
     """One flat line for each row: all six scores, image by image and pooled."""
+    printed = section.test.quoted
     for result in section.results:
         low, high = result.table.interval(section.test.score)
         comparison = result.comparison
@@ -70,7 +72,10 @@ def _records(section: Section) -> Iterator[dict[str, Any]]:
             "test": section.name,
             "row": result.row.name,
             "images": len(result.table),
-            **{f"paper_{name}": result.row.quoted.get(name) for name in section.test.quoted},
+            **{
+                f"paper_{name}": result.row.quoted.get(name) if name in printed else None
+                for name in quoted
+            },
             **result.table.summary(),
             **{f"pooled_{name}": value for name, value in result.table.summary("pooled").items()},
             "score": section.test.score,

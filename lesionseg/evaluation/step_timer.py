@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
@@ -18,7 +19,7 @@ class StepTimer(Callback):
     """Times the steps of a fit or a test and writes ``fit.json`` or ``test.json``.
 
     A step is from the end of one batch to the end of the next, so it holds the reading of images;
-    the first ones are left out where there are others, because they warm up. The files hold
+    the first ones of all are left out where there are others, because they warm up. The files hold
     ``step_seconds``, the median, and ``steps``, how many batches the whole data set has.
 
     Args:
@@ -29,11 +30,20 @@ class StepTimer(Callback):
     def __init__(self, directory: str, warm_up: int = 3) -> None:
         self.directory = Path(directory)
         self.warm_up = warm_up
-        self.ends: list[float] = []
+        self.seconds: list[float] = []
+        self._before = 0.0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Starts afresh."""
-        self.ends = []
+        self.seconds = []
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the clock of the first step."""
+        self._before = _now(trainer)
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the clock of the first step."""
+        self._before = _now(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Takes the time of a training step."""
@@ -52,16 +62,20 @@ class StepTimer(Callback):
         self._write("test", trainer.test_dataloaders)
 
     def _tick(self, trainer: Trainer) -> None:
-        trainer.strategy.barrier()
-        if trainer.strategy.root_device.type == "cuda":
-            import torch
-
-            torch.cuda.synchronize(trainer.strategy.root_device)
-        self.ends.append(time.perf_counter())
+        now = _now(trainer)
+        self.seconds.append(now - self._before)
+        self._before = now
 
     def _write(self, stage: str, loader: Any) -> None:
-        steps = [after - before for before, after in zip(self.ends, self.ends[1:], strict=False)]
-        steady = steps[self.warm_up :] or steps
-        content = {"step_seconds": median(steady) if steady else 0.0, "steps": len(loader)}
+        steady = self.seconds[self.warm_up :] or self.seconds
+        content = {"step_seconds": median(steady), "steps": len(loader)}
         with atomic_path(self.directory / f"{stage}.json") as unfinished:
             unfinished.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _now(trainer: Trainer) -> float:
+    """The time when the device has done all that was asked of it."""
+    device = trainer.strategy.root_device
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
