@@ -17,7 +17,8 @@ def claimed(folder: Path, settings: dict[str, object], file: str) -> Iterator[No
 
     Args:
         folder: Of the results; it is made.
-        settings: Plain values that a second run must have in common with the first.
+        settings: Plain values that a second run must have in common with the first, once there
+            are scores or checkpoints; before that they may be corrected.
         file: Name of the note, a JSON file.
 
     Raises:
@@ -47,12 +48,20 @@ def _note(path: Path, settings: dict[str, object]) -> None:
                 f"{path} cannot be read; give another --output, or delete the file if it is of no "
                 "other run."
             ) from error
-        if there != json.loads(json.dumps(settings)):
-            differing = [key for key in settings if there.get(key) != settings[key]]
+        same = there == json.loads(json.dumps(settings))
+        if not same and _has_results(path.parent):
+            differing = [
+                key for key in {**there, **settings} if there.get(key) != settings.get(key)
+            ]
             raise LesionsegError(
                 f"{path.parent} holds results of other settings ({', '.join(differing)} differ; "
                 f"see {path}); give another --output, or repeat the command as it was to go on."
             )
-        return
+        if same:
+            return
     with atomic_path(path) as unfinished:
         unfinished.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def _has_results(folder: Path) -> bool:
+    return any(next(folder.rglob(name), None) for name in ("scores.csv", "*.ckpt"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -55,6 +56,7 @@ def plan_epochs(
         key: (startup + _seconds(trials[key].folder, "test") * len(jobs[0].tests)) * len(jobs)
         for key, jobs in groups.items()
     }
+    shutil.rmtree(folder / "plan")  # what counts is in plan.json
     epoch, fixed = sum(epochs_of.values()), sum(beside.values())
     available = minutes * 60 * parallel
     epochs = math.floor((available - measured * parallel - fixed) / epoch)

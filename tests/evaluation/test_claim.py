@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -20,11 +21,21 @@ def test_the_same_settings_may_come_again_and_others_not(tmp_path):
     folder = tmp_path / "deep" / "folder"
     for _ in range(2):
         with claimed(folder, {"a": 1, "b": ["x", None]}, "note.json"):
-            assert (folder / "note.json").is_file()
+            (folder / "fold_0").mkdir(exist_ok=True)
+            (folder / "fold_0" / "scores.csv").touch()
     with (
         pytest.raises(LesionsegError, match=r"other settings \(b differ"),
         claimed(folder, {"a": 1, "b": []}, "note.json"),
     ):
+        pytest.fail("it was let in")
+
+
+def test_a_mistake_may_be_corrected_before_there_are_results(tmp_path):
+    for settings in ({"fit": ["--rooot"]}, {"fit": ["--root"]}):
+        with claimed(tmp_path, settings, "note.json"):
+            assert json.loads((tmp_path / "note.json").read_text()) == settings
+    (tmp_path / "last.ckpt").touch()
+    with pytest.raises(LesionsegError, match="fit differ"), claimed(tmp_path, {}, "note.json"):
         pytest.fail("it was let in")
 
 

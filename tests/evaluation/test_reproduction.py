@@ -135,11 +135,10 @@ def test_a_time_too_short_is_told_after_the_steps_are_timed(root, tmp_path):
     command = ["asnet-table2", "--budget=quick", f"--root={root}", "--rows", "Baseline"]
     result = lesionseg("reproduce", *command, "--minutes=0.01", cwd=tmp_path)
     assert "--minutes" in one_sentence(result)
-    trial = tmp_path / "runs" / "asnet-table2-quick" / "plan" / "common" / "baseline"
-    for stage in ("fit", "test"):
-        timed = json.loads((trial / f"{stage}.json").read_text())
-        assert timed["step_seconds"] > 0
-        assert timed["steps"] >= 1
+    assert not list((tmp_path / "runs").rglob("scores.csv"))
+    # and another time may be given for the same folder
+    result = lesionseg("reproduce", *command, "--minutes=0.02", cwd=tmp_path)
+    assert "--minutes" in one_sentence(result)
 
 
 @pytest.mark.parametrize(
