@@ -7,6 +7,7 @@ import io
 import json
 import platform
 import shlex
+import textwrap
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -96,7 +97,7 @@ def _render(table: PaperTable, section: Section) -> str:
     pooled = test.pooled
     lines = [
         f"{table.title}: {section.title}",
-        f"{test.score} in per cent; {test.what}",
+        *textwrap.wrap(f"{test.score} in per cent; {test.what}", 80),
         "",
         f"{'row':<24}{'paper':>7}{'ours':>14}{'pooled' if pooled else '':>7}"
         f"  {f'{table.reference} - row [95 %], p':<26}".rstrip(),
