@@ -31,13 +31,18 @@ def test_ctrl_c_stops_with_a_word_and_the_next_run_goes_on(tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # a program started in the background may have Ctrl-C switched off, and hand that down
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         started = time.monotonic()
         while not last.exists() and time.monotonic() - started < 120:
             time.sleep(0.2)
         time.sleep(1)  # into the next epoch
         process.send_signal(signal.SIGINT)
-        stderr = process.communicate(timeout=60)[1]
+        try:
+            stderr = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
     assert process.returncode not in (0, None)
     assert "Traceback" not in stderr
     assert "nterrupt" in stderr

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from conftest_models import SIZE, tiny_data, tiny_trainer
+from conftest_models import BUILDERS, SIZE, tiny_data, tiny_trainer
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
@@ -172,10 +172,13 @@ def test_compiled_network_leaves_no_prefix_in_the_checkpoint(tmp_path):
 def test_mixed_precision_stays_finite(build, precision, tmp_path):
     if precision == "16-mixed" and not torch.cuda.is_available():
         pytest.skip("fp16 autocast with loss scaling needs a GPU")
-    model = build()
+    # on CPUs torch's bf16 gradient of a 3x3 convolution of stride 2 over a single pixel is whatever
+    # was in memory; below 128 pixels SegAN has such a one
+    size = (128, 128) if build is BUILDERS["SegAN"] else SIZE
+    model = build(size=size)
     accelerator = "gpu" if torch.cuda.is_available() else "cpu"
     trainer = tiny_trainer(tmp_path, precision=precision, accelerator=accelerator)
-    trainer.fit(model, tiny_data())
+    trainer.fit(model, tiny_data(size=size))
     assert all(torch.isfinite(one).all() for one in model.parameters())
 
 
