@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from variants import BFLOAT16_TOLERANCE, SIDES, VARIANTS
+from variants import BFLOAT16_SIDES, BFLOAT16_TOLERANCE, SIDES, VARIANTS
 
 from lesionseg.networks import create_network, network_names
 
@@ -134,7 +134,8 @@ def test_eval_is_deterministic_and_treats_images_one_by_one(network):
 
 def test_bfloat16_autocast(network):
     network.eval()
-    image = images(network)
+    side = BFLOAT16_SIDES.get(network.spec["name"])
+    image = images(network, size=side and (side, side))
     logits = network(image)
     with torch.autocast("cpu", torch.bfloat16):
         low = network(image)
