@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from lesionseg.data.pairs import Pair, PairedDataset, shorten
-from lesionseg.errors import DatasetNotFoundError, InvalidDataError
+from lesionseg.data.pairs import Pair, PairedDataset
+from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 MASK_ENDINGS = ("_segmentation", "_mask", "_lesion")

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from lesionseg.data.pairs import Pair, PairedDataset, shorten
-from lesionseg.errors import DatasetNotFoundError, InvalidDataError
+from lesionseg.data.pairs import Pair, PairedDataset
+from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
 
 Year = Literal[2016, 2017, 2018]
 OfficialSplit = Literal["train", "val", "test"]

@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from lesionseg.data.reading import check_size, read_image, read_mask, resize_image, resize_mask
 from lesionseg.data.sample import Sample, draw_sample
-from lesionseg.errors import InvalidDataError
+from lesionseg.errors import InvalidDataError, shorten
 
 
 class Pair(NamedTuple):
@@ -20,13 +20,6 @@ class Pair(NamedTuple):
     id: str
     image: Path
     mask: Path | None
-
-
-def shorten(names: Iterable[str], shown: int = 3) -> str:
-    """Return the first few names and how many more there are, for messages."""
-    names = list(names)
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
 
 
 class PairedDataset(Dataset[Sample]):

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from lesionseg.data.pairs import Pair, PairedDataset, shorten
-from lesionseg.errors import DatasetNotFoundError, InvalidDataError
+from lesionseg.data.pairs import Pair, PairedDataset
+from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
 
 _FOLDER = "PH2 Dataset images"
 

@@ -11,12 +11,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from lesionseg.errors import InvalidDataError
+from lesionseg.errors import InvalidDataError, shorten
 from lesionseg.metrics.bootstrap import bootstrap_interval
 from lesionseg.metrics.official import SCORE_NAMES
 from lesionseg.metrics.table import ScoreTable
 
-_NAMED = 3  # how many offenders a message names before it only counts
 _WIDTH = 80
 
 
@@ -246,7 +245,7 @@ def _check_truth(ids: Sequence[str], a: npt.NDArray[np.int64], b: npt.NDArray[np
         names = [name for name, differs in zip(ids, other, strict=True) if differs]
         raise InvalidDataError(
             f"A and B were scored against different masks of {len(names)} of {len(ids)} images "
-            f"({_some(names)}); score both against the same masks at the same size."
+            f"({shorten(names)}); score both against the same masks at the same size."
         )
 
 
@@ -255,17 +254,11 @@ def _differ(lonely: dict[str, list[str]], shared: int) -> str:
     for letter, names in lonely.items():
         verb = "s are" if len(names) > 1 else " is"
         if names:
-            parts.append(f"{len(names)} image{verb} only in {letter} ({_some(names)})")
+            parts.append(f"{len(names)} image{verb} only in {letter} ({shorten(names)})")
     return (
         f"{' and '.join(parts)}; score both on the same images, or compare the {shared} that they "
         "share with --common."
     )
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return the first few names, and how many more there are."""
-    rest = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _end(name: str) -> str:

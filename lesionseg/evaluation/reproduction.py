@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 
@@ -14,16 +13,8 @@ from lesionseg.evaluation.claim import claimed
 from lesionseg.evaluation.cross_validation import fold_jobs
 from lesionseg.evaluation.jobs import Job, run_jobs
 from lesionseg.evaluation.paper_table import PaperTable, TableRow, load_table, slug, table_names
+from lesionseg.evaluation.reproduction_results import Cell
 from lesionseg.files import atomic_path
-
-
-class Cell(NamedTuple):
-    """One model of the table: a row trained by a recipe on a training set, and its jobs."""
-
-    row: TableRow
-    recipe: str
-    variant: str
-    jobs: list[Job]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,10 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rows", nargs="+", metavar="ROW", help="only these rows, by their names in the table"
     )
-    parser.add_argument(
+    epochs = parser.add_mutually_exclusive_group()
+    epochs.add_argument(
         "--epochs", type=int, metavar="N", help="epochs of every run, instead of the budget's"
     )
-    parser.add_argument(
+    epochs.add_argument(
         "--minutes",
         type=float,
         metavar="M",
@@ -155,12 +147,10 @@ def _cells(
                 place = folder / recipe / slug(variant) / row.folder
                 fit = [f"--config={_write_config(table, row, recipe, place, options, epochs)}"]
                 fit += training
+                keep = options.keep_checkpoints
                 if table.num_folds is None:
-                    jobs = [
-                        Job(place, fit, tests, keep_checkpoints=options.keep_checkpoints),
-                    ]
+                    jobs = [Job(place, fit, tests, keep_checkpoints=keep)]
                 else:
-                    keep = options.keep_checkpoints
                     jobs = fold_jobs(place, fit, table.num_folds, keep_checkpoints=keep)
                 yield Cell(row, recipe, variant, jobs)
 

@@ -11,16 +11,13 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lesionseg.evaluation.fold_scores import markdown
 from lesionseg.evaluation.paper_table import PaperTable
 from lesionseg.evaluation.reproduction_plot import plot_table
-from lesionseg.evaluation.reproduction_results import Result, Section, sections
+from lesionseg.evaluation.reproduction_results import Cell, Result, Section, sections
 from lesionseg.files import atomic_path
-
-if TYPE_CHECKING:
-    from lesionseg.evaluation.reproduction import Cell
 
 _PACKAGES = ("lesionseg", "torch", "lightning", "torchvision", "kornia")
 

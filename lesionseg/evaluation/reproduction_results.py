@@ -1,18 +1,25 @@
-"""What a reproduced table's runs scored."""
+"""The runs of a reproduced table and what they scored."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from lesionseg.evaluation.comparison import Comparison, compare_tables
 from lesionseg.evaluation.fold_scores import FoldScores
+from lesionseg.evaluation.jobs import Job
 from lesionseg.evaluation.paper_table import PaperTable, TableRow, TableTest, slug
 from lesionseg.metrics.table import ScoreTable
 
-if TYPE_CHECKING:
-    from lesionseg.evaluation.reproduction import Cell
+
+class Cell(NamedTuple):
+    """One model of the table: a row trained by a recipe on a training set, and its jobs."""
+
+    row: TableRow
+    recipe: str
+    variant: str
+    jobs: list[Job]
 
 
 @dataclass(frozen=True)
@@ -62,21 +69,19 @@ def sections(table: PaperTable, cells: Sequence[Cell]) -> Iterator[Section]:
     for recipe, variant in dict.fromkeys((cell.recipe, cell.variant) for cell in cells):
         group = [cell for cell in cells if (cell.recipe, cell.variant) == (recipe, variant)]
         for name, test in table.tests.items():
-            read = {cell.row.name: _read(cell, name) for cell in group}
-            scores = {row: one for row, one in read.items() if one is not None}
-            reference = scores.get(table.reference)
+            read = [(cell.row, *scores) for cell in group if (scores := _read(cell, name))]
+            tables = {row.name: images for row, images, _ in read}
+            reference = tables.pop(table.reference, None)
             results = [
-                Result(cell.row, *scores[cell.row.name], comparison=None)
-                if reference is None or cell.row.name == table.reference
-                else Result(
-                    cell.row,
-                    *scores[cell.row.name],
-                    comparison=compare_tables(
-                        reference[0], scores[cell.row.name][0], score=test.score
-                    ),
+                Result(
+                    row,
+                    images,
+                    folds,
+                    compare_tables(reference, images, score=test.score)
+                    if reference is not None and row.name in tables
+                    else None,
                 )
-                for cell in group
-                if cell.row.name in scores
+                for row, images, folds in read
             ]
             if results:
                 yield Section(recipe, variant, name, test, results)

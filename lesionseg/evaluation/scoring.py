@@ -15,12 +15,11 @@ import logging
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lesionseg.errors import InvalidDataError, LesionsegError
+from lesionseg.errors import InvalidDataError, LesionsegError, shorten
 from lesionseg.evaluation.mask_source import Entry, MaskSource, open_source
 
 # numpy, Pillow and the score table are imported where they are used: the program's --help is quick.
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-_NAMED = 3  # how many offenders a message names before it only counts
 _IMAGE_ID = re.compile(r"ISIC_([0-9]{7})")
 _IMAGE_NUMBER = re.compile(r"(?=([0-9]{7}))")  # overlapping, as "number in file name" is
 _ATTRIBUTE = re.compile(r"attribute_([a-z_]+)")
@@ -165,17 +163,17 @@ def _pair(truths: MaskSource, predictions: MaskSource) -> list[_Pair]:
         if not found:
             missing.append(name)
         elif len(found) > 1:
-            doubled.append(f"{name} ({_some([e.location for e in found], 'and')})")
+            doubled.append(f"{name} ({shorten([e.location for e in found], last='and')})")
         else:
             pairs.append(_Pair(name, truth, found[0]))
     if missing:
         raise InvalidDataError(
-            f"{predictions.path} has no prediction for {_some(missing)}, "
+            f"{predictions.path} has no prediction for {shorten(missing)}, "
             f"{len(missing)} of {len(named)} images; predict every image of the truth."
         )
     if doubled:
         raise InvalidDataError(
-            f"{predictions.path} has more than one prediction for {_some(doubled)}; "
+            f"{predictions.path} has more than one prediction for {shorten(doubled)}; "
             "leave one file for each image."
         )
     used = {pair.prediction for pair in pairs}
@@ -185,7 +183,7 @@ def _pair(truths: MaskSource, predictions: MaskSource) -> list[_Pair]:
         _logger.warning(
             "predictions left out because they have no ground truth (%d): %s",
             len(unused),
-            _some(unused),
+            shorten(unused),
         )
     return pairs
 
@@ -257,14 +255,6 @@ def _load(source: MaskSource, entry: Entry) -> "npt.NDArray[np.uint8]":
 def _size(mask: "npt.NDArray[np.uint8]") -> str:
     height, width = mask.shape
     return f"{height} pixels high and {width} wide"
-
-
-def _some(names: Sequence[str], last: str = "") -> str:
-    """Return the first few names, and how many more there are."""
-    rest = len(names) - _NAMED
-    if rest > 0:
-        return f"{', '.join(names[:_NAMED])} and {rest} more"
-    return f" {last} ".join(names) if last else ", ".join(names)
 
 
 def _subfolder_hint(source: MaskSource) -> str:

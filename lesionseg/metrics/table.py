@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lesionseg.errors import DatasetNotFoundError, InvalidDataError, LesionsegError
+from lesionseg.errors import DatasetNotFoundError, InvalidDataError, LesionsegError, shorten
 from lesionseg.files import atomic_path
 from lesionseg.metrics.bootstrap import bootstrap_interval
 from lesionseg.metrics.official import (
@@ -30,7 +30,6 @@ from lesionseg.metrics.official import (
 
 _COUNT_NAMES = ("tp", "fp", "fn", "tn")
 _ID_NAME = "image"
-_NAMED = 3  # how many offenders a message names before it only counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +63,7 @@ class ScoreTable:
         repeated = sorted(name for name, number in Counter(ids).items() if number > 1)
         if repeated:
             raise InvalidDataError(
-                f"The score table holds {_some(repeated)} more than once; score every image once."
+                f"The score table holds {shorten(repeated)} more than once; score every image once."
             )
         object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "counts", counts)
@@ -230,12 +229,6 @@ class ScoreTable:
         """Return all ids by rising Jaccard; equals by id, so that the order is always the same."""
         jaccard: npt.NDArray[np.float64] = self.scores["jaccard"]
         return [name for _, name in sorted(zip(jaccard.tolist(), self.ids, strict=True))]
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return the first few names, and how many more there are."""
-    rest = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _checked_number(n: int) -> int:

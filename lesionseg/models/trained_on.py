@@ -9,8 +9,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.combined_loader import CombinedLoader
 
 from lesionseg.data.id_lists import archive_ids
-from lesionseg.data.pairs import shorten
-from lesionseg.errors import LesionsegError
+from lesionseg.errors import LesionsegError, shorten
 
 
 def loaded_ids(loaders: Any) -> list[str]:
