@@ -3,8 +3,10 @@
 A table stands in its page between ``<!-- begin: name -->`` and ``<!-- end: name -->``.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -145,6 +147,14 @@ def recipes_table() -> str:
     return _markdown(("recipe", "model", "data", "split", "epochs"), rows)
 
 
+def benchmark_table(name: str) -> str:
+    """A measured table, with the command that gives it and what it was measured on."""
+    saved = json.loads((DOCS / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
+    about = ", ".join(f"{key} {value}" for key, value in saved["machine"].items())
+    parts = [_markdown(saved["header"], saved["rows"]), *saved["notes"]]
+    return "\n\n".join([*parts, f"`{saved['command']}`: {about}."])
+
+
 TABLES: dict[tuple[str, str], Callable[[], str]] = {
     ("networks.md", "networks"): networks_table,
     ("models/asnet.md", "asnet"): asnet_table,
@@ -153,6 +163,10 @@ TABLES: dict[tuple[str, str], Callable[[], str]] = {
     ("models/gan-fcn.md", "gan-fcn"): gan_fcn_table,
     ("models/segmenter.md", "losses"): losses_table,
     ("getting-started.md", "recipes"): recipes_table,
+    **{
+        ("benchmarks.md", f"benchmark {path.stem}"): partial(benchmark_table, path.stem)
+        for path in sorted((DOCS / "benchmarks").glob("*.json"))
+    },
 }
 
 

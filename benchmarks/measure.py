@@ -1,0 +1,173 @@
+"""What the benchmarks share: contestants in turn, medians and ratios, memory, and the machine.
+
+Every benchmark prints its table; ``--save`` also writes it to ``docs/benchmarks/NAME.json``, from
+which ``python docs/make_tables.py`` makes the tables of ``docs/benchmarks.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar
+
+RESULTS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
+
+Result = TypeVar("Result")
+
+
+def arguments(description: str, rounds: int) -> argparse.ArgumentParser:
+    """A parser with the options of every benchmark; add your own."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--rounds", type=int, default=rounds, help="of each contestant (default: %(default)s)"
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--save", action="store_true", help="write the table for the documentation")
+    what.add_argument("--small", action="store_true", help="tiny sizes, only to see that it runs")
+    return parser
+
+
+def in_turn(
+    contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1
+) -> dict[str, list[float]]:
+    """Seconds of each contestant, one call of each in every round.
+
+    Whatever else the machine does meanwhile falls on all of them alike.
+    """
+    for _ in range(warmup):
+        for work in contestants.values():
+            work()
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, work in contestants.items():
+            gc.collect()
+            start = time.perf_counter()
+            work()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def median(seconds: Sequence[float]) -> float:
+    """The middle one."""
+    return statistics.median(seconds)
+
+
+def spread(seconds: Sequence[float]) -> str:
+    """The median in milliseconds and, in brackets, the least and the most."""
+    low, middle, high = (1e3 * one for one in (min(seconds), median(seconds), max(seconds)))
+    digits = 0 if middle >= 100 else 1 if middle >= 1 else 3
+    return f"{middle:.{digits}f} [{low:.{digits}f} to {high:.{digits}f}]"
+
+
+def ratio(peer: Sequence[float], ours: Sequence[float]) -> str:
+    """How many times the peer takes what ours takes, by their medians."""
+    return f"{median(peer) / median(ours):.2f}"
+
+
+def extra_memory(work: Callable[[], object]) -> int:
+    """Bytes that the process grows by at the peak of one call; Linux only.
+
+    Call it in a process of its own (:func:`in_own_process`): memory that earlier work left
+    unused would hide some.
+    """
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # starts the peak, VmHWM, anew
+    before = _status("VmRSS")
+    work()
+    return _status("VmHWM") - before
+
+
+def in_own_process(work: Callable[..., Result], *values: object) -> Result:
+    """The result of a function of a module, called in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *values).result()
+
+
+def report(
+    name: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    options: argparse.Namespace,
+    notes: Sequence[str] = (),
+) -> None:
+    """Print a table with what it was measured on, and save it where asked to.
+
+    Args:
+        name: Of the file under ``docs/benchmarks/``.
+        header: Names of the columns.
+        rows: Cells as they are shown.
+        options: The parsed :func:`arguments`.
+        notes: Sentences below the table.
+    """
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    for row in (header, ["-" * width for width in widths], *rows):
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
+    for note in notes:
+        print(note)
+    about = machine()
+    print("; ".join(f"{key} {value}" for key, value in about.items()))
+    if options.save:
+        RESULTS.mkdir(exist_ok=True)
+        command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+        content = {
+            "command": command,
+            "machine": about,
+            "header": header,
+            "rows": rows,
+            "notes": notes,
+        }
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+def machine() -> dict[str, str]:
+    """Processor, cores, threads and versions, as far as they can be told."""
+    about = {"processor": _processor(), "cores": str(len(os.sched_getaffinity(0)))}
+    if "torch" in sys.modules:
+        import torch
+
+        about["threads"] = str(torch.get_num_threads())
+        if torch.cuda.is_available():
+            about["GPU"] = torch.cuda.get_device_name()
+    about["Python"] = platform.python_version()
+    for package in (
+        "torch",
+        "torchvision",
+        "lightning",
+        "kornia",
+        "numpy",
+        "pillow",
+        "onnxruntime",
+    ):
+        try:
+            about[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return about
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _status(field: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"this system does not tell {field}; measure memory on Linux")
