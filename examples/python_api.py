@@ -60,7 +60,7 @@ def main() -> None:
     image = to_picture(SyntheticLesions(1, size=(240, 320), seed=1)[0]["image"])
     result = lesionseg.segment(image, best.best_model_path)
     save_overlay(image, result.mask, options.output / "overlay.png")
-    print(f"{result.mask.float().mean():.1%} of the image is lesion")
+    print(f"{result.mask.mean():.1%} of the image is lesion")
 
 
 if __name__ == "__main__":

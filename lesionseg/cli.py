@@ -25,6 +25,10 @@ TRAINER_COMMANDS = {
 #: Small commands: what they do, and the module with their ``add_arguments`` and ``run``.
 SMALL_COMMANDS = {
     "segment": ("masks and overlays for photographs", "lesionseg.inference.command"),
+    "export": (
+        "one file for ONNX Runtime, torch.export or phones",
+        "lesionseg.export.command",
+    ),
     "score": (
         "score masks against the truth, as the challenge does",
         "lesionseg.evaluation.scoring",

@@ -45,19 +45,30 @@ class PositionAttentionModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the attention."""
-        channels = x.shape[1]
+        attended = self.attend(self.query(x), self.key(x), self.value(x))
+        return self.gamma * attended + x
+
+    @staticmethod
+    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Average the values with softmax weights over all positions; export replaces it.
+
+        Args:
+            query: (N, D, H, W).
+            key: (N, D, H, W).
+            value: (N, C, H, W), C at least D.
+
+        Returns:
+            (N, C, H, W).
+        """
+        channels = value.shape[1]
         width = -(-channels // _ALIGNMENT) * _ALIGNMENT
         # The fused kernels take q, k and v of one width only, and contiguous ones: unequal or
         # transposed tensors fall back silently to the path that builds the whole map. Zeros added
         # to q and k leave their products unchanged.
         attended = F.scaled_dot_product_attention(
-            _tokens(self.query(x), width),
-            _tokens(self.key(x), width),
-            _tokens(self.value(x), width),
-            scale=1.0,
+            _tokens(query, width), _tokens(key, width), _tokens(value, width), scale=1.0
         )
-        attended = attended.squeeze(1)[..., :channels].transpose(1, 2).reshape(x.shape)
-        return self.gamma * attended + x
+        return attended.squeeze(1)[..., :channels].transpose(1, 2).reshape(value.shape)
 
 
 def _tokens(maps: Tensor, width: int) -> Tensor:
@@ -98,5 +109,7 @@ class ChannelAttentionModule(nn.Module):
                 flat = flat.float()
             energy = flat @ flat.transpose(1, 2)
             energy = energy.amax(dim=-1, keepdim=True) - energy
-            attended = (energy.softmax(dim=-1) @ flat).reshape(x.shape).to(x.dtype)
-        return self.gamma * attended + x
+            # gamma A X + X is (gamma A + I) X: two passes over the maps fewer.
+            mixing = self.gamma * energy.softmax(dim=-1)
+            mixing = mixing + torch.eye(x.shape[1], dtype=mixing.dtype, device=x.device)
+            return (mixing @ flat).reshape(x.shape).to(x.dtype)

@@ -56,18 +56,23 @@ class MaskWriter(BasePredictionWriter):
         dataset: Any = getattr(trainer.predict_dataloaders, "dataset", None)
         paths = {pair.id: pair.image for pair in getattr(dataset, "pairs", [])}
         for index, one in enumerate(prediction):
-            save_mask(one.mask, self._path("masks", one.id, "segmentation"))
+            mask = one.mask.cpu().numpy()
+            save_mask(mask, self._path("masks", one.id, "segmentation"))
             if self.probabilities:
-                save_map(one.probability, self._path("probabilities", one.id, "probability"))
+                save_map(
+                    one.probability.cpu().numpy(),
+                    self._path("probabilities", one.id, "probability"),
+                )
                 if one.uncertainty is not None:
-                    save_map(one.uncertainty, self._path("uncertainty", one.id, "uncertainty"))
+                    spread = one.uncertainty.cpu().numpy()
+                    save_map(spread, self._path("uncertainty", one.id, "uncertainty"))
             if self.overlays:
                 if one.id in paths:
                     image = read_image(paths[one.id])
                 else:  # drawn, not read: the batch holds the only copy
-                    height, width = one.mask.shape
+                    height, width = mask.shape
                     image = to_picture(batch["image"][index]).resize((width, height))
-                save_overlay(image, one.mask, self._path("overlays", one.id, "overlay"))
+                save_overlay(image, mask, self._path("overlays", one.id, "overlay"))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Packs the masks of this data set's images and says where everything is."""

@@ -54,7 +54,8 @@ class ScoreReport(Callback):
         """Writes the masks of a batch."""
         if self.mask_directory is not None:
             for name, mask in zip(outputs["id"], outputs["mask"], strict=True):
-                save_mask(mask, Path(self.mask_directory) / f"{name}_segmentation.png")
+                path = Path(self.mask_directory) / f"{name}_segmentation.png"
+                save_mask(mask.cpu().numpy(), path)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints and writes the report."""

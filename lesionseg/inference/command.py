@@ -16,7 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="images, or folders of images"
     )
-    parser.add_argument("--model", required=True, type=Path, metavar="FILE", help="a checkpoint")
+    parser.add_argument(
+        "--model",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="a checkpoint or an exported .onnx file",
+    )
     parser.add_argument(
         "--output", required=True, type=Path, metavar="DIR", help="folder of the results"
     )
@@ -24,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--probabilities", action="store_true", help="write 16-bit probability maps too"
     )
     parser.add_argument("--no-overlays", action="store_true", help="write masks only")
-    parser.add_argument("--device", default="cpu", help="where to run, such as cuda (default: cpu)")
+    parser.add_argument(
+        "--device", default="cpu", help="where a checkpoint runs, such as cuda (default: cpu)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -43,8 +51,8 @@ def run(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from lesionseg.data.reading import read_image
+    from lesionseg.inference.loading import load_predictor
     from lesionseg.inference.outputs import save_map, save_mask, save_overlay
-    from lesionseg.inference.predictor import load_predictor
 
     predictor = load_predictor(options.model, options.device)
     for path in tqdm(images, desc="segment", unit="image", disable=None):

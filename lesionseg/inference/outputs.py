@@ -7,28 +7,33 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
-from torch import Tensor
 
 from lesionseg.files import atomic_path
-from lesionseg.inference.postprocess import to_grey
 from lesionseg.overlay import draw_outline
 
 
-def save_mask(mask: Tensor, path: Path) -> None:
+def to_grey(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """A boolean mask (height, width) as the challenge's grey values, uint8 in {0, 255}."""
+    grey: npt.NDArray[np.uint8] = np.where(mask, np.uint8(255), np.uint8(0))
+    return grey
+
+
+def save_mask(mask: npt.NDArray[np.bool_], path: Path) -> None:
     """Writes a boolean mask (height, width) as a grey {0, 255} PNG, whole or not at all."""
     _save(Image.fromarray(to_grey(mask)), path)
 
 
-def save_map(values: Tensor, path: Path) -> None:
+def save_map(values: npt.NDArray[np.float32], path: Path) -> None:
     """Writes a map (height, width) in [0, 1] as a 16-bit grey PNG: 65535 is 1."""
-    pixels = (values.clamp(0, 1) * 65535).round().cpu().numpy().astype(np.uint16)
+    pixels = (values.clip(0, 1) * 65535).round().astype(np.uint16)
     _save(Image.fromarray(pixels), path)
 
 
-def save_overlay(image: Image.Image, mask: Tensor, path: Path) -> None:
+def save_overlay(image: Image.Image, mask: npt.NDArray[np.bool_], path: Path) -> None:
     """Writes the image with the mask's border in red."""
-    _save(draw_outline(image, mask.cpu().numpy()), path)
+    _save(draw_outline(image, mask), path)
 
 
 def save_zip(files: Iterable[Path], path: Path) -> None:

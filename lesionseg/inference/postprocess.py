@@ -2,15 +2,13 @@
 
 Validation curves aside, everything that yields a mask (test, predict, ``segment``) goes through
 these functions in this order: sigmoid, resize of the *probabilities* to the original size,
-threshold, {0, 255}.
+threshold. Exported files do the same without torch, in :mod:`lesionseg.inference.exported`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -59,9 +57,3 @@ def binarise(probability: Tensor, threshold: float = 0.5) -> Tensor:
         threshold: In [0, 1].
     """
     return probability > threshold
-
-
-def to_grey(mask: Tensor) -> npt.NDArray[np.uint8]:
-    """A boolean mask (height, width) as the challenge's grey values, uint8 in {0, 255}."""
-    grey: npt.NDArray[np.uint8] = mask.cpu().numpy().astype(np.uint8) * np.uint8(255)
-    return grey

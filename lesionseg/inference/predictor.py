@@ -8,25 +8,13 @@ from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from lesionseg.data.reading import resize_image
 from lesionseg.errors import CheckpointError
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
+from lesionseg.inference.segmentation import Segmentation
 from lesionseg.networks import create_network
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """What a network says of one image, at the image's size.
-
-    Attributes:
-        mask: bool (height, width).
-        probability: float32 (height, width) in [0, 1].
-    """
-
-    mask: Tensor
-    probability: Tensor
 
 
 @dataclass(frozen=True)
@@ -51,10 +39,11 @@ class Predictor:
         pixels = resize_image(image.convert("RGB"), self.size).float() / 255
         maps = probabilities(self.network(pixels[None].to(self.device)))
         probability = restore_sizes(maps, [(image.height, image.width)])[0].cpu()
-        return Segmentation(mask=binarise(probability, self.threshold), probability=probability)
+        mask = binarise(probability, self.threshold)
+        return Segmentation(mask.numpy(), probability.numpy())
 
 
-def load_predictor(path: str | Path, device: str | torch.device = "cpu") -> Predictor:
+def predictor_of_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Predictor:
     """Rebuilds the plain network of a checkpoint; needs no Lightning, data or network connection.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -11,7 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from lesionseg.data.reading import read_image
-from lesionseg.inference.predictor import Predictor, Segmentation, load_predictor
+from lesionseg.inference.loading import load_predictor
+from lesionseg.inference.predictor import Predictor
+from lesionseg.inference.segmentation import ImagePredictor, Segmentation
 from lesionseg.overlay import to_picture
 
 if TYPE_CHECKING:
@@ -20,15 +22,16 @@ if TYPE_CHECKING:
 
 def segment(
     image: str | Path | Image.Image | np.ndarray[Any, Any] | Tensor,
-    model: str | Path | Predictor | SegmentationModule,
+    model: str | Path | ImagePredictor | SegmentationModule,
 ) -> Segmentation:
     """Segments one image.
 
     Args:
         image: A path, a PIL image, an array (height, width, 3) that is uint8 or floating point in
             [0, 1], or a tensor (3, height, width) of either kind.
-        model: A checkpoint's path (read anew at each call; keep a
-            :func:`~lesionseg.inference.load_predictor` for many images), a predictor, or a model.
+        model: The path of a checkpoint or of an exported ``.onnx`` file (read anew at each call;
+            keep a :func:`~lesionseg.inference.load_predictor` for many images), a predictor, or a
+            model.
 
     Returns:
         Mask and probability at the image's size. A model is put back into its mode afterwards.
@@ -41,8 +44,9 @@ def segment(
     picture = _to_image(image)
     if isinstance(model, (str, Path)):
         return load_predictor(model)(picture)
-    if isinstance(model, Predictor):
+    if not isinstance(model, torch.nn.Module):  # no LightningModule, whose class is slow to import
         return model(picture)
+    model = cast("SegmentationModule", model)
     training = model.network.training
     try:
         predictor = Predictor(model.network.eval(), model.size, model.threshold, model.device)

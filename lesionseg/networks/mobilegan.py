@@ -170,7 +170,7 @@ class _MultiScale(nn.Module):
         for scale, branch in zip(_SCALES, self.branches, strict=True):
             scaled = image if scale == 1 else F.avg_pool2d(image, scale)
             maps.append(branch(scaled) if scale == 1 else _resize(branch(scaled), image))
-        return torch.stack(maps).mean(dim=0)
+        return sum(maps[1:], start=maps[0]) / len(maps)
 
 
 class _DualAttention(nn.Module):

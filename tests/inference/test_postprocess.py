@@ -4,7 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes, to_grey
+from lesionseg.inference.outputs import to_grey
+from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
 
 
 def test_probabilities_are_fp32_whatever_the_network_computes_in():
@@ -49,6 +50,6 @@ def test_sizes_must_match_maps():
 
 
 def test_grey_values_are_0_and_255():
-    grey = to_grey(torch.tensor([[True, False]]))
+    grey = to_grey(np.array([[True, False]]))
     assert grey.dtype == np.uint8
     assert grey.tolist() == [[255, 0]]

@@ -1,0 +1,67 @@
+"""Int8 weights and activations in an ONNX file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lesionseg.errors import LesionsegError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+# Attention is not among them: its softmax weights span many orders of magnitude, and int8 made it
+# neither accurate nor faster (docs/benchmarks.md).
+_QUANTIZED = ["Conv", "Relu", "Add", "Concat", "MaxPool"]
+
+
+def quantize_onnx(proto: ModelProto, images: Iterable[npt.NDArray[Any]]) -> ModelProto:
+    """Quantize the convolutions and what stands between them, statically and per channel.
+
+    Args:
+        proto: A model with the input ``image``.
+        images: Batches that calibrate the ranges of activations.
+
+    Returns:
+        The model in the QDQ form: int8 weights, uint8 activations, 8-bit x 8-bit convolutions.
+
+    Raises:
+        LesionsegError: onnxruntime is not installed.
+    """
+    try:
+        import onnx
+        from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as error:
+        raise LesionsegError(
+            "int8 for ONNX needs onnxruntime; pip install 'lesionseg[onnx]'."
+        ) from error
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self, batches: Iterator[npt.NDArray[Any]]) -> None:
+            self._batches = batches
+
+        def get_next(self) -> dict[str, npt.NDArray[Any]] | None:
+            batch = next(self._batches, None)
+            return None if batch is None else {"image": np.ascontiguousarray(batch)}
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, prepared, target = (Path(folder) / f"{name}.onnx" for name in "abc")
+        onnx.save(proto, source)
+        # Its symbolic shape inference fails on Split nodes; onnx's own suffices.
+        quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            target,
+            Reader(iter(images)),
+            op_types_to_quantize=_QUANTIZED,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        return onnx.load(target)

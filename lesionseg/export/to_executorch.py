@@ -1,0 +1,87 @@
+"""A network as an ExecuTorch program for phones, lowered to XNNPACK."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from lesionseg.errors import LesionsegError
+from lesionseg.inference.metadata import ExportMetadata
+
+if TYPE_CHECKING:
+    from lesionseg.export.deployable import Deployable
+
+#: Name of the program's second method, which returns the metadata as JSON text.
+METADATA_METHOD = "lesionseg"
+
+
+def to_executorch(
+    model: Deployable,
+    example: Tensor,
+    metadata: ExportMetadata,
+    calibration: Iterable[Tensor] | None = None,
+) -> bytes:
+    """Lower a network; sizes are fixed.
+
+    Args:
+        model: What to lower.
+        example: An image batch of the input's type and size.
+        metadata: What the method :data:`METADATA_METHOD` returns.
+        calibration: Image batches that calibrate int8; None keeps float32.
+
+    Returns:
+        The content of a ``.pte`` file.
+
+    Raises:
+        LesionsegError: executorch is not installed.
+    """
+    try:
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
+    except ImportError as error:
+        raise LesionsegError(_NEEDED) from error
+    module: Any = torch.export.export(model, (example,)).module()
+    if calibration is not None:
+        module = _quantize(module, calibration)
+    edge = to_edge_transform_and_lower(
+        torch.export.export(module, (example,)),
+        partitioner=[XnnpackPartitioner()],
+        constant_methods={METADATA_METHOD: json.dumps(asdict(metadata))},
+    )
+    content: bytes = edge.to_executorch().buffer
+    return content
+
+
+def load_executorch(path: Path) -> Callable[[Tensor], Tensor]:
+    """The ``forward`` of a ``.pte`` file in ExecuTorch's Python runtime."""
+    from executorch.runtime import Runtime
+
+    method = Runtime.get().load_program(path).load_method("forward")
+    return lambda image: method.execute([image])[0]
+
+
+_NEEDED = "ExecuTorch export needs executorch; pip install 'lesionseg[executorch]'."
+
+
+def _quantize(module: Any, calibration: Iterable[Tensor]) -> Any:
+    """Quantize what XNNPACK computes in int8, statically and per channel."""
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+        XNNPACKQuantizer,
+        get_symmetric_quantization_config,
+    )
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    quantizer = XNNPACKQuantizer().set_global(
+        get_symmetric_quantization_config(is_per_channel=True)
+    )
+    prepared = prepare_pt2e(module, quantizer)
+    with torch.inference_mode():
+        for batch in calibration:
+            prepared(batch)
+    return convert_pt2e(prepared)

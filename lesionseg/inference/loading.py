@@ -1,0 +1,40 @@
+"""From a file to what runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lesionseg.errors import CheckpointError
+from lesionseg.inference.segmentation import ImagePredictor
+
+if TYPE_CHECKING:
+    import torch
+
+
+def load_predictor(path: str | Path, device: str | torch.device = "cpu") -> ImagePredictor:
+    """Loads a checkpoint, or a file that ``lesionseg export --format onnx`` wrote.
+
+    A checkpoint's plain network is rebuilt; that needs no Lightning, data or network connection. An
+    ``.onnx`` file needs onnxruntime and neither imports torch nor has a device.
+
+    Args:
+        path: A checkpoint of any model of this package, or an ``.onnx`` file.
+        device: Where a checkpoint runs, such as ``"cuda"``.
+
+    Raises:
+        CheckpointError: The file is absent, broken, or neither of the two.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix == ".onnx":
+        from lesionseg.inference.exported import ExportedPredictor
+
+        return ExportedPredictor(path)
+    if suffix in (".pt2", ".pte"):
+        raise CheckpointError(
+            f"{path} is an exported program for other runtimes; segment with the checkpoint or "
+            "with an .onnx file."
+        )
+    from lesionseg.inference.predictor import predictor_of_checkpoint
+
+    return predictor_of_checkpoint(path, device)
