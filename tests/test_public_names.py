@@ -21,6 +21,7 @@ ROOMS = (
     "metrics",
     "data",
     "inference",
+    "export",
     "models",
     "evaluation",
     "cli",
