@@ -1,0 +1,190 @@
+"""One image through MobileGAN's generator: eager and exported, against U-Nets exported alike.
+
+Random weights unless ``--checkpoint`` names a trained MobileGAN, whose attention makes denormal
+numbers that random weights do not.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from measure import (
+    arguments,
+    extra_memory,
+    in_own_process,
+    in_turn,
+    median,
+    ratio,
+    report,
+    spread,
+)
+
+from lesionseg.data import SyntheticLesions
+from lesionseg.export import Deployable
+from lesionseg.export.deployable import attend_whole
+from lesionseg.export.quantize_onnx import quantize_onnx
+from lesionseg.export.to_onnx import save_onnx, to_onnx
+from lesionseg.inference import ExportedPredictor, ExportMetadata
+from lesionseg.inference.predictor import predictor_of_checkpoint
+from lesionseg.networks import create_network
+
+
+def generator(checkpoint: str | None) -> torch.nn.Module:
+    """MobileGAN's generator with its attention switched on."""
+    if checkpoint is not None:
+        return predictor_of_checkpoint(checkpoint).network
+    torch.manual_seed(0)
+    network = create_network("mobilegan").eval()
+    for name, parameter in network.named_parameters():
+        if name.endswith(".gamma"):
+            parameter.data.fill_(0.3)
+    return network
+
+
+class Exported:
+    """Files of networks, made once in a folder."""
+
+    def __init__(self, folder: str, size: tuple[int, int]) -> None:
+        self.folder = Path(folder)
+        self.size = size
+        drawn = SyntheticLesions(8, size)
+        self.images = [drawn[index]["image"][None].numpy() for index in range(8)]
+
+    def write(
+        self, name: str, network: torch.nn.Module, attention: Any = "standard", int8: bool = False
+    ) -> Path:
+        """The path of a network's file."""
+        path = self.folder / f"{name.replace(' ', '-').replace(',', '')}.onnx"
+        proto = to_onnx(
+            Deployable(network, attention=attention), torch.rand(1, 3, *self.size), None
+        )
+        if int8:
+            proto = quantize_onnx(proto, self.images)
+        save_onnx(proto, ExportMetadata(size=self.size, threshold=0.5), path)
+        return path
+
+
+def plain_session(path: Path, image: Any) -> Callable[[], object]:
+    """ONNX Runtime as it comes."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda: session.run(None, {"image": image})
+
+
+def our_session(path: Path, image: Any) -> Callable[[], object]:
+    """As lesionseg segment runs it."""
+    predictor = ExportedPredictor(path)
+    return lambda: predictor.run(image)
+
+
+def memory_of(path: Path, ours: bool, shape: tuple[int, ...]) -> int:
+    """Bytes of one image's pass, session not counted."""
+    image = np.random.default_rng(0).random(shape, dtype=np.float32)
+    run = (our_session if ours else plain_session)(path, image)
+    return extra_memory(run)
+
+
+def eager(network: torch.nn.Module, image: torch.Tensor) -> Callable[[], object]:
+    """The network in torch."""
+
+    def run() -> object:
+        with torch.inference_mode():
+            return network(image)
+
+    return run
+
+
+def ceilings() -> tuple[float, float]:
+    """This machine's float32 multiply-adds and exponentials per second, in cache."""
+    a, b = torch.rand(1024, 1024), torch.rand(1024, 1024)
+    numbers = torch.rand(2**16)
+
+    def best(work: Callable[[], object], repeat: int) -> float:
+        times = []
+        for _ in range(20):
+            start = time.perf_counter()
+            for _ in range(repeat):
+                work()
+            times.append((time.perf_counter() - start) / repeat)
+        return min(times)
+
+    return 1024**3 / best(lambda: a @ b, 4), 2**16 / best(lambda: torch.exp(numbers), 50)
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "", rounds=30)
+    parser.add_argument("--checkpoint", help="of a trained MobileGAN")
+    options = parser.parse_args()
+    size = (32, 32) if options.small else (128, 128)
+    image = torch.from_numpy(SyntheticLesions(1, size)[0]["image"][None].numpy())
+    array = image.numpy()
+    torch.manual_seed(0)
+    network = generator(options.checkpoint)
+    encoders = {"U-Net ResNet34": "resnet34", "U-Net MobileNetV2": "mobilenet_v2"}
+    peers = {
+        name: create_network(f"smp:unet/{encoder}").eval()
+        for name, encoder in encoders.items()
+        if not options.small
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        exported = Exported(folder, size)
+        whole = exported.write("naive ONNX", network, "whole")
+        files = {"naive, ONNX": whole, "standard, ONNX": exported.write("standard", network)}
+        if not options.small:
+            files["fused, ONNX"] = exported.write("fused", network, "fused")
+            files["standard, ONNX int8"] = exported.write("int8", network, int8=True)
+        for name, peer in peers.items():
+            files[f"smp {name}, ONNX"] = exported.write(name, peer)
+            files[f"smp {name}, ONNX int8"] = exported.write(name + " int8", peer, int8=True)
+        naive = Deployable(network).network
+        for module in naive.modules():
+            if hasattr(module, "attend"):
+                module.attend = attend_whole
+        contestants = {"naive, eager": eager(naive, image), "eager": eager(network, image)}
+        for name, path in files.items():
+            session = plain_session if name.startswith("naive") else our_session
+            contestants[name] = session(path, array)
+        seconds = in_turn(contestants, options.rounds, warmup=3)
+        rows = []
+        for name, times in seconds.items():
+            row = [name if name.startswith("smp") else f"MobileGAN {name}", spread(times)]
+            row += [ratio(seconds["naive, eager"], times), ratio(seconds["naive, ONNX"], times)]
+            if name in files:
+                megabytes = files[name].stat().st_size / 1e6
+                ours = not name.startswith("naive")
+                memory = in_own_process(memory_of, files[name], ours, array.shape)
+                row += [f"{megabytes:.1f}", f"{memory / 2**20:.0f}"]
+            else:
+                row += ["-", "-"]
+            rows.append(row)
+    notes = [] if options.small else [floor(seconds)]
+    header = ("one image", "ms: median [range]", "naive eager / this", "naive ONNX / this")
+    name = "export" if options.checkpoint is None else "export-trained"
+    report(name, (*header, "file MB", "memory MiB"), rows, options, notes)
+
+
+def floor(seconds: dict[str, list[float]]) -> str:
+    """What the operations alone cost at this machine's measured speed."""
+    # 128 x 128: convolutions 1.16 G; q k and weights x v over N positions: N^2 (C / 8 + C) each
+    layers = ((4096, 32), (1024, 64), (256, 128), (256, 128), (1024, 64), (4096, 32))
+    attention = sum(n * n * (c // 8 + c) for n, c in layers)
+    exponentials = sum(n * n for n, _ in layers)
+    products, exps = ceilings()
+    least = 1e3 * ((1.16e9 + attention) / products + exponentials / exps)
+    unet = 1e3 * median(seconds["smp U-Net ResNet34, ONNX"])
+    return (
+        f"Floor of the generator in float32: 1.16 + {attention / 1e9:.2f} GMAC at the "
+        f"{products / 1e9:.0f} GMAC/s of a 1024 x 1024 product, and {exponentials / 1e6:.0f} M "
+        f"exponentials at {exps / 1e9:.2f} G/s: {least:.0f} ms, with nothing read, written or "
+        f"summed; U-Net ResNet34 takes {unet:.0f} ms."
+    )
+
+
+if __name__ == "__main__":
+    main()
