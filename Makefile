@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/quickstart
 
-.PHONY: quickstart test lint docs clean
+.PHONY: quickstart test test-slow lint docs clean
 
 quickstart: .venv/installed
 	$(BIN)/python examples/quickstart.py --run $(RUN)
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-slow: .venv/installed-test
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .
