@@ -122,6 +122,12 @@ def export_checkpoint(
             program differs too much. Nothing is written then.
     """
     options = options or ExportOptions()
+    output = Path(output)
+    if output.suffix != SUFFIXES[options.format] or output.is_dir():
+        # Said before the export, which may take minutes; segment goes by the suffix.
+        raise LesionsegError(
+            f"the output {output} must be a file whose name ends in {SUFFIXES[options.format]}."
+        )
     predictor = predictor_of_checkpoint(checkpoint)
     size = options.size or predictor.size
     _check_size(predictor.network, size)
@@ -145,12 +151,12 @@ def export_checkpoint(
         _write(temporary, model, metadata, options, examples[0], calibration)
         run = _load(temporary, options.format)
         if not options.quantize:
-            return Export(Path(output), metadata, check_equal(run, eager, examples))
+            return Export(output, metadata, check_equal(run, eager, examples))
         before = official_scores(_arrays(eager), model, scored, predictor.threshold)
         after = official_scores(run, model, scored, predictor.threshold)
         check_scores(before, after)
     what = "drawn lesions" if options.images is None else f"images of {options.images}"
-    return Export(Path(output), metadata, scores=(before, after), scored=f"{len(scored)} {what}")
+    return Export(output, metadata, scores=(before, after), scored=f"{len(scored)} {what}")
 
 
 def _write(
