@@ -12,14 +12,16 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 
@@ -92,6 +94,40 @@ def in_own_process(work: Callable[..., Result], *values: object) -> Result:
     """The result of a function of a module, called in a fresh process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(work, *values).result()
+
+
+class Ran(NamedTuple):
+    """What a program took, from its start to its end, and what it printed."""
+
+    seconds: float
+    peak: int
+    output: str
+
+
+def run_program(command: Sequence[str]) -> Ran:
+    """Run a program to its end; its peak of memory is in bytes.
+
+    Python may keep its bytecode, as it does for installed packages: the first run compiles, the
+    others do not. The system counts the caller's own memory into the peak, as of the program's
+    start: import nothing large in a script that compares peaks.
+
+    Raises:
+        SystemExit: If the program fails; with what it said.
+    """
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        environment = {
+            name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+        }
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)  # it is no longer to be waited for
+        for stream in (out, err):
+            stream.seek(0)
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)} failed:\n{err.read()}")
+        return Ran(seconds, usage.ru_maxrss * 1024, out.read())
 
 
 def report(

@@ -256,12 +256,13 @@ def test_help_and_version(tmp_path):
     assert "0." in lesionseg("--version", cwd=tmp_path).stdout
 
 
-def test_import_and_light_commands_do_not_import_torch():
-    script = """
+@pytest.mark.parametrize("arguments", [[], *([name, "--help"] for name in cli.SMALL_COMMANDS)])
+def test_import_and_light_commands_do_not_import_torch(arguments):
+    script = f"""
 import sys
 import lesionseg, lesionseg.cli
 try:
-    lesionseg.cli.main(["score", "--help"])
+    lesionseg.cli.main({arguments or ["--help"]})
 except SystemExit:
     pass
 assert "torch" not in sys.modules, "torch was imported"

@@ -1,13 +1,14 @@
-"""The files of a folder or of a zip, read one at a time."""
+"""The files of a folder or of a zip, read one by one, by several threads if need be."""
 
 import re
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError
 
@@ -28,6 +29,14 @@ class Entry:
     def stem(self) -> str:
         """The file name without its last suffix."""
         return PurePosixPath(self.name).stem
+
+
+class MaskPair(NamedTuple):
+    """A true mask and its prediction, under the name of the row that they become."""
+
+    name: str
+    truth: Entry
+    prediction: Entry
 
 
 class MaskSource(Protocol):
@@ -67,6 +76,7 @@ class Zip:
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         self.path = path
         self._archive = archive
+        self._lock = threading.Lock()
         self.entries = sorted(
             (
                 Entry(name, member)
@@ -81,7 +91,9 @@ class Zip:
     def read(self, entry: Entry) -> bytes:
         """Return the content of one file, or raise InvalidDataError naming it."""
         try:
-            return self._archive.read(entry.location)
+            # zipfile does not promise that members can be opened at the same time; masks are small.
+            with self._lock:
+                return self._archive.read(entry.location)
         # Respectively: damage, encryption, an unknown compression method (Python's zipfile).
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
             raise InvalidDataError(

@@ -55,6 +55,17 @@ PAIRS = {
 }
 
 
+@pytest.mark.parametrize("shape", [(1500, 700), (3, 400_000), (300_001, 2)])
+def test_masks_of_many_bands_are_counted_whole(shape):
+    prediction, truth = np.random.default_rng(0).integers(0, 256, (2, *shape), dtype=np.uint8)
+    found, lesion = prediction > 128, truth > 128
+    expected = [(a & b).sum() for a in (found, ~found) for b in (lesion, ~lesion)]
+    tp, fp, fn, tn = confusion_counts(prediction, truth)
+    assert [tp, fp, fn, tn] == expected
+    assert confusion_counts(found, truth) == (tp, fp, fn, tn)
+    assert {type(count) for count in (tp, fp, fn, tn)} == {int}
+
+
 @pytest.mark.parametrize("case", PAIRS)
 def test_equals_the_official_scorer_in_special_cases(case):
     assert ours(*PAIRS[case]) == pytest.approx(official(*PAIRS[case]), abs=1e-12, rel=0)
