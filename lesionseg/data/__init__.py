@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lesionseg.data.augmentation import Augmentation
     from lesionseg.data.base_module import BaseDataModule
+    from lesionseg.data.equalisation import clahe
     from lesionseg.data.folder import FolderDataset
     from lesionseg.data.folder_module import FolderDataModule
     from lesionseg.data.id_lists import archive_ids, id_list_names, named_ids, official_ids
@@ -39,6 +40,7 @@ _MODULES = {
     "SyntheticDataModule": "synthetic_module",
     "SyntheticLesions": "synthetic",
     "archive_ids": "id_lists",
+    "clahe": "equalisation",
     "collate_samples": "sample",
     "id_list_names": "id_lists",
     "k_fold": "splits",
@@ -69,6 +71,7 @@ __all__ = [
     "SyntheticDataModule",
     "SyntheticLesions",
     "archive_ids",
+    "clahe",
     "collate_samples",
     "id_list_names",
     "k_fold",

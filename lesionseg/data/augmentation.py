@@ -1,27 +1,28 @@
 """Random changes of training images, in batches on their device."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
-from kornia import augmentation as K
 from torch import Tensor, nn
 
+from lesionseg.data.equalisation import clahe
 from lesionseg.errors import LesionsegError
 
 
 class Augmentation(nn.Module):
     """Named random transforms of a batch of images, and of their masks where they move pixels.
 
-    Draws its parameters for every image by itself from torch's global generator, and computes in
-    float32 outside autocast. Flips move image and mask alike; gamma and CLAHE leave the mask.
+    Draws its parameters for every image by itself, gamma's exponent and CLAHE's clip limit too,
+    from torch's global generator of the CPU: the same seed changes images alike on every device.
+    Computes in float32 outside autocast, and only what was drawn. Flips move image and mask alike;
+    gamma and CLAHE leave the mask. CLAHE is :func:`lesionseg.data.clahe`, which equals
+    OpenCV's on 8-bit images: it rounds the images that it changes to 256 levels.
 
     ASNet's paper (section 2.5) flips left-right. MobileGAN's (section 3) flips both ways, applies
     "gamma reconstruction" and changes the contrast with CLAHE "with different values on the
     original RGB images"; it gives no number. Chosen: each with probability one half;
     gamma 0.7 to 1.5; CLAHE with a clip limit of 1 to 4 (OpenCV's scale) on 8 x 8 tiles of each RGB
-    channel. CLAHE needs images of more than 8 x 8 pixels. kornia 0.8, the last for Python 3.10,
-    draws one clip limit for all images of a batch; later ones draw one for each.
+    channel.
 
     Args:
         names: of ``horizontal_flip``, ``vertical_flip``, ``gamma`` and ``clahe``, in the order of
@@ -55,13 +56,13 @@ class Augmentation(nn.Module):
         for name, low_high in (("gamma", gamma), ("clip_limit", clip_limit)):
             if not 0 < low_high[0] <= low_high[1]:
                 raise ValueError(f"{name} must be a positive (low, high) range: {low_high}")
-        makers: dict[str, Callable[[], Any]] = {
-            "horizontal_flip": lambda: K.RandomHorizontalFlip(p=flip_probability),
-            "vertical_flip": lambda: K.RandomVerticalFlip(p=flip_probability),
-            "gamma": lambda: K.RandomGamma(gamma=gamma, p=gamma_probability),
-            "clahe": lambda: K.RandomClahe(
-                clip_limit=clip_limit, grid_size=tiles, p=clahe_probability
-            ),
+        if len(tiles) != 2 or min(tiles) < 1:
+            raise ValueError(f"tiles must be rows and columns, each 1 or more: {tiles}")
+        makers: dict[str, Callable[[], nn.Module]] = {
+            "horizontal_flip": lambda: _Flip(flip_probability, axis=-1),
+            "vertical_flip": lambda: _Flip(flip_probability, axis=-2),
+            "gamma": lambda: _Gamma(gamma_probability, gamma),
+            "clahe": lambda: _Clahe(clahe_probability, clip_limit, tiles),
         }
         if isinstance(names, str):
             names = (names,)
@@ -70,12 +71,7 @@ class Augmentation(nn.Module):
                 f"There is no augmentation {unknown[0]!r}; choose from {', '.join(makers)}."
             )
         self.names = tuple(names)
-        self.transforms: nn.Module | None = None
-        if names:
-            self.transforms = K.AugmentationSequential(
-                *(makers[name]() for name in names),
-                data_keys=["input", "mask"],
-            )
+        self.transforms = nn.ModuleList(makers[name]() for name in names)
 
     @torch.no_grad()
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,9 +84,78 @@ class Augmentation(nn.Module):
         Returns:
             Image, float32 in [0, 1], and mask, float32 in {0, 1}, of the same shapes.
         """
-        if self.transforms is None:
+        if not self.transforms:
             return image, mask
         with torch.autocast(image.device.type, enabled=False):
-            changed, moved = self.transforms(image.float(), mask.float())
-        # CLAHE's interpolation may leave [0, 1] by a rounding error.
-        return changed.clamp(0, 1), moved
+            # Copies, which the transforms may change in place.
+            image = image.to(torch.float32, copy=True)
+            mask = mask.to(torch.float32, copy=True)
+            for transform in self.transforms:
+                image, mask = transform(image, mask)
+        return image, mask
+
+
+class _Random(nn.Module):
+    """Changes each image of a batch with some probability, in place, and masks where it must.
+
+    A subclass says what :meth:`change` does; any module that takes and returns image and mask can
+    stand beside them.
+    """
+
+    moves_pixels = False
+
+    def __init__(self, probability: float, low_high: tuple[float, float] | None = None) -> None:
+        super().__init__()
+        self.probability = probability
+        self.low_high = low_high
+
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        # Drawn on the CPU: it knows which images they are without waiting for the device.
+        chosen = (torch.rand(len(image), device="cpu") < self.probability).nonzero().squeeze(1)
+        drawn = torch.zeros(len(chosen), device="cpu")
+        if self.low_high is not None:
+            drawn.uniform_(*self.low_high)
+        for batch in (image, mask) if self.moves_pixels else (image,):
+            if batch.device.type == "cpu":
+                # One by one, images stay in the cache, and memory is used again, whose fresh pages
+                # would cost as much as the work.
+                for number, place in enumerate(chosen.tolist()):
+                    one = batch[place : place + 1]
+                    one.copy_(self.change(one, drawn[number : number + 1]))
+            elif len(chosen):
+                where = chosen.to(batch.device, non_blocking=True)
+                batch.index_copy_(0, where, self.change(batch.index_select(0, where), drawn))
+        return image, mask
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """Return the images changed, in place or not, by a number from ``low_high`` for each."""
+        raise NotImplementedError
+
+
+class _Flip(_Random):
+    moves_pixels = True
+
+    def __init__(self, probability: float, axis: int) -> None:
+        super().__init__(probability)
+        self.axis = axis
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        return images.flip(self.axis)
+
+
+class _Gamma(_Random):
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        exponent = drawn.view(-1, 1, 1, 1).to(images.device, non_blocking=True)
+        # A third of torch.pow's time on a CPU.
+        return images.clamp_(0, 1).log_().mul_(exponent).exp_()
+
+
+class _Clahe(_Random):
+    def __init__(
+        self, probability: float, clip_limit: tuple[float, float], tiles: tuple[int, int]
+    ) -> None:
+        super().__init__(probability, clip_limit)
+        self.tiles = tiles
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        return clahe(images, drawn.tolist(), self.tiles)
