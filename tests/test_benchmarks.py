@@ -10,8 +10,6 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 SHARED = {"measure", "photographs"}
 SCRIPTS = sorted({path.stem for path in BENCHMARKS.glob("*.py")} - SHARED)
-    path.stem for path in BENCHMARKS.glob("*.py") if path.stem not in ("measure", "photographs")
-)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux")

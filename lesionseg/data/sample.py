@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TypedDict
 
-import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import default_collate
 from typing_extensions import NotRequired
 
 from lesionseg.overlay import TRUTH_COLOUR, draw_outline, to_picture
@@ -82,13 +82,15 @@ def collate_samples(samples: Sequence[Sample]) -> Batch:
     """
     if isinstance(samples, SampleRows):
         return samples.batch
+    # In a worker, torch's own collate stacks into shared memory; what is moved there later is freed
+    # in another thread, and glibc's heap then grows epoch by epoch.
     batch = Batch(
-        image=torch.stack([sample["image"] for sample in samples]),
+        image=default_collate([sample["image"] for sample in samples]),
         id=[sample["id"] for sample in samples],
         size=[sample["size"] for sample in samples],
     )
     if all("mask" in sample for sample in samples):
-        batch["mask"] = torch.stack([sample["mask"] for sample in samples])
+        batch["mask"] = default_collate([sample["mask"] for sample in samples])
     if all("truth" in sample for sample in samples):
         batch["truth"] = [sample["truth"] for sample in samples]
     return batch

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 from lesionseg.errors import InvalidDataError
 
@@ -76,6 +77,9 @@ class Store:
         if self._records is None:
             self._records = np.memmap(self.path, np.uint8, "r", shape=self.shape)
         values = torch.empty(len(rows), planes.stop - planes.start, *self.shape[2:])
+        if get_worker_info() is not None:
+            # now, not in the queue's thread: see collate_samples
+            values.share_memory_()  # type: ignore[no-untyped-call]
         target = values.numpy()
         for place, row in enumerate(rows):
             target[place] = self._records[row, planes]  # to float32 on the way

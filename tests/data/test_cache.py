@@ -367,3 +367,32 @@ print(private() - before)
     )
     assert stores(tmp_path)[0].stat().st_size > 30e6
     assert int(done.stdout) < 16e6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@pytest.mark.parametrize("cached", [True, False])
+def test_memory_of_workers_stays_flat(tmp_path, cached):
+    """Batches that become shared only on their way grow glibc's heap by one in most turns."""
+    Image.new("RGB", (192, 256)).save(tmp_path / "a.png")
+    data = PairedDataset([Pair(str(number), tmp_path / "a.png", None) for number in range(48)])
+    loader = DataLoader(
+        data.cached(tmp_path / "cache") if cached else data,
+        12,
+        num_workers=1,
+        persistent_workers=True,
+        collate_fn=collate_samples,
+    )
+
+    def private():
+        (worker,) = multiprocessing.active_children()
+        lines = Path(f"/proc/{worker.pid}/smaps_rollup").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if "Private_Dirty" in line) * 1024
+
+    for _ in range(2):
+        for _ in loader:
+            pass
+    before = private()
+    for _ in range(8):
+        for _ in loader:
+            pass
+    assert private() - before < 50e6  # 32 batches of 7 MB went through
