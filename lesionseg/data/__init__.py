@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from lesionseg.data.isic_module import ISICDataModule
     from lesionseg.data.pairs import Pair, PairedDataset
     from lesionseg.data.ph2 import PH2Dataset
-    from lesionseg.data.reading import read_image, read_mask, resize_image, resize_mask
+    from lesionseg.data.reading import (
+        read_image,
+        read_mask,
+        read_resized,
+        resize_image,
+        resize_mask,
+    )
     from lesionseg.data.recipe import Recipe
-    from lesionseg.data.sample import Batch, Sample, collate_samples
+    from lesionseg.data.sample import Batch, Sample, SampleRows, collate_samples
     from lesionseg.data.splits import k_fold, load_ids, save_ids, train_val_split
     from lesionseg.data.synthetic import SyntheticLesions
     from lesionseg.data.synthetic_module import SyntheticDataModule
@@ -37,6 +43,7 @@ _MODULES = {
     "PairedDataset": "pairs",
     "Recipe": "recipe",
     "Sample": "sample",
+    "SampleRows": "sample",
     "SyntheticDataModule": "synthetic_module",
     "SyntheticLesions": "synthetic",
     "archive_ids": "id_lists",
@@ -49,6 +56,7 @@ _MODULES = {
     "official_ids": "id_lists",
     "read_image": "reading",
     "read_mask": "reading",
+    "read_resized": "reading",
     "resize_image": "reading",
     "resize_mask": "reading",
     "save_ids": "splits",
@@ -68,6 +76,7 @@ __all__ = [
     "PairedDataset",
     "Recipe",
     "Sample",
+    "SampleRows",
     "SyntheticDataModule",
     "SyntheticLesions",
     "archive_ids",
@@ -80,6 +89,7 @@ __all__ = [
     "official_ids",
     "read_image",
     "read_mask",
+    "read_resized",
     "resize_image",
     "resize_mask",
     "save_ids",

@@ -51,6 +51,9 @@ class BaseDataModule(LightningDataModule):
         allow_trained_images: test even on images that the checkpoint was trained on, with a
             warning; without it a :class:`lesionseg.models.SegmentationModule` refuses. Only the
             ISIC archive's ids are compared (:func:`lesionseg.data.archive_ids`).
+        cache: folder for files of decoded images (:meth:`lesionseg.data.PairedDataset.cached`),
+            from which training and validation images are read; None reads the original files in
+            every epoch. What is tested or predicted is read once and is never cached.
 
     Attributes:
         size: the resolved size; what it is before :meth:`setup` does not count.
@@ -69,6 +72,7 @@ class BaseDataModule(LightningDataModule):
         num_workers: int = 0,
         seed: int = 0,
         allow_trained_images: bool = False,
+        cache: str | Path | None = None,
     ) -> None:
         from lesionseg.data.augmentation import Augmentation  # kornia: not for a --help
 
@@ -85,6 +89,7 @@ class BaseDataModule(LightningDataModule):
         self.num_workers = num_workers
         self.seed = seed
         self.allow_trained_images = allow_trained_images
+        self.cache = None if cache is None else Path(cache)
         self.datasets: dict[Role, SampleDataset] = {}
         self._resolve()
 

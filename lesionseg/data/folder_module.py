@@ -42,6 +42,8 @@ class FolderDataModule(BaseDataModule):
         split: ``holdout``, or ``k-fold`` for cross-validation.
         fold: the held-out fold of ``k-fold``, from 0.
         num_folds: number of folds of ``k-fold``.
+        cache: folder for files of decoded images, one for each folder of images and size; training
+            and validation images are read from there. None reads the original files in every epoch.
 
     Raises:
         ValueError: if images come without masks or masks without images.
@@ -68,8 +70,11 @@ class FolderDataModule(BaseDataModule):
         split: Literal["holdout", "k-fold"] = "holdout",
         fold: int = 0,
         num_folds: int = 5,
+        cache: str | Path | None = None,
     ) -> None:
-        super().__init__(size, batch_size, augmentation, num_workers, seed, allow_trained_images)
+        super().__init__(
+            size, batch_size, augmentation, num_workers, seed, allow_trained_images, cache
+        )
         self.images: dict[Role, Folder] = {
             "train": train_images,
             "val": val_images,
@@ -116,6 +121,8 @@ class FolderDataModule(BaseDataModule):
         masks = self.masks[source]
         assert masks is not None
         data = FolderDataset(images, masks, self.size, with_truth)
+        if self.cache is not None and not with_truth:
+            data = data.cached(self.cache)
         if source != "train":
             return data
         ids = self.excluded.remove(data.ids)

@@ -46,6 +46,9 @@ class ISICDataModule(BaseDataModule):
             ``k-fold`` hold out has them. Official validation and test sets keep theirs.
         allow_trained_images: test even on images that the checkpoint was trained on.
         test_only: names as for ``exclude``; of the test images only theirs are tested.
+        cache: folder for files of decoded images, one for each official split and size, which all
+            folds, seeds and limits share; training and validation images are read from there. None
+            reads the original files in every epoch.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -71,8 +74,11 @@ class ISICDataModule(BaseDataModule):
         exclude: IdLists = None,
         allow_trained_images: bool = False,
         test_only: IdLists = None,
+        cache: str | Path | None = None,
     ) -> None:
-        super().__init__(size, batch_size, augmentation, num_workers, seed, allow_trained_images)
+        super().__init__(
+            size, batch_size, augmentation, num_workers, seed, allow_trained_images, cache
+        )
         if split not in ("official", "holdout", "k-fold"):
             raise ValueError(f"split must be official, holdout or k-fold: {split!r}")
         check_fold(fold, num_folds)
@@ -125,7 +131,8 @@ class ISICDataModule(BaseDataModule):
     def _read(
         self, split: OfficialSplit, with_truth: bool = False, masks: bool = True
     ) -> ISICDataset:
-        return ISICDataset(self.root, self.year, split, self.size, with_truth, masks)
+        data = ISICDataset(self.root, self.year, split, self.size, with_truth, masks)
+        return data if self.cache is None or with_truth or not masks else data.cached(self.cache)
 
     def _first_present(self, masks: bool) -> OfficialSplit:
         """Return ``test`` where it is present or where nothing is, ``val`` elsewhere."""

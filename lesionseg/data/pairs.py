@@ -4,13 +4,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import Dataset
 from typing_extensions import Self
 
-from lesionseg.data.reading import check_size, read_image, read_mask, resize_image, resize_mask
-from lesionseg.data.sample import Sample, draw_sample
+from lesionseg.data.cache import open_cache
+from lesionseg.data.reading import check_size, read_mask, read_resized, resize_mask
+from lesionseg.data.sample import Batch, Sample, SampleRows, draw_sample
+from lesionseg.data.store import Record, Store
 from lesionseg.errors import InvalidDataError, shorten
 
 
@@ -45,6 +48,8 @@ class PairedDataset(Dataset[Sample]):
         self.size = check_size(size)
         self.with_truth = with_truth
         self.pairs = list(pairs)
+        self._store: Store | None = None
+        self._rows: dict[str, int] = {}
         self._check_unique()
 
     def _check_unique(self) -> None:
@@ -80,23 +85,80 @@ class PairedDataset(Dataset[Sample]):
         other._check_unique()
         return other
 
+    def cached(self, folder: str | Path) -> Self:
+        """Return the same data set, read from a file of decoded images and masks.
+
+        All its images are decoded once, into one memory-mapped file in ``folder``, which later
+        runs, workers and processes share; samples are the same bit for bit. Take subsets
+        afterwards: they read from the whole set's file. ``truth`` is still read from the mask.
+
+        The file takes 4 bytes for each pixel at the network's size (3 without masks), and is built
+        again when a file's length or modification time has changed; an edit that keeps both is not
+        noticed. See :func:`lesionseg.data.cache.open_cache`.
+
+        Args:
+            folder: of such files, for any number of data sets and sizes; it is made. It may be
+                deleted when no run is using it.
+
+        Raises:
+            LesionsegError: if the disk has no room for it.
+            InvalidDataError: if an image or a mask cannot be read; the message names it.
+        """
+        files = [(pair.image, pair.mask) for pair in self.pairs]
+        other = self.subset(self.ids)
+        other._store = open_cache(Path(folder), files, self.size, self._record)
+        other._rows = {pair.id: row for row, pair in enumerate(self.pairs)}
+        return other
+
+    def _record(self, index: int, channels: int) -> Record:
+        """Decode one image and its mask for the cache; no mask is an empty one."""
+        pair = self.pairs[index]
+        pixels = np.zeros((channels, *self.size), np.uint8)
+        image, original = read_resized(pair.image, self.size)
+        pixels[:3] = image.numpy()
+        if pair.mask is not None:
+            pixels[3:] = resize_mask(read_mask(pair.mask, original), self.size).numpy()
+        return pixels, original
+
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> Sample:
         """Read one sample; the file that cannot be read is named in the error."""
+        if self._store is not None:
+            return self._read_rows(self._store, [index])[0]
         pair = self.pairs[index]
-        image = read_image(pair.image)
-        original = (image.height, image.width)
-        sample = Sample(
-            image=resize_image(image, self.size).float() / 255, id=pair.id, size=original
-        )
+        image, original = read_resized(pair.image, self.size)
+        sample = Sample(image=image.float() / 255, id=pair.id, size=original)
         if pair.mask is not None:
             mask = read_mask(pair.mask, original)
             sample["mask"] = resize_mask(mask, self.size)
             if self.with_truth:
                 sample["truth"] = torch.from_numpy(mask)
         return sample
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
+        """Read the samples of a batch; torch's DataLoader asks for them at once."""
+        if self._store is not None:
+            return self._read_rows(self._store, indices)
+        return [self[index] for index in indices]
+
+    def _read_rows(self, store: Store, indices: Sequence[int]) -> list[Sample]:
+        pairs = [self.pairs[index] for index in indices]
+        masks = [pair.mask for pair in pairs if pair.mask is not None]
+        if masks and len(masks) < len(pairs):  # such samples make no batch of one form
+            return [self[index] for index in indices]
+        rows = [self._rows[pair.id] for pair in pairs]
+        sizes = [store.size(row) for row in rows]
+        batch = Batch(image=store.images(rows), id=[pair.id for pair in pairs], size=sizes)
+        if masks:
+            batch["mask"] = store.masks(rows)
+        if masks and self.with_truth:
+            batch["truth"] = [
+                torch.from_numpy(read_mask(mask, size))
+                for mask, size in zip(masks, sizes, strict=True)
+            ]
+        return SampleRows(batch)
 
     def plot(self, sample: Sample) -> Image.Image:
         """Draw the sample's image with its mask outlined.

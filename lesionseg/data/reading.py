@@ -3,6 +3,7 @@
 import struct
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +34,20 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
     return int(size[0]), int(size[1])
 
 
-def _open(path: Path, kind: str) -> Image.Image:
-    """Open and decode a file wholly, or say why not in one sentence."""
+class _Decoded(NamedTuple):
+    image: Image.Image
+    original: tuple[int, int]
+    """Height and width in the file's header."""
+    box: tuple[float, float, float, float] | None
+    """What of the image is picture, in its pixels, if it was decoded at a fraction of its size."""
+
+
+def _open(path: Path, kind: str, at_least: tuple[int, int] | None = None) -> _Decoded:
+    """Open and decode a file wholly, or say why not in one sentence.
+
+    A JPEG is decoded at the smallest of 1/8, 1/4, 1/2 and 1 that gives ``at_least``, if that is
+    given: height and width.
+    """
     try:
         if path.stat().st_size == 0:
             raise InvalidDataError(
@@ -42,8 +55,13 @@ def _open(path: Path, kind: str) -> Image.Image:
             )
         image: Image.Image
         with Image.open(path) as image:
+            original = image.height, image.width
+            # Other formats know no draft and give None.
+            draft = image.draft("RGB", (at_least[1], at_least[0])) if at_least else None
             image.load()
-        return image
+        return _Decoded(
+            image, original, draft[1] if draft and image.size != original[::-1] else None
+        )
     except InvalidDataError:
         raise
     except FileNotFoundError:
@@ -73,8 +91,39 @@ def read_image(path: str | Path) -> Image.Image:
         DatasetNotFoundError: if there is no such file.
         InvalidDataError: if the file is empty, truncated or not an image.
     """
-    image = _open(Path(path), "image")
+    image = _open(Path(path), "image").image
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def read_resized(path: str | Path, size: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
+    """Read an image file at the network's size, without decoding more of a big JPEG than needed.
+
+    libjpeg decodes at 1/2, 1/4 or 1/8 by leaving out cosines ("draft" in Pillow), at a fraction of
+    the time. Chosen: the smallest of these that is at least twice the asked height and width, then
+    the antialiased bilinear resize. On full-size ISIC 2016 images each differs from the full decode
+    by less than one grey level on average; without the margin of two some differ by nearly two.
+    Other images, and JPEGs less than four times as large, are what :func:`read_image` and
+    :func:`resize_image` give, bit for bit.
+
+    Args:
+        path: file in any format that Pillow reads.
+        size: height and width of the result.
+
+    Returns:
+        uint8 tensor (3, height, width), and the file's own height and width.
+
+    Raises:
+        DatasetNotFoundError: if there is no such file.
+        InvalidDataError: if the file is empty, truncated or not an image.
+    """
+    height, width = size
+    image, original, box = _open(Path(path), "image", at_least=(2 * height, 2 * width))
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    if box is not None:
+        # 1022 columns are 127.75 at 1/8, in 128 pixels: the box keeps the last from counting whole.
+        image = image.resize((width, height), Image.Resampling.BILINEAR, box)
+    return resize_image(image, size), original
 
 
 def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
@@ -93,7 +142,7 @@ def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> npt.NDAr
             values 0 and 1 only.
     """
     path = Path(path)
-    mask = _open(path, "mask")
+    mask = _open(path, "mask").image
     if mask.mode.startswith("I;16"):
         grey = (np.asarray(mask) // 257).astype(np.uint8)
     elif mask.mode in ("I", "F"):
@@ -147,7 +196,9 @@ def resize_mask(mask: npt.NDArray[np.uint8] | Tensor, size: tuple[int, int]) -> 
     Returns:
         float32 (1, height, width) in {0, 1}.
     """
-    binary = (torch.as_tensor(mask) > THRESHOLD).float()[None]
+    # numpy compares and converts six megapixels faster than torch does
+    lesion = np.greater(torch.as_tensor(mask).numpy(force=True), THRESHOLD)
+    binary = torch.from_numpy(lesion.astype(np.float32))[None]
     if binary.shape[-2:] != torch.Size(size):
         resized = interpolate(binary[None], size, mode="bilinear", antialias=True)[0]
         binary = (resized >= 0.5).float()

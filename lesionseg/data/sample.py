@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TypedDict
 
-import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import default_collate
 from typing_extensions import NotRequired
 
 from lesionseg.overlay import TRUTH_COLOUR, draw_outline, to_picture
@@ -55,22 +55,42 @@ def draw_sample(sample: Sample) -> Image.Image:
     return draw_outline(picture, sample["mask"][0].bool().cpu().numpy(), TRUTH_COLOUR)
 
 
+class SampleRows(list[Sample]):
+    """Samples that were read at once: the rows of ``batch``, whose memory they share."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__()
+        self.batch = batch
+        for row, (id_, size) in enumerate(zip(batch["id"], batch["size"], strict=True)):
+            sample = Sample(image=batch["image"][row], id=id_, size=size)
+            if "mask" in batch:
+                sample["mask"] = batch["mask"][row]
+            if "truth" in batch:
+                sample["truth"] = batch["truth"][row]
+            self.append(sample)
+
+
 def collate_samples(samples: Sequence[Sample]) -> Batch:
     """Put samples into one batch: images and masks stacked, the rest in lists.
 
     Args:
-        samples: at least one sample, all with images of one size.
+        samples: at least one sample, all with images of one size. :class:`SampleRows` are in one
+            batch already, which is returned without another copy.
 
     Returns:
         The batch; ``mask`` and ``truth`` are there if every sample has them.
     """
+    if isinstance(samples, SampleRows):
+        return samples.batch
+    # In a worker, torch's own collate stacks into shared memory; what is moved there later is freed
+    # in another thread, and glibc's heap then grows epoch by epoch.
     batch = Batch(
-        image=torch.stack([sample["image"] for sample in samples]),
+        image=default_collate([sample["image"] for sample in samples]),
         id=[sample["id"] for sample in samples],
         size=[sample["size"] for sample in samples],
     )
     if all("mask" in sample for sample in samples):
-        batch["mask"] = torch.stack([sample["mask"] for sample in samples])
+        batch["mask"] = default_collate([sample["mask"] for sample in samples])
     if all("truth" in sample for sample in samples):
         batch["truth"] = [sample["truth"] for sample in samples]
     return batch

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lesionseg.data import read_image, read_mask, resize_image, resize_mask
+from lesionseg.data import read_image, read_mask, read_resized, resize_image, resize_mask
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError
 
 GREY = np.array([[0, 127, 128], [129, 255, 3]], np.uint8)
@@ -110,3 +110,72 @@ def test_resized_mask_keeps_its_area():
     disc = (((rows - 90) ** 2 + (columns - 160) ** 2) < 60**2).astype(np.uint8) * 255
     small = resize_mask(disc, (64, 96))
     assert small.mean().item() == pytest.approx((disc > 0).mean(), rel=0.01)
+
+
+def noisy_jpeg(path: Path, size, seed=0, **options):
+    """A smooth picture with some noise: what a camera gives."""
+    generator = np.random.default_rng(seed)
+    coarse = Image.fromarray(generator.integers(80, 200, (9, 12, 3), dtype=np.uint8))
+    pixels = np.array(coarse.resize(size[::-1], Image.Resampling.BICUBIC)).astype(int)
+    pixels += generator.integers(-12, 13, pixels.shape)
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, **options)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.tuples(st.integers(90, 700), st.integers(90, 700)),
+    st.tuples(st.integers(16, 90), st.integers(16, 90)),
+    st.integers(0, 3),
+)
+def test_scaled_decoding_stays_close_to_the_full_one(tmp_path_factory, original, size, seed):
+    path = tmp_path_factory.mktemp("jpeg") / "image.jpg"
+    noisy_jpeg(path, original, seed, quality=90)
+    ours, found = read_resized(path, size)
+    assert found == original
+    assert (ours.shape, ours.dtype) == ((3, *size), torch.uint8)
+    full = resize_image(read_image(path), size)
+    assert (ours.float() - full.float()).abs().mean() < 1
+    if min(original[0] / size[0], original[1] / size[1]) < 4:
+        assert torch.equal(ours, full)
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_scaled_decoding_of_other_jpegs(tmp_path: Path, mode):
+    path = tmp_path / "image.jpg"
+    noisy_jpeg(path, (400, 601))
+    Image.open(path).convert(mode).save(path)
+    ours, found = read_resized(path, (40, 60))
+    assert found == (400, 601)
+    full = resize_image(read_image(path), (40, 60))
+    assert (ours.float() - full.float()).abs().mean() < 1
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp"])
+def test_other_formats_are_decoded_whole(tmp_path: Path, suffix):
+    path = tmp_path / f"image{suffix}"
+    noisy_jpeg(path, (200, 150))
+    ours, found = read_resized(path, (20, 15))
+    assert found == (200, 150)
+    assert torch.equal(ours, resize_image(read_image(path), (20, 15)))
+
+
+@pytest.mark.parametrize("keep", [0, 30, 0.5, 0.95])
+def test_broken_jpeg_is_named_when_scaled(tmp_path: Path, keep):
+    path = tmp_path / "broken.jpg"
+    noisy_jpeg(path, (640, 480))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(keep * len(whole)) if keep < 1 else keep])
+    with pytest.raises(InvalidDataError, match=r"broken\.jpg.*again"):
+        read_resized(path, (64, 48))
+    with pytest.raises(DatasetNotFoundError, match=r"nothing\.jpg does not exist"):
+        read_resized(tmp_path / "nothing.jpg", (64, 48))
+
+
+def test_real_images_within_one_grey_level(shared_data: Path):
+    paths = sorted(shared_data.glob("isic2016-originals/*Data/*.jpg"))
+    assert len(paths) == 20
+    for path in paths[::4]:
+        for size in ((128, 128), (192, 256)):
+            ours, _ = read_resized(path, size)
+            full = resize_image(read_image(path), size)
+            assert (ours.float() - full.float()).abs().mean() < 1
