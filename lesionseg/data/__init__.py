@@ -17,14 +17,9 @@ if TYPE_CHECKING:
     from lesionseg.data.isic_module import ISICDataModule
     from lesionseg.data.pairs import Pair, PairedDataset
     from lesionseg.data.ph2 import PH2Dataset
-    from lesionseg.data.reading import (
-        read_image,
-        read_mask,
-        read_resized,
-        resize_image,
-        resize_mask,
-    )
+    from lesionseg.data.reading import read_image, read_mask
     from lesionseg.data.recipe import Recipe
+    from lesionseg.data.resizing import read_resized, resize_image, resize_mask
     from lesionseg.data.sample import Batch, Sample, SampleRows, collate_samples
     from lesionseg.data.splits import k_fold, load_ids, save_ids, train_val_split
     from lesionseg.data.synthetic import SyntheticLesions
@@ -56,9 +51,9 @@ _MODULES = {
     "official_ids": "id_lists",
     "read_image": "reading",
     "read_mask": "reading",
-    "read_resized": "reading",
-    "resize_image": "reading",
-    "resize_mask": "reading",
+    "read_resized": "resizing",
+    "resize_image": "resizing",
+    "resize_mask": "resizing",
     "save_ids": "splits",
     "train_val_split": "splits",
 }

@@ -11,7 +11,8 @@ from torch.utils.data import Dataset
 from typing_extensions import Self
 
 from lesionseg.data.cache import open_cache
-from lesionseg.data.reading import check_size, read_mask, read_resized, resize_mask
+from lesionseg.data.reading import check_size, read_mask
+from lesionseg.data.resizing import read_resized, resize_mask
 from lesionseg.data.sample import Batch, Sample, SampleRows, draw_sample
 from lesionseg.data.store import Record, Store
 from lesionseg.errors import InvalidDataError, shorten

@@ -1,4 +1,4 @@
-"""Files to pixels: images, masks, and their resize to the network's size."""
+"""Files to pixels: images and masks at their own size. Without torch, for exported networks."""
 
 import struct
 import zlib
@@ -7,10 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
-from torch import Tensor
-from torch.nn.functional import interpolate
 
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError
 
@@ -34,19 +31,32 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
     return int(size[0]), int(size[1])
 
 
-class _Decoded(NamedTuple):
+class Decoded(NamedTuple):
+    """A decoded file.
+
+    Attributes:
+        image: of any mode, perhaps at a fraction of its size.
+        original: height and width in the file's header.
+        box: what of the image is picture, in its pixels, if it is at a fraction of its size.
+    """
+
     image: Image.Image
     original: tuple[int, int]
-    """Height and width in the file's header."""
     box: tuple[float, float, float, float] | None
-    """What of the image is picture, in its pixels, if it was decoded at a fraction of its size."""
 
 
-def _open(path: Path, kind: str, at_least: tuple[int, int] | None = None) -> _Decoded:
+def decode(path: Path, kind: str, at_least: tuple[int, int] | None = None) -> Decoded:
     """Open and decode a file wholly, or say why not in one sentence.
 
-    A JPEG is decoded at the smallest of 1/8, 1/4, 1/2 and 1 that gives ``at_least``, if that is
-    given: height and width.
+    Args:
+        path: of the file.
+        kind: what it should be, for messages.
+        at_least: height and width; a JPEG is decoded at the smallest of 1/8, 1/4, 1/2 and 1 that
+            gives them. None decodes all of it.
+
+    Raises:
+        DatasetNotFoundError: if there is no such file.
+        InvalidDataError: if it is empty, truncated, too large or not an image.
     """
     try:
         if path.stat().st_size == 0:
@@ -59,7 +69,7 @@ def _open(path: Path, kind: str, at_least: tuple[int, int] | None = None) -> _De
             # Other formats know no draft and give None.
             draft = image.draft("RGB", (at_least[1], at_least[0])) if at_least else None
             image.load()
-        return _Decoded(
+        return Decoded(
             image, original, draft[1] if draft and image.size != original[::-1] else None
         )
     except InvalidDataError:
@@ -91,39 +101,8 @@ def read_image(path: str | Path) -> Image.Image:
         DatasetNotFoundError: if there is no such file.
         InvalidDataError: if the file is empty, truncated or not an image.
     """
-    image = _open(Path(path), "image").image
+    image = decode(Path(path), "image").image
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def read_resized(path: str | Path, size: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
-    """Read an image file at the network's size, without decoding more of a big JPEG than needed.
-
-    libjpeg decodes at 1/2, 1/4 or 1/8 by leaving out cosines ("draft" in Pillow), at a fraction of
-    the time. Chosen: the smallest of these that is at least twice the asked height and width, then
-    the antialiased bilinear resize. On full-size ISIC 2016 images each differs from the full decode
-    by less than one grey level on average; without the margin of two some differ by nearly two.
-    Other images, and JPEGs less than four times as large, are what :func:`read_image` and
-    :func:`resize_image` give, bit for bit.
-
-    Args:
-        path: file in any format that Pillow reads.
-        size: height and width of the result.
-
-    Returns:
-        uint8 tensor (3, height, width), and the file's own height and width.
-
-    Raises:
-        DatasetNotFoundError: if there is no such file.
-        InvalidDataError: if the file is empty, truncated or not an image.
-    """
-    height, width = size
-    image, original, box = _open(Path(path), "image", at_least=(2 * height, 2 * width))
-    if image.mode != "RGB":
-        image = image.convert("RGB")
-    if box is not None:
-        # 1022 columns are 127.75 at 1/8, in 128 pixels: the box keeps the last from counting whole.
-        image = image.resize((width, height), Image.Resampling.BILINEAR, box)
-    return resize_image(image, size), original
 
 
 def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
@@ -142,7 +121,7 @@ def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> npt.NDAr
             values 0 and 1 only.
     """
     path = Path(path)
-    mask = _open(path, "mask").image
+    mask = decode(path, "mask").image
     if mask.mode.startswith("I;16"):
         grey = (np.asarray(mask) // 257).astype(np.uint8)
     elif mask.mode in ("I", "F"):
@@ -162,44 +141,3 @@ def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> npt.NDAr
             f"its image is {size[1]} x {size[0]}; every mask needs the size of its image."
         )
     return grey
-
-
-def resize_image(
-    image: Image.Image | npt.NDArray[np.uint8] | Tensor, size: tuple[int, int]
-) -> Tensor:
-    """Resize an 8-bit RGB image bilinearly, with antialiasing.
-
-    Args:
-        image: RGB image, uint8 array (h, w, 3), or uint8 tensor (3, h, w).
-        size: height and width of the result.
-
-    Returns:
-        uint8 tensor (3, height, width).
-    """
-    if not isinstance(image, Tensor):
-        image = torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1)
-    if image.shape[-2:] != torch.Size(size):
-        image = interpolate(image[None], size, mode="bilinear", antialias=True)[0]
-    return image.contiguous()
-
-
-def resize_mask(mask: npt.NDArray[np.uint8] | Tensor, size: tuple[int, int]) -> Tensor:
-    """Binarise a grey mask at > 128, resize it, and binarise again at one half.
-
-    The antialiased bilinear resize of the binary mask is the share of lesion in each new pixel, so
-    a new pixel is lesion when at least half of it is.
-
-    Args:
-        mask: uint8 (h, w), grey values 0..255.
-        size: height and width of the result.
-
-    Returns:
-        float32 (1, height, width) in {0, 1}.
-    """
-    # numpy compares and converts six megapixels faster than torch does
-    lesion = np.greater(torch.as_tensor(mask).numpy(force=True), THRESHOLD)
-    binary = torch.from_numpy(lesion.astype(np.float32))[None]
-    if binary.shape[-2:] != torch.Size(size):
-        resized = interpolate(binary[None], size, mode="bilinear", antialias=True)[0]
-        binary = (resized >= 0.5).float()
-    return binary

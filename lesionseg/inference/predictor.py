@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lesionseg.data.reading import resize_image
+from lesionseg.data.resizing import resize_image
 from lesionseg.errors import CheckpointError
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
 from lesionseg.inference.segmentation import Segmentation
