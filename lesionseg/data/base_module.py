@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader, Dataset
 
+from lesionseg.data.augmentation import Augmentation
 from lesionseg.data.reading import check_size
 from lesionseg.data.recipe import DEFAULT_RECIPE, Recipe
 from lesionseg.data.sample import Batch, Sample, collate_samples
@@ -74,8 +75,6 @@ class BaseDataModule(LightningDataModule):
         allow_trained_images: bool = False,
         cache: str | Path | None = None,
     ) -> None:
-        from lesionseg.data.augmentation import Augmentation  # kornia: not for a --help
-
         super().__init__()
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be at least 1: {batch_size}")
@@ -95,8 +94,6 @@ class BaseDataModule(LightningDataModule):
 
     def _resolve(self) -> None:
         """Take what was left at None from the model's recipe."""
-        from lesionseg.data.augmentation import Augmentation
-
         model = getattr(self.trainer, "lightning_module", None)
         recipe: Recipe = getattr(model, "recipe", None) or DEFAULT_RECIPE
         self.size = self._size or check_size(recipe.size)

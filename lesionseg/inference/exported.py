@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from PIL import Image
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.inference.metadata import ExportMetadata
 from lesionseg.inference.segmentation import Segmentation
+
+# ONNX Runtime sets the processor's treatment of denormal numbers in the thread that makes the
+# first session and leaves it so: not in the caller's, where other work needs such numbers.
+_RUNNER = ThreadPoolExecutor(1, "onnxruntime")
 
 
 class ExportedPredictor:
@@ -45,10 +50,11 @@ class ExportedPredictor:
             options.intra_op_num_threads = threads
         # Weights of far keys in a trained attention underflow; denormal numbers slow it by a third.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
+        providers = ["CPUExecutionProvider"]
         try:
-            self._session = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = _RUNNER.submit(
+                onnxruntime.InferenceSession, path, options, providers=providers
+            ).result()
         except Exception as error:  # onnxruntime's own exceptions share no base class
             raise CheckpointError(
                 f"{path} cannot be read as an ONNX file; it may be cut off or something else "
@@ -77,6 +83,7 @@ class ExportedPredictor:
 
     def run(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Probabilities (N, 1, H, W) of images (N, 3, H, W) of the file's input type and size."""
-        (probability,) = self._session.run(None, {"image": np.ascontiguousarray(images)})
+        fed = {"image": np.ascontiguousarray(images)}
+        (probability,) = _RUNNER.submit(self._session.run, None, fed).result()
         result: npt.NDArray[np.float32] = probability
         return result

@@ -45,6 +45,13 @@ def test_onnx_says_what_the_network_says(checkpoint, tmp_path, attention):
     assert domains == ({"", "com.microsoft"} if attention == "fused" else {""})
 
 
+def test_the_callers_denormal_numbers_stay(checkpoint, tmp_path):
+    predictor = ExportedPredictor(export_checkpoint(checkpoint, tmp_path / "net.onnx").path)
+    predictor.run(np.zeros((1, 3, 64, 80), np.float32))
+    smallest = np.full(9, np.finfo(np.float32).smallest_subnormal)
+    assert (smallest * np.float32(2) > 0).all()
+
+
 def test_standard_attention_builds_no_map_of_all_positions(checkpoint, tmp_path):
     path = export_checkpoint(checkpoint, tmp_path / "net.onnx").path
     shapes = onnx.shape_inference.infer_shapes(onnx.load(path)).graph.value_info
