@@ -16,12 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 
@@ -58,6 +58,97 @@ def in_turn(
             work()
             seconds[name].append(time.perf_counter() - start)
     return seconds
+
+
+class TrainerTurns:
+    """Batches for ``Trainer.fit`` that time its steps in turn with other work.
+
+    Whatever lies between asking for one batch and asking for the next is timed, so loops, hooks
+    and logging too. The first round warms up and is not counted.
+
+    Args:
+        batch: Fed again and again.
+        steps: Of one turn.
+        rounds: Turns of each.
+        ways: What gets the Trainer ready for each of its own turns, by name, such as a change of
+            the model; also called at the end of a turn, if a device has to be waited for.
+        others: Contestants beside the Trainer; each call is one turn.
+
+    Attributes:
+        seconds: Of each turn, by name.
+    """
+
+    def __init__(
+        self,
+        batch: Any,
+        steps: int,
+        rounds: int,
+        ways: Mapping[str, Callable[[], object]],
+        others: Mapping[str, Callable[[], object]] | None = None,
+    ) -> None:
+        self.batch, self.steps, self.rounds = batch, steps, rounds
+        self.ways, self.others = ways, others or {}
+        self.seconds: dict[str, list[float]] = {name: [] for name in (*ways, *self.others)}
+
+    def __len__(self) -> int:
+        return (self.rounds + 1) * len(self.ways) * self.steps + 1
+
+    def __iter__(self) -> Iterator[Any]:
+        for counted in (False, *[True] * self.rounds):
+            for name, get_ready in self.ways.items():
+                get_ready()
+                gc.collect()
+                start = time.perf_counter()
+                for _ in range(self.steps):
+                    yield self.batch
+                get_ready()
+                if counted:
+                    self.seconds[name].append(time.perf_counter() - start)
+            for name, work in self.others.items():
+                gc.collect()
+                start = time.perf_counter()
+                work()
+                if counted:
+                    self.seconds[name].append(time.perf_counter() - start)
+        yield self.batch  # the last turn ends when the batch after it is asked for
+
+
+def quiet_trainer(**arguments: Any) -> Any:
+    """A Trainer of one epoch on one device that says and writes nothing by itself."""
+    import logging
+    import warnings
+
+    from lightning.pytorch import Trainer
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    quiet = {
+        "accelerator": "cpu",
+        "devices": 1,
+        "max_epochs": 1,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    return Trainer(**(quiet | arguments))
+
+
+def drawn_batch(count: int, size: tuple[int, int]) -> dict[str, Any]:
+    """A training batch of drawn lesions, as our collate function makes it."""
+    from lesionseg.data import SyntheticDataModule
+
+    data = SyntheticDataModule(
+        size=size,
+        train_length=count,
+        val_length=1,
+        test_length=1,
+        batch_size=count,
+        augmentation=[],
+    )
+    data.setup("fit")
+    batch: dict[str, Any] = dict(next(iter(data.train_dataloader())))
+    return batch
 
 
 def median(seconds: Sequence[float]) -> float:

@@ -8,6 +8,9 @@ from torch.nn import functional as F
 
 # The fused CUDA kernels want head sizes that are multiples of this in every precision.
 _ALIGNMENT = 8
+# exp(-60) is 1e-26. Far smaller weights and their gradients are denormal numbers, with which a CPU
+# multiplies matrices about ten times slower; these become 0.
+_NEGLIGIBLE = -60.0
 
 
 class PositionAttentionModule(nn.Module):
@@ -108,7 +111,10 @@ class ChannelAttentionModule(nn.Module):
             if flat.dtype in (torch.float16, torch.bfloat16):
                 flat = flat.float()
             energy = flat @ flat.transpose(1, 2)
-            energy = energy.amax(dim=-1, keepdim=True) - energy
+            # The softmax is the same for any constant added to a row. Shifted by the least energy,
+            # the largest is 0, and weights that no sum notices can be told by a constant.
+            energy = energy.detach().amin(dim=-1, keepdim=True) - energy
+            energy = energy.masked_fill(energy < _NEGLIGIBLE, -torch.inf)
             # gamma A X + X is (gamma A + I) X: two passes over the maps fewer.
             mixing = self.gamma * energy.softmax(dim=-1)
             mixing = mixing + torch.eye(x.shape[1], dtype=mixing.dtype, device=x.device)

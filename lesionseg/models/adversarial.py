@@ -44,6 +44,7 @@ class AdversarialModule(AlternatingModule):
         size: See :class:`SegmentationModule`.
         threshold: See :class:`SegmentationModule`.
         compile: See :class:`SegmentationModule`; the discriminator is compiled too.
+        channels_last: See :class:`SegmentationModule`; for the discriminator too.
 
     Raises:
         ValueError: An argument is out of range.
@@ -66,6 +67,7 @@ class AdversarialModule(AlternatingModule):
         size: tuple[int, int] | None = None,
         threshold: float = 0.5,
         compile: bool = False,
+        channels_last: bool = False,
     ) -> None:
         players = (
             Player("generator", generator_clip, generator_accumulation, schedule),
@@ -78,12 +80,11 @@ class AdversarialModule(AlternatingModule):
             ),
             *further_players,
         )
-        super().__init__(network, players, size=size, threshold=threshold, compile=compile)
+        super().__init__(network, players, size, threshold, compile, channels_last)
         self.discriminator = discriminator
         self.learning_rates = (generator_learning_rate, discriminator_learning_rate)
         self.betas = (betas[0], betas[1])
-        if compile:
-            self.discriminator.compile()
+        self._prepare(self.discriminator, compile, channels_last)
 
     # -- what a subclass says ------------------------------------------------------------------
 

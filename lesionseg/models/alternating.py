@@ -74,6 +74,7 @@ class AlternatingModule(SegmentationModule):
         size: See :class:`SegmentationModule`.
         threshold: See :class:`SegmentationModule`.
         compile: See :class:`SegmentationModule`.
+        channels_last: See :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -86,8 +87,9 @@ class AlternatingModule(SegmentationModule):
         size: tuple[int, int] | None = None,
         threshold: float = 0.5,
         compile: bool = False,
+        channels_last: bool = False,
     ) -> None:
-        super().__init__(network, size=size, threshold=threshold, compile=compile)
+        super().__init__(network, size, threshold, compile, channels_last)
         self.automatic_optimization = False
         self.players = tuple(players)
 

@@ -44,6 +44,7 @@ class ASNet(SupervisedModule):
         size: (height, width) at which images are fed; None: 192 x 256.
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile the network with ``torch.compile``.
+        channels_last: See :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -71,6 +72,7 @@ class ASNet(SupervisedModule):
         size: tuple[int, int] | None = None,
         threshold: float = 0.5,
         compile: bool = False,
+        channels_last: bool = False,
     ) -> None:
         network = create_network(
             "asnet",
@@ -94,5 +96,6 @@ class ASNet(SupervisedModule):
             size=size,
             threshold=threshold,
             compile=compile,
+            channels_last=channels_last,
         )
         self.save_hyperparameters()

@@ -74,6 +74,7 @@ class GANFCN(AdversarialModule):
         size: (height, width) at which images are fed; None: 192 x 256.
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile all three networks with ``torch.compile``.
+        channels_last: See :class:`SegmentationModule`; for all three networks.
 
     Raises:
         ValueError: An argument is out of range.
@@ -108,6 +109,7 @@ class GANFCN(AdversarialModule):
         size: tuple[int, int] | None = None,
         threshold: float = 0.5,
         compile: bool = False,
+        channels_last: bool = False,
     ) -> None:
         check_choice("optimizer", optimizer, OptimizerName)
         if learning_rate <= 0:
@@ -148,6 +150,7 @@ class GANFCN(AdversarialModule):
             size=size,
             threshold=threshold,
             compile=compile,
+            channels_last=channels_last,
         )
         self.save_hyperparameters()
         self.synthesiser = ImageSynthesiser(synthesiser_width, synthesiser_depth)
@@ -160,8 +163,7 @@ class GANFCN(AdversarialModule):
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.weight_decay = weight_decay
-        if compile:
-            self.synthesiser.compile()
+        self._prepare(self.synthesiser, compile, channels_last)
 
     # -- the GAN -------------------------------------------------------------------------------
 

@@ -61,6 +61,7 @@ class MobileGAN(AdversarialModule):
         size: (height, width) at which images are fed, multiples of 8; None: 128 x 128.
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile both networks with ``torch.compile``.
+        channels_last: See :class:`SegmentationModule`; for both networks.
 
     Raises:
         ValueError: An argument is out of range.
@@ -96,6 +97,7 @@ class MobileGAN(AdversarialModule):
         size: tuple[int, int] | None = None,
         threshold: float = 0.5,
         compile: bool = False,
+        channels_last: bool = False,
     ) -> None:
         for name, value in (
             ("adversarial_weight", adversarial_weight),
@@ -128,6 +130,7 @@ class MobileGAN(AdversarialModule):
             size=size,
             threshold=threshold,
             compile=compile,
+            channels_last=channels_last,
         )
         self.save_hyperparameters()
         self.adversarial_loss = AdversarialLoss()

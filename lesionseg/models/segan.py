@@ -50,6 +50,7 @@ class SegAN(AdversarialModule):
         size: (height, width) at which images are fed, at least 32; None: 128 x 128.
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile both networks with ``torch.compile``.
+        channels_last: See :class:`SegmentationModule`; for both networks.
 
     Raises:
         ValueError: An argument is out of range.
@@ -77,6 +78,7 @@ class SegAN(AdversarialModule):
         size: tuple[int, int] | None = None,
         threshold: float = 0.5,
         compile: bool = False,
+        channels_last: bool = False,
     ) -> None:
         if weight_clip is not None and weight_clip <= 0:
             raise ValueError(f"weight_clip must be positive or None, got {weight_clip}")
@@ -94,6 +96,7 @@ class SegAN(AdversarialModule):
             size=size,
             threshold=threshold,
             compile=compile,
+            channels_last=channels_last,
         )
         self.save_hyperparameters()
         self.dice_loss = create_loss("dice")

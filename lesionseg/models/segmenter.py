@@ -28,6 +28,7 @@ class Segmenter(SupervisedModule):
         size: (height, width) at which images are fed; None: 192 x 256.
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile the network with ``torch.compile``.
+        channels_last: See :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -48,6 +49,7 @@ class Segmenter(SupervisedModule):
         size: tuple[int, int] | None = None,
         threshold: float = 0.5,
         compile: bool = False,
+        channels_last: bool = False,
     ) -> None:
         super().__init__(
             create_network(network, **(network_arguments or {})),
@@ -61,5 +63,6 @@ class Segmenter(SupervisedModule):
             size=size,
             threshold=threshold,
             compile=compile,
+            channels_last=channels_last,
         )
         self.save_hyperparameters()

@@ -35,6 +35,7 @@ class SupervisedModule(SegmentationModule):
         size: See :class:`SegmentationModule`.
         threshold: See :class:`SegmentationModule`.
         compile: See :class:`SegmentationModule`.
+        channels_last: See :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -54,8 +55,9 @@ class SupervisedModule(SegmentationModule):
         size: tuple[int, int] | None = None,
         threshold: float = 0.5,
         compile: bool = False,
+        channels_last: bool = False,
     ) -> None:
-        super().__init__(network, size=size, threshold=threshold, compile=compile)
+        super().__init__(network, size, threshold, compile, channels_last)
         check_choice("optimizer", optimizer, OptimizerName)
         check_choice("schedule", schedule, ScheduleName)
         if learning_rate <= 0:

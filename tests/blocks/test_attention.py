@@ -200,6 +200,26 @@ def test_channel_attention_keeps_its_precision_under_autocast():
     torch.testing.assert_close(lowered, plain, rtol=0, atol=0)
 
 
+def test_channel_attention_multiplies_no_denormal_numbers():
+    module = CAM()
+    torch.nn.init.constant_(module.gamma, 0.5)
+    # Energies 0 and 95: exp(-95) is not 0 in float32, but less than its least normal number.
+    x = (torch.eye(2) * 95**0.5).reshape(1, 2, 1, 2).requires_grad_()
+    saved = []
+
+    def keep(tensor):
+        saved.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        module(x).sum().backward()
+    assert any(tensor.shape == (1, 2, 2) for tensor in saved)
+    for tensor in saved:
+        if tensor.is_floating_point():
+            assert not ((tensor != 0) & (tensor.abs() < torch.finfo(tensor.dtype).tiny)).any()
+    torch.testing.assert_close(module(x), naive_channel(0.5, x))
+
+
 @pytest.mark.parametrize(("channels", "reduction"), [(4, 8), (8, 0)])
 def test_position_attention_refuses_an_impossible_reduction(channels, reduction):
     with pytest.raises(ValueError, match="reduction"):

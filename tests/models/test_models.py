@@ -149,6 +149,35 @@ def test_compile_leaves_the_names_in_a_checkpoint_alone(build, tmp_path, monkeyp
     assert loaded.state_dict().keys() == build().state_dict().keys()
 
 
+def test_channels_last_changes_the_memory_order_and_nothing_else(build, tmp_path):
+    plain, ordered = build().eval(), build(channels_last=True).eval()
+    ordered.load_state_dict(plain.state_dict())
+    image = torch.rand(2, 3, *SIZE)
+    torch.testing.assert_close(ordered(image), plain(image), rtol=1e-4, atol=1e-4)
+    trainer = tiny_trainer(tmp_path)
+    trainer.fit(ordered, tiny_data())
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    for parameter in ordered.parameters():
+        if parameter.ndim == 4:
+            assert parameter.is_contiguous(memory_format=torch.channels_last)
+    plain.load_state_dict(torch.load(tmp_path / "model.ckpt", weights_only=True)["state_dict"])
+    logits = ordered.eval()(image)
+    torch.testing.assert_close(plain(image), logits, rtol=1e-4, atol=1e-4)
+    loaded = type(ordered).load_from_checkpoint(tmp_path / "model.ckpt").eval()
+    torch.testing.assert_close(loaded(image), logits, rtol=0, atol=0)
+
+
+def test_channels_last_trains_as_well(tmp_path):
+    losses, size = [], (64, 64)  # normalisation over fewer positions multiplies rounding errors
+    for channels_last in (False, True):
+        torch.manual_seed(1)
+        model = ASNet(size=size, channels_last=channels_last)
+        trainer = tiny_trainer(tmp_path, max_epochs=2)
+        trainer.fit(model, tiny_data(size=size, augmentation=[]))
+        losses.append(trainer.callback_metrics["train/loss_epoch"])
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-3, atol=0)
+
+
 def test_one_cycle_is_not_made_longer(build, tmp_path):
     trainer = tiny_trainer(tmp_path)
     trainer.fit(build(schedule="one-cycle"), tiny_data())

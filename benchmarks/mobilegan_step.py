@@ -1,0 +1,84 @@
+"""MobileGAN's training step, generator and discriminator, against the naive attention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import measure
+import torch
+from attention import naive_forward
+
+from lesionseg.blocks import PositionAttentionModule, attention
+from lesionseg.models import MobileGAN
+
+FUSED = PositionAttentionModule.forward
+FLOOR = attention._NEGLIGIBLE
+
+# Position attention, and below which exponent channel attention takes a weight for 0.
+WAYS: dict[str, tuple[Callable[..., torch.Tensor], float]] = {
+    "ours": (FUSED, FLOOR),
+    "naive position attention": (naive_forward, FLOOR),
+    "ours, denormal weights kept in channel attention": (FUSED, -torch.inf),
+    "naive position attention, denormal weights kept": (naive_forward, -torch.inf),
+}
+
+
+def take(way: str) -> None:
+    """Make all attention modules work this way."""
+    forward, floor = WAYS[way]
+    PositionAttentionModule.forward = forward  # type: ignore[method-assign]
+    attention._NEGLIGIBLE = floor
+
+
+def model_of(size: tuple[int, int]) -> MobileGAN:
+    """As its paper trains it, but with attention switched on as after some steps."""
+    torch.manual_seed(0)
+    model = MobileGAN(size=size)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith(".gamma"):
+                parameter.fill_(0.3)
+    return model
+
+
+def memory(way: str, count: int, side: int) -> int:
+    """Extra bytes of the first two steps, gradients and Adam's numbers with them."""
+    take(way)
+    data = [measure.drawn_batch(2, (32, 32))]
+    measure.quiet_trainer().fit(model_of((32, 32)), _loader(data))
+    model, data = model_of((side, side)), [measure.drawn_batch(count, (side, side))] * 2
+    return measure.extra_memory(lambda: measure.quiet_trainer().fit(model, _loader(data)))
+
+
+def _loader(batches: object) -> torch.utils.data.DataLoader[object]:
+    return torch.utils.data.DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+
+
+def main() -> None:
+    options = measure.arguments(__doc__, rounds=7).parse_args()
+    count, side = (2, 32) if options.small else (8, 128)
+    turns = measure.TrainerTurns(
+        measure.drawn_batch(count, (side, side)),
+        steps=1,
+        rounds=options.rounds,
+        ways={name: lambda name=name: take(name) for name in WAYS},  # type: ignore[misc]
+    )
+    measure.quiet_trainer().fit(model_of((side, side)), turns)
+    ours = turns.seconds["ours"]
+    extra = {way: measure.in_own_process(memory, way, count, side) for way in WAYS}
+    rows = [
+        [
+            way,
+            measure.spread(seconds),
+            measure.ratio(seconds, ours),
+            f"{extra[way] / 2**20:.0f}",
+            f"{extra[way] / max(extra['ours'], 1):.1f}",
+        ]
+        for way, seconds in turns.seconds.items()
+    ]
+    header = [f"step of {count} images, {side} x {side}", "ms", "times ours", "MiB", "times ours"]
+    measure.report("mobilegan-step", header, rows, options)
+
+
+if __name__ == "__main__":
+    main()
