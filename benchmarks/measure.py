@@ -191,12 +191,13 @@ class Ran(NamedTuple):
     """What a program took, from its start to its end, and what it printed."""
 
     seconds: float
+    core_seconds: float
     peak: int
     output: str
 
 
 def run_program(command: Sequence[str]) -> Ran:
-    """Run a program to its end; its peak of memory is in bytes.
+    """Run a program to its end; ``core_seconds`` is all cores' work, ``peak`` its memory in bytes.
 
     Python may keep its bytecode, as it does for installed packages: the first run compiles, the
     others do not. The system counts the caller's own memory into the peak, as of the program's
@@ -218,7 +219,8 @@ def run_program(command: Sequence[str]) -> Ran:
             stream.seek(0)
         if process.returncode:
             raise SystemExit(f"{' '.join(command)} failed:\n{err.read()}")
-        return Ran(seconds, usage.ru_maxrss * 1024, out.read())
+        core_seconds = usage.ru_utime + usage.ru_stime
+        return Ran(seconds, core_seconds, usage.ru_maxrss * 1024, out.read())
 
 
 def report(

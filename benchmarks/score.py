@@ -99,6 +99,7 @@ def main(options: Namespace) -> None:
         what = measure.in_own_process(build_pairs, folder, numbers[-1], options.small)
         programs = commands()
         seconds: dict[str, list[float]] = {}
+        work: dict[str, float] = {}
         peaks: dict[str, list[int]] = {name: [] for name in programs}
         for number in numbers:
             part = first_pairs(folder, number)
@@ -111,6 +112,7 @@ def main(options: Namespace) -> None:
                 check_equal({name: ran[-1].output for name, ran in runs.items()})
             for name, ran in runs.items():
                 seconds[name] = [one.seconds for one in ran]
+                work[name] = measure.median([one.core_seconds for one in ran])
                 peaks[name].append(max(one.peak for one in ran))
     first = next(iter(programs))
     rows = [
@@ -118,11 +120,12 @@ def main(options: Namespace) -> None:
             name,
             measure.spread(seconds[name]),
             measure.ratio(seconds[first], seconds[name]),
+            f"{work[name]:.1f}",
             *(f"{peak / 2**20:.0f}" for peak in peaks[name]),
         )
         for name in programs
     ]
-    header = ("program", f"{numbers[-1]} pairs, ms", "times faster")
+    header = ("program", f"{numbers[-1]} pairs, ms", "times faster", "core seconds")
     header += tuple(f"peak at {number}, MiB" for number in numbers)
     notes = [f"Pairs: {what}. The six scores agree to 1e-12 in every round."]
     measure.report("score", header, rows, options, notes)
