@@ -87,7 +87,8 @@ class ChannelAttentionModule(nn.Module):
     0, so a new module is the identity.
 
     Shapes: (N, C, H, W) to (N, C, H, W), any C, H and W. The energies grow with H * W (2e4 at
-    128 x 128), so they are computed in float32 at least, whatever autocast says.
+    128 x 128), so they are computed in float32 at least, whatever autocast says. Chosen: weights
+    below exp(-60) times their row's largest are 0, far beyond what float64 can tell in a sum.
 
     Source: Fu et al., Dual Attention Network (arXiv 1809.02983), section 3.3 and its authors'
     rowmax(E) - E, which lets a channel attend to those unlike it; MobileGAN section 2.1.
