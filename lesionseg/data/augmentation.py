@@ -24,15 +24,22 @@ class Augmentation(nn.Module):
     gamma 0.7 to 1.5; CLAHE with a clip limit of 1 to 4 (OpenCV's scale) on 8 x 8 tiles of each RGB
     channel.
 
+    Beyond the papers: rotation about the centre by any angle and scaling about it, in kornia,
+    bilinear for images and nearest for masks; what comes in from outside is the image reflected.
+
     Args:
-        names: of ``horizontal_flip``, ``vertical_flip``, ``gamma`` and ``clahe``, in the order of
-            their application; none of them makes this an identity.
+        names: of ``horizontal_flip``, ``vertical_flip``, ``rotation``, ``scale``, ``gamma`` and
+            ``clahe``, in the order of their application; none of them makes this an identity.
         flip_probability: of each flip, per image.
         gamma_probability: of the gamma change, per image.
         gamma: range of the exponent on [0, 1] intensities; below 1 brightens.
         clahe_probability: of CLAHE, per image.
         clip_limit: range of CLAHE's contrast limit.
         tiles: rows and columns of CLAHE's grid.
+        rotation_probability: of a rotation, per image.
+        degrees: range of its angle, counter-clockwise.
+        scale_probability: of a change of scale, per image.
+        scale: range of its factor; above 1 enlarges.
 
     Raises:
         LesionsegError: if a name is unknown.
@@ -48,19 +55,33 @@ class Augmentation(nn.Module):
         clahe_probability: float = 0.5,
         clip_limit: tuple[float, float] = (1.0, 4.0),
         tiles: tuple[int, int] = (8, 8),
+        rotation_probability: float = 0.5,
+        degrees: tuple[float, float] = (-180.0, 180.0),
+        scale_probability: float = 0.5,
+        scale: tuple[float, float] = (0.8, 1.25),
     ) -> None:
         super().__init__()
-        probabilities = (flip_probability, gamma_probability, clahe_probability)
+        probabilities = (
+            flip_probability,
+            gamma_probability,
+            clahe_probability,
+            rotation_probability,
+            scale_probability,
+        )
         if not all(0 <= p <= 1 for p in probabilities):
             raise ValueError(f"Augmentation probabilities must lie in [0, 1]: {probabilities}")
-        for name, low_high in (("gamma", gamma), ("clip_limit", clip_limit)):
+        for name, low_high in (("gamma", gamma), ("clip_limit", clip_limit), ("scale", scale)):
             if not 0 < low_high[0] <= low_high[1]:
                 raise ValueError(f"{name} must be a positive (low, high) range: {low_high}")
+        if not degrees[0] <= degrees[1]:
+            raise ValueError(f"degrees must be a (low, high) range: {degrees}")
         if len(tiles) != 2 or min(tiles) < 1:
             raise ValueError(f"tiles must be rows and columns, each 1 or more: {tiles}")
         makers: dict[str, Callable[[], nn.Module]] = {
             "horizontal_flip": lambda: _Flip(flip_probability, axis=-1),
             "vertical_flip": lambda: _Flip(flip_probability, axis=-2),
+            "rotation": lambda: _Rotation(rotation_probability, degrees),
+            "scale": lambda: _Scale(scale_probability, scale),
             "gamma": lambda: _Gamma(gamma_probability, gamma),
             "clahe": lambda: _Clahe(clahe_probability, clip_limit, tiles),
         }
@@ -141,6 +162,33 @@ class _Flip(_Random):
 
     def change(self, images: Tensor, drawn: Tensor) -> Tensor:
         return images.flip(self.axis)
+
+
+class _Rotation(_Random):
+    moves_pixels = True
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        from kornia.geometry.transform import rotate  # a second to import: not for every command
+
+        angle = drawn.to(images.device, non_blocking=True)
+        turned: Tensor = rotate(images, angle, mode=_mode(images), padding_mode="reflection")
+        return turned
+
+
+class _Scale(_Random):
+    moves_pixels = True
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        from kornia.geometry.transform import scale
+
+        factor = drawn.to(images.device, non_blocking=True)[:, None].expand(-1, 2)
+        scaled: Tensor = scale(images, factor, mode=_mode(images), padding_mode="reflection")
+        return scaled
+
+
+def _mode(images: Tensor) -> str:
+    """Masks, which have one channel, stay in {0, 1}."""
+    return "nearest" if images.shape[1] == 1 else "bilinear"
 
 
 class _Gamma(_Random):

@@ -168,3 +168,39 @@ def test_arguments_are_checked():
         Augmentation(["clahe"], tiles=(0, 8))
     with pytest.raises(ValueError, match="gamma must be"):
         Augmentation(["gamma"], gamma=(2.0, 1.0))
+
+
+@pytest.mark.parametrize("name", ["rotation", "scale"])
+def test_geometry_moves_image_and_mask_alike_and_masks_stay_binary(name):
+    _, mask = batch(6, (64, 64))
+    options = {f"{name}_probability": 1.0}
+    image = mask.expand(-1, 3, -1, -1)
+    changed, moved = Augmentation([name], **options)(image, mask)
+    assert set(moved.unique().tolist()) <= {0.0, 1.0}
+    assert not torch.equal(moved, mask)
+    assert ((changed[:, :1] > 0.5) == moved.bool()).float().mean() > 0.98
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+    kept, same = Augmentation([name], **dict.fromkeys(options, 0.0))(image, mask)
+    assert torch.equal(same, mask)
+    assert torch.equal(kept, image)
+
+
+def test_a_rotation_is_by_the_angle_and_a_scale_by_the_factor():
+    image, mask = batch(2, (64, 64))
+    turn = Augmentation(["rotation"], rotation_probability=1, degrees=(90, 90))
+    turned, moved = turn(image, mask)
+    torch.testing.assert_close(turned, image.rot90(1, (-2, -1)), atol=1e-3, rtol=0)
+    assert torch.equal(moved, mask.rot90(1, (-2, -1)))
+    disc = ((torch.arange(64) - 31.5).square() + (torch.arange(64)[:, None] - 31.5).square()) < 225
+    disc = disc.float()[None, None]
+    enlarge = Augmentation(["scale"], scale_probability=1, scale=(1.5, 1.5))
+    _, larger = enlarge(disc.expand(1, 3, -1, -1), disc)
+    assert larger.sum() / disc.sum() == pytest.approx(1.5**2, rel=0.03)
+
+
+def test_ranges_of_geometry_are_checked():
+    with pytest.raises(ValueError, match="scale must be a positive"):
+        Augmentation(["scale"], scale=(0, 1))
+    with pytest.raises(ValueError, match="degrees must be"):
+        Augmentation(["rotation"], degrees=(10, -10))
