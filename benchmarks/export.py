@@ -12,20 +12,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime
 import torch
 from measure import (
     arguments,
     extra_memory,
     in_own_process,
-    in_turn,
+    in_turn_apart,
     median,
     ratio,
     report,
     spread,
 )
 
+from lesionseg.blocks import PositionAttentionModule
 from lesionseg.data import SyntheticLesions
 from lesionseg.export import Deployable
 from lesionseg.export.deployable import attend_whole
@@ -71,33 +71,43 @@ class Exported:
         return path
 
 
-def plain_session(path: Path, image: Any) -> Callable[[], object]:
+def drawn(size: tuple[int, int]) -> Any:
+    """One image, float32 (1, 3, H, W)."""
+    return SyntheticLesions(1, size)[0]["image"][None].numpy()
+
+
+def plain_session(path: Path, size: tuple[int, int]) -> Callable[[], object]:
     """ONNX Runtime as it comes."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    image = drawn(size)
     return lambda: session.run(None, {"image": image})
 
 
-def our_session(path: Path, image: Any) -> Callable[[], object]:
+def our_session(path: Path, size: tuple[int, int]) -> Callable[[], object]:
     """As lesionseg segment runs it."""
-    predictor = ExportedPredictor(path)
+    predictor, image = ExportedPredictor(path), drawn(size)
     return lambda: predictor.run(image)
 
 
-def memory_of(path: Path, ours: bool, shape: tuple[int, ...]) -> int:
-    """Bytes of one image's pass, session not counted."""
-    image = np.random.default_rng(0).random(shape, dtype=np.float32)
-    run = (our_session if ours else plain_session)(path, image)
-    return extra_memory(run)
-
-
-def eager(network: torch.nn.Module, image: torch.Tensor) -> Callable[[], object]:
-    """The network in torch."""
+def eager(checkpoint: str | None, naive: bool, size: tuple[int, int]) -> Callable[[], object]:
+    """The generator in torch."""
+    network = generator(checkpoint)
+    if naive:
+        for module in network.modules():
+            if isinstance(module, PositionAttentionModule):
+                module.attend = attend_whole  # type: ignore[method-assign]
+    image = torch.from_numpy(drawn(size))
 
     def run() -> object:
         with torch.inference_mode():
             return network(image)
 
     return run
+
+
+def memory_of(path: Path, naive: bool, size: tuple[int, int]) -> int:
+    """Bytes of one image's pass, session not counted."""
+    return extra_memory((plain_session if naive else our_session)(path, size))
 
 
 def ceilings() -> tuple[float, float]:
@@ -118,58 +128,40 @@ def ceilings() -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = arguments(__doc__ or "", rounds=30)
+    parser = arguments(__doc__ or "", rounds=10)
     parser.add_argument("--checkpoint", help="of a trained MobileGAN")
     options = parser.parse_args()
     size = (32, 32) if options.small else (128, 128)
-    image = torch.from_numpy(SyntheticLesions(1, size)[0]["image"][None].numpy())
-    array = image.numpy()
-    torch.manual_seed(0)
     network = generator(options.checkpoint)
     encoders = {"U-Net ResNet34": "resnet34", "U-Net MobileNetV2": "mobilenet_v2"}
-    peers = {
-        name: create_network(f"smp:unet/{encoder}").eval()
-        for name, encoder in encoders.items()
-        if not options.small
-    }
     with tempfile.TemporaryDirectory() as folder:
         exported = Exported(folder, size)
-        whole = exported.write("naive ONNX", network, "whole")
-        files = {"naive, ONNX": whole, "standard, ONNX": exported.write("standard", network)}
+        files = {"naive, ONNX": exported.write("naive", network, "whole")}
+        files["standard, ONNX"] = exported.write("standard", network)
         if not options.small:
             files["fused, ONNX"] = exported.write("fused", network, "fused")
             files["standard, ONNX int8"] = exported.write("int8", network, int8=True)
-        for name, peer in peers.items():
-            files[f"smp {name}, ONNX"] = exported.write(name, peer)
-            files[f"smp {name}, ONNX int8"] = exported.write(name + " int8", peer, int8=True)
-        naive = Deployable(network).network
-        for module in naive.modules():
-            if hasattr(module, "attend"):
-                module.attend = attend_whole
-        # The first session of a process decides on denormal numbers in its thread, ours or not.
-        contestants = {
-            name: our_session(path, array)
-            for name, path in files.items()
-            if not name.startswith("naive")
+            for name, encoder in encoders.items():
+                peer = create_network(f"smp:unet/{encoder}").eval()
+                files[f"smp {name}, ONNX"] = exported.write(name, peer)
+                files[f"smp {name}, ONNX int8"] = exported.write(name + " int8", peer, int8=True)
+        makers: dict[str, Any] = {
+            "naive, eager": (eager, (options.checkpoint, True, size)),
+            "eager": (eager, (options.checkpoint, False, size)),
         }
-        contestants = {
-            "naive, eager": eager(naive, image),
-            "eager": eager(network, image),
-            "naive, ONNX": plain_session(whole, array),
-            **contestants,
-        }
-        seconds = in_turn(contestants, options.rounds, warmup=3)
+        for name, path in files.items():
+            makers[name] = (plain_session if name == "naive, ONNX" else our_session, (path, size))
+        seconds = in_turn_apart(makers, options.rounds)
         rows = []
         for name, times in seconds.items():
             row = [name if name.startswith("smp") else f"MobileGAN {name}", spread(times)]
             row += [ratio(seconds["naive, eager"], times), ratio(seconds["naive, ONNX"], times)]
-            if name in files:
-                megabytes = files[name].stat().st_size / 1e6
-                ours = not name.startswith("naive")
-                memory = in_own_process(memory_of, files[name], ours, array.shape)
-                row += [f"{megabytes:.1f}", f"{memory / 2**20:.0f}"]
+            row.append(f"{files[name].stat().st_size / 1e6:.1f}" if name in files else "")
+            if name in ("naive, ONNX", "standard, ONNX", "fused, ONNX"):
+                memory = in_own_process(memory_of, files[name], name == "naive, ONNX", size)
+                row.append(f"{memory / 2**20:.0f}")
             else:
-                row += ["-", "-"]
+                row.append("")
             rows.append(row)
     notes = [] if options.small else [floor(seconds)]
     header = ("one image", "ms: median [range]", "naive eager / this", "naive ONNX / this")

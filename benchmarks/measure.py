@@ -41,7 +41,9 @@ def arguments(description: str, rounds: int) -> argparse.ArgumentParser:
 
 
 def in_turn(
-    contestants: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1
+    contestants: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warmup: int = 1,
 ) -> dict[str, list[float]]:
     """Seconds of each contestant, one call of each in every round.
 
@@ -58,6 +60,54 @@ def in_turn(
             work()
             seconds[name].append(time.perf_counter() - start)
     return seconds
+
+
+def in_turn_apart(
+    makers: Mapping[str, tuple[Callable[..., Callable[[], object]], tuple[Any, ...]]],
+    rounds: int,
+    calls: int = 3,
+) -> dict[str, list[float]]:
+    """As :func:`in_turn`, with each contestant in a process of its own.
+
+    Runtimes that share a process disturb each other: their idle threads spin in the hope of work,
+    on cores that the next one wants.
+
+    Args:
+        makers: A function of a module and its arguments; it makes what is called and timed.
+        rounds: Turns of each.
+        calls: Timed calls in a turn, after one that is not.
+    """
+    context = get_context("spawn")
+    pools = {name: ProcessPoolExecutor(1, mp_context=context) for name in makers}
+    try:
+        started = [pools[name].submit(_make, *maker) for name, maker in makers.items()]
+        for one in started:
+            one.result()
+        seconds: dict[str, list[float]] = {name: [] for name in makers}
+        for _ in range(rounds):
+            for name, pool in pools.items():
+                seconds[name] += pool.submit(_call, calls).result()
+    finally:
+        for pool in pools.values():
+            pool.shutdown()
+    return seconds
+
+
+_work: list[Callable[[], object]] = []
+
+
+def _make(maker: Callable[..., Callable[[], object]], values: tuple[Any, ...]) -> None:
+    _work.append(maker(*values))
+    _work[0]()
+
+
+def _call(calls: int) -> list[float]:
+    times = []
+    for _ in range(calls + 1):
+        start = time.perf_counter()
+        _work[0]()
+        times.append(time.perf_counter() - start)
+    return times[1:]
 
 
 class TrainerTurns:
