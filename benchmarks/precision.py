@@ -83,10 +83,17 @@ def _contestant(case: Case, setting: Setting, training: bool) -> Callable[[], No
     return train if training else infer
 
 
-def final_loss(case: Case, setting: Setting, steps: int) -> float:
-    """Mean training loss over the last quarter of a short training on drawn lesions."""
+def final_loss(case: Case, setting: Setting, steps: int, change: float = 0.0) -> float:
+    """Mean training loss over the last quarter of a short training on drawn lesions.
+
+    ``change`` is how much, relatively, the weights are changed at random before it.
+    """
     torch.manual_seed(0)
     network: nn.Module = create_network(case.network).train()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1 + change * torch.randn_like(parameter))
+    torch.manual_seed(0)
     if setting.channels_last:
         network.to(memory_format=torch.channels_last)
     count, height, width = case.shape
@@ -148,11 +155,13 @@ def main() -> None:
         [
             f"{case.network}, {steps} steps of {count} x {height} x {width}",
             *(f"{final_loss(case, one, steps):.4f}" for one in plain_settings.values()),
+            f"{final_loss(case, Setting(), steps, change=1e-7):.4f}",
         ]
         for case in short
         for count, height, width in [case.shape]
     ]
-    measure.report("precision-losses", ["training loss", *plain_settings], rows, arguments)
+    header = ["training loss", *plain_settings, "fp32, weights changed by 1e-7"]
+    measure.report("precision-losses", header, rows, arguments)
 
 
 if __name__ == "__main__":
