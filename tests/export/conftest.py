@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lesionseg.blocks import ChannelAttentionModule, ConvBlock, PositionAttentionModule
 from lesionseg.models import Segmenter
-from lesionseg.networks import SegmentationNetwork, register
+from lesionseg.networks import SegmentationNetwork, register, registry
 
 
 class TinyAttention(SegmentationNetwork):
@@ -30,7 +30,12 @@ class TinyAttention(SegmentationNetwork):
         return self.layers(image)
 
 
-register("tiny-attention", TinyAttention)
+@pytest.fixture(autouse=True, scope="module")
+def tiny_attention():
+    """The network's name, known to these tests only."""
+    register("tiny-attention", TinyAttention)
+    yield
+    del registry._ENTRIES["tiny-attention"]
 
 
 @pytest.fixture(scope="session")
