@@ -38,8 +38,8 @@ def tiny_attention():
     del registry._ENTRIES["tiny-attention"]
 
 
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory):
+@pytest.fixture(scope="module")
+def checkpoint(tiny_attention, tmp_path_factory):
     """A checkpoint of the tiny network for 64 x 80 images; its attention is switched on."""
     torch.manual_seed(0)
     model = Segmenter("tiny-attention", size=(64, 80), threshold=0.4)
