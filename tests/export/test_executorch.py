@@ -8,6 +8,7 @@ import torch
 from lesionseg.export import ExportOptions, export_checkpoint, exporting
 from lesionseg.inference.predictor import predictor_of_checkpoint
 
+pytestmark = pytest.mark.slow
 runtime = pytest.importorskip("executorch.runtime", reason="executorch is not installed")
 
 
