@@ -5,10 +5,10 @@ Names are imported when first used, so that ``import lesionseg`` is light.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lesionseg._version import __version__
+from lesionseg.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lesionseg.data import FolderDataModule, ISICDataModule, SyntheticDataModule
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from lesionseg.models import GANFCN, ASNet, MobileGAN, SegAN, Segmenter
 
 _HOMES = {
-    "ASNet": "lesionseg.models",
-    "GANFCN": "lesionseg.models",
-    "MobileGAN": "lesionseg.models",
-    "SegAN": "lesionseg.models",
-    "Segmenter": "lesionseg.models",
-    "FolderDataModule": "lesionseg.data",
-    "ISICDataModule": "lesionseg.data",
-    "SyntheticDataModule": "lesionseg.data",
-    "segment": "lesionseg.inference",
+    "ASNet": "models",
+    "GANFCN": "models",
+    "MobileGAN": "models",
+    "SegAN": "models",
+    "Segmenter": "models",
+    "FolderDataModule": "data",
+    "ISICDataModule": "data",
+    "SyntheticDataModule": "data",
+    "segment": "inference",
 }
 
 __all__ = [
@@ -40,12 +40,4 @@ __all__ = [
     "segment",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

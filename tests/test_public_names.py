@@ -26,7 +26,7 @@ ROOMS = (
     "evaluation",
     "cli",
 )
-SHARED = {"_version", "errors", "files", "overlay"}
+SHARED = {"_version", "errors", "files", "lazy", "overlay"}
 COMMAND_LINE = {"cli", "cli_messages", "trainer_cli", "training_job"}
 
 

@@ -1,5 +1,6 @@
 """Random changes of training images, in batches on their device."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import torch
@@ -116,7 +117,7 @@ class Augmentation(nn.Module):
         return image, mask
 
 
-class _Random(nn.Module):
+class _Random(nn.Module, ABC):
     """Changes each image of a batch with some probability, in place, and masks where it must.
 
     A subclass says what :meth:`change` does; any module that takes and returns image and mask can
@@ -148,9 +149,9 @@ class _Random(nn.Module):
                 batch.index_copy_(0, where, self.change(batch.index_select(0, where), drawn))
         return image, mask
 
+    @abstractmethod
     def change(self, images: Tensor, drawn: Tensor) -> Tensor:
         """Return the images changed, in place or not, by a number from ``low_high`` for each."""
-        raise NotImplementedError
 
 
 class _Flip(_Random):

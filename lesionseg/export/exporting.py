@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -84,7 +84,7 @@ class ExportOptions:
     quantize: Literal["int8"] | None = None
     images: Path | None = None
     masks: Path | None = None
-    licence: str = field(default="not stated")
+    licence: str = "not stated"
 
     def __post_init__(self) -> None:
         if self.format not in get_args(Format):

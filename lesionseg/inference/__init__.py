@@ -5,8 +5,9 @@ Names are imported when they are first used: an exported file needs no torch.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lesionseg.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lesionseg.inference.exported import ExportedPredictor
@@ -36,14 +37,4 @@ __all__ = [
     "segment",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

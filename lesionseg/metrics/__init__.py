@@ -4,8 +4,9 @@ Names are imported when first used, so that ``lesionseg.metrics.official`` and t
 need numpy only.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from lesionseg.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lesionseg.metrics.official import (
@@ -58,14 +59,4 @@ __all__ = [
     "scores_from_counts",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -3,9 +3,9 @@
 The classes are imported when first asked for, so that listing the names costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from lesionseg.lazy import lazy_names
 from lesionseg.networks.registry import create_network, network_names, register
 
 if TYPE_CHECKING:
@@ -61,12 +61,4 @@ _MODULES = {
     "SegmentationNetwork": "base",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES])
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)
