@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 # The fused CUDA kernels want head sizes that are multiples of this in every precision.
 _ALIGNMENT = 8
-# exp(-60) is 1e-26. Far smaller weights and their gradients are denormal numbers, with which a CPU
-# multiplies matrices about ten times slower; these become 0.
+# exp(-60) is 1e-26. Far smaller weights and their gradients are denormal numbers, at which a CPU is
+# slow; these become 0.
 _NEGLIGIBLE = -60.0
 
 

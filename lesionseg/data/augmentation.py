@@ -195,7 +195,7 @@ def _mode(images: Tensor) -> str:
 class _Gamma(_Random):
     def change(self, images: Tensor, drawn: Tensor) -> Tensor:
         exponent = drawn.view(-1, 1, 1, 1).to(images.device, non_blocking=True)
-        # A third of torch.pow's time on a CPU.
+        # Less than torch.pow takes on a CPU.
         return images.clamp_(0, 1).log_().mul_(exponent).exp_()
 
 

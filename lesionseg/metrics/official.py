@@ -58,7 +58,7 @@ def confusion_counts(
             "resize the probabilities to the truth's height and width before the threshold"
         )
     tp = predicted = lesion = 0
-    # In bands of rows that stay in the processor's cache: half the time of whole masks.
+    # In bands of rows that stay in the processor's cache, which is faster than whole masks.
     rows = _BAND_PIXELS // max(truth.shape[1], 1) + 1
     for top in range(0, len(truth), rows):
         found = _binarised(prediction[top : top + rows])
