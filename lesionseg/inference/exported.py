@@ -48,7 +48,7 @@ class ExportedPredictor:
         options = onnxruntime.SessionOptions()
         if threads is not None:
             options.intra_op_num_threads = threads
-        # Weights of far keys in a trained attention underflow; a processor is slow at denormal ones.
+        # Weights of far keys in trained attention underflow; processors are slow at denormal ones.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         providers = ["CPUExecutionProvider"]
         try:
