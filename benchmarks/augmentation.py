@@ -154,6 +154,8 @@ def epochs(
             num_workers=workers,
             persistent_workers=workers > 0,
             worker_init_fn=one_thread,
+            # a forked worker would wait for ever for OpenCV's threads, which stay behind
+            multiprocessing_context="spawn" if workers else None,
         )
 
     devices = [cpu, *([torch.device("cuda")] if torch.cuda.is_available() else [])]

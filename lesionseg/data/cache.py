@@ -5,21 +5,23 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from lesionseg.data.store import Record, Store, store_bytes, write_store
-from lesionseg.errors import DatasetNotFoundError, InvalidDataError, LesionsegError
+from lesionseg.data.contents import Memo, file_states
+from lesionseg.data.store import Record, Shape, Store, store_bytes, write_store
+from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.files import atomic_path
 
-VERSION = 1
+VERSION = 2
 """Of the format and of how images are resized; stores of another version are built again."""
 
-_MOST_THREADS = 16  # each holds an image at its full size
+_THREADS = min(os.cpu_count() or 1, 16)  # each holds an image at its full size
 _SUFFIX = ".store"
 
 
@@ -29,12 +31,14 @@ def open_cache(
     size: tuple[int, int],
     read: Callable[[int, int], Record],
 ) -> Store:
-    """Open the store of some files at one size; build it first if there is none that holds.
+    """Open the store of some files at one size; build it first if there is none.
 
-    A store belongs to the absolute paths of its files, in their order, and to the size. It holds
-    as long as no file's length or modification time (in nanoseconds) differs; an edit that keeps
-    both is not noticed. One that holds no longer, was cut off or damaged is replaced, with a line
-    on stderr that says why.
+    A store belongs to the content of its files, in their order, and to the size: a copy of the
+    files elsewhere shares it, and a file that was edited or replaced makes another. Contents are
+    known by SHA-256; a file is read for it once, and again when its length or modification time (in
+    nanoseconds) has changed, so that only an edit that keeps both is not noticed. A store that was
+    cut off or damaged is replaced, and one whose files have changed is removed unless other files
+    have its content; a line on stderr says why.
 
     Of several processes that come at once, one builds and the others wait. The file gets its name
     when it is complete, so a build that was killed leaves nothing that could be taken for a store;
@@ -49,48 +53,74 @@ def open_cache(
     Raises:
         LesionsegError: if the disk has no room for it, or a file cannot be read.
     """
-    count, channels = len(files), 3 + any(mask is not None for _, mask in files)
-    shape = (count, channels, *size)
-    names = [str(path and path.resolve()) for pair in files for path in pair]
-    home = folder.resolve() / f"{size[0]}x{size[1]}-{_hash(VERSION, shape, names)[:16]}"
-    key = _hash(names, [_state(path) for pair in files for path in pair])
-    path = home / f"{key[:16]}{_SUFFIX}"
-    attempt = partial(_open, path, key.encode(), shape)
+    shape = (len(files), 3 + any(mask is not None for _, mask in files), *size)
+    rows = [tuple(path and path.resolve() for path in pair) for pair in files]
+    states = file_states(path for row in rows for path in row if path is not None)
+    folder = folder.resolve()
+    memo_path = folder / f"{_hash(list(states))[:16]}.json"
+
+    def attempt() -> Store | None:
+        try:
+            return Store(folder / _name(memo, rows, shape), _key(memo, rows, shape), shape)
+        except (FileNotFoundError, InvalidDataError):
+            return None
+
+    memo = Memo.load(memo_path)
     # A complete store needs no lock, and no right to write.
-    if (store := attempt()) is not None:
+    if not memo.changed(states) and (store := attempt()) is not None:
         return store
-    home.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(home / ".lock")  # lifted by the system when its process dies
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        tqdm.write(f"cache: waiting for the process that builds {path}", file=sys.stderr)
-        lock.acquire()
-    try:
-        if (store := attempt()) is None:
-            _build(path, key.encode(), shape, read)
-            store = Store(path, key.encode(), shape)
-    finally:
-        lock.release()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _lock(folder):
+        memo = Memo.load(memo_path)  # another process may have done it meanwhile
+        memo.renew(states, _THREADS)
+        name, key = _name(memo, rows, shape), _key(memo, rows, shape)
+        outdated = memo.stores.get(str(shape), name)
+        store = attempt()
+        if store is None:
+            _build(folder / name, key, shape, read, changed=outdated != name)
+            store = Store(folder / name, key, shape)
+        memo.stores[str(shape)] = name
+        memo.save(memo_path)
+        if not any(outdated in Memo.load(one).stores.values() for one in folder.glob("*.json")):
+            (folder / outdated).unlink(missing_ok=True)
     return store
 
 
-def _open(path: Path, key: bytes, shape: tuple[int, int, int, int]) -> Store | None:
+def _key(memo: Memo, rows: Sequence[Sequence[Path | None]], shape: Shape) -> bytes:
+    """What a store is made of."""
+    contents = [path and memo.digests[str(path)] for row in rows for path in row]
+    return _hash(VERSION, shape, contents).encode()
+
+
+def _name(memo: Memo, rows: Sequence[Sequence[Path | None]], shape: Shape) -> str:
+    return f"{shape[2]}x{shape[3]}-{_key(memo, rows, shape).decode()[:16]}{_SUFFIX}"
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Let one process at a time build in a folder; the system lifts it when that one dies."""
+    lock = FileLock(folder / ".lock")
     try:
-        return Store(path, key, shape)
-    except (FileNotFoundError, InvalidDataError):
-        return None
+        lock.acquire(timeout=0)
+    except Timeout:
+        tqdm.write(f"cache: waiting for the process that builds in {folder}", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _build(
-    path: Path, key: bytes, shape: tuple[int, int, int, int], read: Callable[[int, int], Record]
+    path: Path, key: bytes, shape: Shape, read: Callable[[int, int], Record], changed: bool
 ) -> None:
     """Build under the lock: nobody else writes here."""
-    why = " (the earlier one is cut off or damaged)" if path.exists() else ""
-    for old in path.parent.glob(f"*{_SUFFIX}"):  # stores of changed files, and half-built ones
-        if not why and not old.name.startswith("."):
-            why = " (files have changed since the earlier one)"
-        old.unlink()
+    why = " (files have changed since the earlier one)" if changed else ""
+    if path.exists():
+        why = " (the earlier one is cut off or damaged)"
+        path.unlink()
+    for left in path.parent.glob(f".*{_SUFFIX}"):  # by builds that were killed
+        left.unlink()
     count, _, height, width = shape
     needed = store_bytes(shape)
     what = f"cache: {count} images at {height} x {width}, {_megabytes(needed)}"
@@ -106,10 +136,9 @@ def _build(
         # a terminal sees the time pass; a file gets a line's worth every half minute
         mininterval=0.1 if sys.stderr.isatty() else 30.0,
     )
-    threads = min(os.cpu_count() or 1, _MOST_THREADS)
     try:
         with atomic_path(path) as unfinished:
-            write_store(unfinished, key, shape, read, threads, bar)
+            write_store(unfinished, key, shape, read, _THREADS, bar)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _full(what, path, shutil.disk_usage(path.parent).free) from error
@@ -125,17 +154,6 @@ def _full(what: str, path: Path, free: int) -> LesionsegError:
 
 def _megabytes(count: int) -> str:
     return f"{count / 1e6:.0f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
-
-
-def _state(path: Path | None) -> tuple[int, int] | None:
-    """What tells that a file has changed: its length and its modification time."""
-    if path is None:
-        return None
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        raise DatasetNotFoundError(f"The file {path} does not exist; check the path.") from None
-    return stat.st_size, stat.st_mtime_ns
 
 
 def _hash(*parts: object) -> str:

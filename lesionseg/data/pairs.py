@@ -93,9 +93,10 @@ class PairedDataset(Dataset[Sample]):
         runs, workers and processes share; samples are the same bit for bit. Take subsets
         afterwards: they read from the whole set's file. ``truth`` is still read from the mask.
 
-        The file takes 4 bytes for each pixel at the network's size (3 without masks), and is built
-        again when a file's length or modification time has changed; an edit that keeps both is not
-        noticed. See :func:`lesionseg.data.cache.open_cache`.
+        The file takes 4 bytes for each pixel at the network's size (3 without masks), and belongs
+        to the content of the images and masks: copies of them share it, and an edit makes another,
+        unless it keeps length and modification time. See
+        :func:`lesionseg.data.cache.open_cache`.
 
         Args:
             folder: of such files, for any number of data sets and sizes; it is made. It may be

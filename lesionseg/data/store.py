@@ -24,6 +24,9 @@ from lesionseg.errors import InvalidDataError
 Record = tuple[npt.NDArray[np.uint8], tuple[int, int]]
 """One image at the network's size with its mask, (channels, H, W), and its original size."""
 
+Shape = tuple[int, int, int, int]
+"""Count, channels, height and width of a store."""
+
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -42,7 +45,7 @@ class Store:
             pixels are not checked: that would read the whole file at every start.
     """
 
-    def __init__(self, path: Path, key: bytes, shape: tuple[int, int, int, int]) -> None:
+    def __init__(self, path: Path, key: bytes, shape: Shape) -> None:
         self.path = path
         self.shape = shape
         with path.open("rb") as file:
@@ -86,7 +89,7 @@ class Store:
         return values
 
 
-def store_bytes(shape: tuple[int, int, int, int]) -> int:
+def store_bytes(shape: Shape) -> int:
     """Length of a file."""
     return shape[0] * (_record_bytes(shape) + 8) + _DIGEST_BYTES
 
@@ -94,7 +97,7 @@ def store_bytes(shape: tuple[int, int, int, int]) -> int:
 def write_store(
     path: Path,
     key: bytes,
-    shape: tuple[int, int, int, int],
+    shape: Shape,
     read: Callable[[int, int], Record],
     threads: int,
     progress: Callable[[Iterable[None]], Iterable[None]],
@@ -131,7 +134,7 @@ def write_store(
         os.fsync(file.fileno())  # else a power cut could leave the end part and not the pixels
 
 
-def _record_bytes(shape: tuple[int, int, int, int]) -> int:
+def _record_bytes(shape: Shape) -> int:
     return shape[1] * shape[2] * shape[3]
 
 

@@ -171,12 +171,11 @@ def test_a_changed_file_is_noticed_and_the_old_store_removed(
     data.cached(tmp_path / "cache")
     FolderDataset(*folders, (8, 8)).cached(tmp_path / "cache")
     before = stores(tmp_path)
-    file = folders[kind] / f"2{['.jpg', '.png'][kind]}"
-    if kind:  # same length, new time
-        file.touch()
-        os.utime(file, ns=(1, 10**18))
+    image, mask = folders[0] / "2.jpg", folders[1] / "2.png"
+    if kind:
+        Image.open(mask).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(mask)
     else:
-        pair_writer(file, None, size=(100, 130), number=9)
+        pair_writer(image, None, size=(100, 130), number=9)
     capsys.readouterr()
     cached = data.cached(tmp_path / "cache")
     assert "files have changed" in capsys.readouterr().err
@@ -184,6 +183,37 @@ def test_a_changed_file_is_noticed_and_the_old_store_removed(
     after = stores(tmp_path)
     assert len(after) == 2  # the other size's is not touched
     assert len(set(after) & set(before)) == 1
+
+
+def test_files_of_one_content_share_a_store(folders, tmp_path, monkeypatch, pair_writer):
+    """Touched, or copied elsewhere, they are read but not decoded."""
+    data = FolderDataset(*folders, SIZE)
+    data.cached(tmp_path / "cache")
+    copies = [shutil.copytree(folder, tmp_path / f"copy-{folder.name}") for folder in folders]
+    moved = FolderDataset(*copies, SIZE)
+    with monkeypatch.context() as patch:
+        patch.setattr(cache_module, "write_store", None)
+        os.utime(folders[0] / "2.jpg", ns=(1, 10**18))
+        equal(data.cached(tmp_path / "cache")[2], data[2])
+        equal(moved.cached(tmp_path / "cache")[2], data[2])
+    # the copy keeps its store when the first files change
+    (shared,) = stores(tmp_path)
+    pair_writer(folders[0] / "2.jpg", None, size=(100, 130), number=9)
+    equal(data.cached(tmp_path / "cache")[2], data[2])
+    assert len(stores(tmp_path)) == 2
+    assert shared in stores(tmp_path)
+
+
+def test_a_damaged_memo_is_written_again(folders, tmp_path):
+    data = FolderDataset(*folders, SIZE)
+    data.cached(tmp_path / "cache")
+    (memo,) = (tmp_path / "cache").glob("*.json")
+    whole = memo.read_text()
+    for damaged in ("", "{}", "[]", whole[: len(whole) // 2], whole.replace("digests", "d")):
+        memo.write_text(damaged)
+        equal(data.cached(tmp_path / "cache")[2], data[2])
+        assert memo.read_text() == whole
+    assert len(stores(tmp_path)) == 1
 
 
 def test_two_data_sets_share_a_folder(folders, tmp_path, monkeypatch):
