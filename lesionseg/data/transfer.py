@@ -1,9 +1,9 @@
 """One file over HTTP that is resumed after every cut and checked while it comes.
 
-Standard library, because none of the libraries at hand does this whole: torch.hub and torchvision
-(also ``download_url``) start again from 0 after a cut and do not retry, and so does pooch;
-huggingface_hub resumes, but takes any 206 for the range that it asked for, checks no digest and
-counts on its own hub; requests, httpx and aiohttp leave ranges to their user, as urllib does.
+Standard library, because no library at hand does this whole: torch.hub and torchvision
+(``download_url``) give up at a cut, pooch tries again, and all three begin at 0 then;
+huggingface_hub resumes, but takes any 206 for the range that it asked for, compares lengths only
+and is made for its own hub; requests, httpx and aiohttp leave ranges to their user, as urllib does.
 
 What protects the file: ``If-Range`` with the ETag of its first bytes, the ``Content-Range`` of
 each answer, the length, and in the end the checksum of every byte on disk.
@@ -151,14 +151,14 @@ class Transfer:
             return self._accept_range(answer.headers.get("Content-Range", ""), file)
         if status != 200:
             raise PassingFault(f"answer {status}")
-        if self._here:
-            self._restart(file, "the server has no ranges, or another file than before")
         length = length_of(answer)
         if None not in (length, self.size) and length != self.size:
             raise LesionsegError(
                 f"{self.url} has {length} bytes, and not the {self.size} of the official archive; "
                 "choose another --mirror."
             )
+        if self._here:
+            self._restart(file, "the server has no ranges, or another file than before")
         self._total = length or self.size
         etag = answer.headers.get("ETag", "")
         # A weak ETag may not be used here (RFC 9110, 13.1.5); a date is better than nothing.

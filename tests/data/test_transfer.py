@@ -193,6 +193,15 @@ def test_a_busy_server_is_asked_again_after_the_time_it_names(server, tmp_path, 
     assert 0.3 in waits  # what it asks for, but no more than we bear
 
 
+def test_a_file_of_another_length_never_replaces_what_is_here(server, tmp_path):
+    (tmp_path / "part").write_bytes(DATA[:5000])
+    server.files[PATH] = b"something else"
+    server.faults[PATH] = [{"ranges": False}]
+    with pytest.raises(LesionsegError, match="14 bytes, and not the 76800"):
+        bring(server, tmp_path / "part", len(DATA))
+    assert (tmp_path / "part").read_bytes() == DATA[:5000]
+
+
 def test_a_web_page_never_replaces_what_is_here(server, tmp_path):
     (tmp_path / "part").write_bytes(DATA[:5000])
     server.faults[PATH] = [{"page": True}]
