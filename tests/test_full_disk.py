@@ -1,12 +1,17 @@
 """A full disk: one sentence, and nothing half-written."""
 
 import subprocess
+from collections import namedtuple
 
 import numpy as np
 import pytest
 from conftest_cli import TINY, lesionseg, one_sentence
+from conftest_server import archive_server, facts_of, zipped
 from PIL import Image
 
+from lesionseg.data import download, download_isic
+from lesionseg.data.archives import ARCHIVES
+from lesionseg.errors import LesionsegError
 from lesionseg.files import atomic_path
 
 
@@ -46,3 +51,33 @@ def test_a_result_that_does_not_fit_leaves_the_earlier_one(small_disk):
         Image.fromarray(noise).save(temporary)
     assert target.read_bytes() == before
     assert list(small_disk.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("size", [1_200_000, 2_500_000])
+def test_a_download_says_so_keeps_what_came_and_goes_on(small_disk, monkeypatch, size):
+    noise = np.random.default_rng(0).bytes(size)
+    zips = {
+        "Images": zipped({"Images/ISIC_0000000.jpg": noise}),
+        "Masks": zipped({"Masks/ISIC_0000000_segmentation.png": b"mask"}),
+    }
+    monkeypatch.setitem(ARCHIVES, 2018, {"val": facts_of(zips, 1)})
+    # Another program takes the room after we have looked.
+    usage = namedtuple("usage", "total used free")
+    with monkeypatch.context() as patched, archive_server() as server:
+        patched.setattr(download.shutil, "disk_usage", lambda path: usage(9e9, 0, 9e9))
+        server.files = {f"/2018/{name}.zip": data for name, data in zips.items()}
+        with pytest.raises(LesionsegError, match=r"The disk of .*disk is full; make room"):
+            download_isic(small_disk, 2018, mirror=server.url, workers=1)
+        part = small_disk / "Images.zip.part"
+        came = part.stat().st_size
+        assert part.read_bytes() == zips["Images"][:came]
+        assert {path.name for path in small_disk.iterdir()} == {
+            ".lesionseg-download.lock",
+            "Images.zip.part",
+            "Images.zip.part.json",
+        }
+        subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+        download_isic(small_disk, 2018, mirror=server.url)
+        assert (small_disk / "Images" / "ISIC_0000000.jpg").read_bytes() == noise
+        later = server.gets("/2018/Images.zip")[1:]
+        assert later == ([f"bytes={came}-"] if came < len(zips["Images"]) else [])

@@ -10,6 +10,7 @@ from lesionseg.lazy import lazy_names
 if TYPE_CHECKING:
     from lesionseg.data.augmentation import Augmentation
     from lesionseg.data.base_module import BaseDataModule
+    from lesionseg.data.download import download_isic
     from lesionseg.data.equalisation import clahe
     from lesionseg.data.folder import FolderDataset
     from lesionseg.data.folder_module import FolderDataModule
@@ -45,6 +46,7 @@ _MODULES = {
     "archive_ids": "id_lists",
     "clahe": "equalisation",
     "collate_samples": "sample",
+    "download_isic": "download",
     "id_list_names": "id_lists",
     "k_fold": "splits",
     "load_ids": "splits",
@@ -78,6 +80,7 @@ __all__ = [
     "archive_ids",
     "clahe",
     "collate_samples",
+    "download_isic",
     "id_list_names",
     "k_fold",
     "load_ids",

@@ -6,9 +6,11 @@ from typing import Literal, cast
 
 from lightning.pytorch.utilities import rank_zero_info
 
+from lesionseg.data.archives import OfficialSplit, Year
 from lesionseg.data.base_module import BaseDataModule, Role
+from lesionseg.data.download import download_isic
 from lesionseg.data.exclusion import Exclusion, IdLists, only
-from lesionseg.data.isic import ISICDataset, OfficialSplit, Year
+from lesionseg.data.isic import ISICDataset
 from lesionseg.data.splits import check_fold, k_fold, shuffle_ids, train_val_split
 
 
@@ -49,10 +51,14 @@ class ISICDataModule(BaseDataModule):
         cache: folder for files of decoded images, one for each official split and size, which all
             folds, seeds and limits share; training and validation images are read from there. None
             reads the original files in every epoch.
+        download: bring what is absent or incomplete of the official splits that are used to
+            ``root`` first, in one process of each machine; see
+            :func:`lesionseg.data.download_isic`.
 
     Raises:
         ValueError: if an argument is out of range.
-        LesionsegError: if there is no list of a name in ``exclude`` or ``test_only``.
+        LesionsegError: if there is no list of a name in ``exclude`` or ``test_only``, or a
+            download fails.
     """
 
     def __init__(
@@ -75,6 +81,7 @@ class ISICDataModule(BaseDataModule):
         allow_trained_images: bool = False,
         test_only: IdLists = None,
         cache: str | Path | None = None,
+        download: bool = False,
     ) -> None:
         super().__init__(
             size, batch_size, augmentation, num_workers, seed, allow_trained_images, cache
@@ -102,6 +109,26 @@ class ISICDataModule(BaseDataModule):
         self.limit = limit
         self.excluded = Exclusion(exclude)
         self.test_only = test_only
+        self.download = download
+
+    def prepare_data(self) -> None:
+        """Download what is asked for; the Trainer calls this in one process of each machine."""
+        if self.download:
+            stage = None if self.trainer is None else self.trainer.state.fn
+            splits = self._splits_used(None if stage is None else str(stage.value))
+            download_isic(self.root, self.year, splits, mirror=ISICDataset.url)
+
+    def _splits_used(self, stage: str | None) -> list[str]:
+        """The official splits that a stage reads, all of them where there is no Trainer."""
+        folds = self.split == "k-fold"
+        held_out = "val" if self.split == "official" else "train"
+        used: dict[str | None, set[str]] = {
+            "fit": {"train", held_out},
+            "validate": {held_out},
+            "test": {"train" if folds else self.test_split or "test"},
+            "predict": {self.predict_split or "test"},
+        }
+        return sorted(used[stage] if stage in used else set[str]().union(*used.values()))
 
     def build(self, role: Role) -> ISICDataset:
         """Make the data set for a role."""

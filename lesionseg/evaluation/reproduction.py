@@ -207,6 +207,7 @@ def _is_there(root: Path, needs: tuple[int, str] | None) -> bool:
 def _missing_tests(table: PaperTable, root: Path) -> Iterator[str]:
     """One sentence for each test whose official files are not there."""
     from lesionseg.data import ISICDataset
+    from lesionseg.data.archives import how_to_get
 
     for name, test in table.tests.items():
         if test.needs is not None and not _is_there(root, test.needs):
@@ -214,6 +215,6 @@ def _missing_tests(table: PaperTable, root: Path) -> Iterator[str]:
             wanted = [one.folder for one in official if not (root / one.folder).is_dir()]
             yield (
                 f"Not tested: {name} ({test.what}), because {' and '.join(wanted)} "
-                f"{'is' if len(wanted) == 1 else 'are'} not in {root}; unpack "
-                f"{' and '.join(f'{one}.zip' for one in wanted)} there and run the command again."
+                f"{'is' if len(wanted) == 1 else 'are'} not in {root}; "
+                f"{how_to_get(root, *test.needs)}, and then this command again."
             )

@@ -45,14 +45,15 @@ def test_truth_is_left_out_unless_asked_for(tmp_path, isic):
 
 
 @pytest.mark.parametrize("gone", [0, 1])
-def test_missing_folder_says_which_zip(tmp_path, isic, gone):
+def test_missing_folder_says_how_to_get_it(tmp_path, isic, gone):
     isic(2017, "test", 2)
     archive = ISICDataset.archives[2017]["test"][gone]
     (tmp_path / archive.folder).rename(tmp_path / "elsewhere")
     with pytest.raises(DatasetNotFoundError) as error:
         ISICDataset(tmp_path, 2017, "test")
-    assert f"{ISICDataset.url}/2017/{archive.folder}.zip" in str(error.value)
-    assert str(tmp_path) in str(error.value)
+    assert archive.folder in str(error.value)
+    get = f"lesionseg download isic2017 --root {tmp_path} --splits test"
+    assert get in str(error.value)
 
 
 def test_images_alone_are_enough_to_predict(tmp_path, isic):

@@ -309,7 +309,7 @@ def test_arguments_are_checked_at_once(tmp_path, arguments, message):
 
 def test_missing_data_is_an_error_in_setup(tmp_path):
     data = ISICDataModule(tmp_path / "nowhere")
-    with pytest.raises(DatasetNotFoundError, match=r"ISIC2018_Task1-2_Training_Input\.zip"):
+    with pytest.raises(DatasetNotFoundError, match="run lesionseg download isic2018 "):
         data.setup("fit")
     with pytest.raises(RuntimeError, match=r"setup\('fit'\)"):
         data.train_dataloader()

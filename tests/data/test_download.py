@@ -1,0 +1,366 @@
+"""``lesionseg download`` against a real server, with tiny archives in the official ones' place."""
+
+import hashlib
+import io
+import signal
+import subprocess
+import sys
+import threading
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+from conftest_server import (
+    COMMAND,
+    archive_server,
+    as_argument,
+    facts_of,
+    official_zips,
+    wait_for,
+)
+
+from lesionseg import cli
+from lesionseg.data import ISICDataModule, ISICDataset, download, download_isic, web
+from lesionseg.data.archives import ARCHIVES
+from lesionseg.data.isic import DatasetNotFoundError
+from lesionseg.errors import LesionsegError
+
+COUNTS = {"val": 3, "test": 2}
+LOCK = ".lesionseg-download.lock"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Zips and facts of tiny splits of 2018."""
+    zips = {
+        split: official_zips(tmp_path_factory.mktemp(split), 2018, split, count)
+        for split, count in COUNTS.items()
+    }
+    return zips, {split: facts_of(zips[split], count) for split, count in COUNTS.items()}
+
+
+@pytest.fixture
+def facts(tiny, monkeypatch):
+    monkeypatch.setattr(web, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(web, "MOST_WAIT", 0.01)
+    monkeypatch.setitem(ARCHIVES, 2018, dict(tiny[1]))
+    return tiny[1]
+
+
+@pytest.fixture
+def server(tiny, facts, monkeypatch):
+    with archive_server() as server:
+        for zips in tiny[0].values():
+            server.files |= {f"/2018/{name}.zip": data for name, data in zips.items()}
+        monkeypatch.setattr(ISICDataset, "url", server.url)
+        yield server
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "data"
+
+
+def paths(facts, split="val"):
+    """The addresses of a split's archives on the server."""
+    return [f"/2018/{archive.zip}" for archive in facts[split]]
+
+
+def names(root):
+    return sorted(path.name for path in root.iterdir() if path.name != LOCK)
+
+
+def command(server, facts, root, *options):
+    """A process that downloads the validation split."""
+    chosen = ["--root", str(root), "--mirror", server.url, "--splits", "val", *options]
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, as_argument(facts), "download", "isic2018", *chosen],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_everything_comes_once_and_a_second_run_asks_nobody(server, facts, root, capsys):
+    arguments = ["download", "isic2018", "--root", str(root), "--mirror", f"{server.url}/"]
+    assert cli.main(arguments) == 0
+    assert names(root) == sorted(archive.folder for pair in facts.values() for archive in pair)
+    for split, count in COUNTS.items():
+        assert len(ISICDataset(root, 2018, split)) == count
+    assert server.gets() == [None] * 4
+    said = capsys.readouterr()
+    assert said.out == f"isic2018 (val test) is complete in {root}\n"
+    assert "ISIC 2018, 4 archives: " in said.err
+    assert all(len(line) < 100 for line in said.err.splitlines())
+    server.requests.clear()
+    (root / LOCK).unlink()
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().out == f"isic2018 (val test) is already complete in {root}\n"
+    assert server.requests == []
+    assert not (root / LOCK).exists()  # so a folder that may only be read is no hindrance
+
+
+def test_splits_masks_and_archives_are_chosen(server, facts, root):
+    images = facts["val"].images
+    assert download_isic(root, 2018, ["val"], mirror=server.url, masks=False) == [images.folder]
+    assert names(root) == [images.folder]
+    download_isic(root, 2018, ["val"], mirror=server.url, keep_archives=True)
+    masks = facts["val"].masks
+    assert names(root) == sorted([images.folder, masks.folder, masks.zip])
+    assert (root / masks.zip).read_bytes() == server.files[f"/2018/{masks.zip}"]
+
+
+def test_several_come_at_the_same_time(server, root):
+    server.meeting = threading.Barrier(2)  # answers only when two ask
+    download_isic(root, 2018, ["val"], mirror=server.url)
+
+
+def test_one_at_a_time_if_asked_for(server, facts, root):
+    download_isic(root, 2018, ["val"], mirror=server.url, workers=1)
+    assert [one[1] for one in server.requests if one[0] == "GET"] == paths(facts)
+
+
+@pytest.mark.parametrize("fault", [{"cut": 400}, {"status": 503}, {"cut": 400, "shift": 5}])
+def test_faults_on_the_way_are_overcome(server, facts, root, fault):
+    for path in paths(facts):
+        server.faults[path] = [fault, fault, {}]
+    download_isic(root, 2018, ["val"], mirror=server.url)
+    assert len(ISICDataset(root, 2018, "val")) == 3
+
+
+def test_kill_9_keeps_what_has_come_and_the_next_run_asks_for_the_rest(server, facts, root):
+    for path in paths(facts):
+        server.faults[path] = [{"hold": 700}, {}]
+    process = command(server, facts, root)
+    parts = [root / f"{archive.zip}.part" for archive in facts["val"]]
+    wait_for(lambda: all(part.exists() and part.stat().st_size == 700 for part in parts))
+    process.kill()
+    process.communicate()
+    server.released.set()
+    assert not any((root / archive.folder).exists() for archive in facts["val"])
+    download_isic(root, 2018, ["val"], mirror=server.url)
+    for path in paths(facts):
+        assert server.gets(path) == [None, "bytes=700-"]
+        assert server.sent[path] == len(server.files[path])
+    assert len(ISICDataset(root, 2018, "val")) == 3
+    assert names(root) == sorted(archive.folder for archive in facts["val"])
+
+
+def test_ctrl_c_ends_at_once_even_on_a_silent_line(server, facts, root):
+    server.faults[paths(facts)[0]] = [{"hold": 700}, {}]
+    process = command(server, facts, root, "--workers", "1")
+    part = root / f"{facts['val'].images.zip}.part"
+    wait_for(lambda: part.exists() and part.stat().st_size == 700)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "download: stopped; the same command goes on from here\n" in said
+    assert said.endswith("lesionseg: error: interrupted\n")
+    assert part.stat().st_size == 700
+
+
+def test_two_processes_at_once_download_once(server, facts, root):
+    first = paths(facts)[0]
+    server.faults[first] = [{"hold": 700}, {}]
+    one = command(server, facts, root)
+    wait_for(lambda: server.sent.get(first) == 700)
+    other = command(server, facts, root)
+    assert other.stderr.readline() == (
+        f"download: waits for the process that downloads into {root}\n"
+    )
+    server.released.set()
+    assert (one.wait(20), other.wait(20)) == (0, 0)
+    assert "is complete" in one.stdout.read()
+    assert "is complete" in other.stdout.read().replace("already ", "")
+    for process in (one, other):
+        process.communicate()
+    assert server.sent[first] == len(server.files[first])
+    assert len(server.gets(paths(facts)[1])) == 1
+
+
+def test_a_flipped_byte_is_said_and_stops_no_other_archive(server, facts, root):
+    path = paths(facts)[0]
+    right = server.files[path]
+    server.files[path] = right[:99] + bytes([right[99] ^ 1]) + right[100:]
+    with pytest.raises(LesionsegError, match=r"Validation_Input\.zip gave other bytes .*SHA-256"):
+        download_isic(root, 2018, ["val"], mirror=server.url)
+    assert names(root) == [facts["val"].masks.folder]
+    server.files[path] = right
+    assert download_isic(root, 2018, ["val"], mirror=server.url) == [facts["val"].images.folder]
+    assert len(ISICDataset(root, 2018, "val")) == 3
+
+
+def test_two_archives_that_fail_are_one_sentence(server, facts, root, capsys):
+    for path in paths(facts):
+        server.files[path] = server.files[path][:-1]
+    with pytest.raises(LesionsegError, match=r"^2 of 2 archives failed, run .*; the first: .*zip"):
+        download_isic(root, 2018, ["val"], mirror=server.url)
+    said = capsys.readouterr().err
+    assert all(said.count(f"{archive.zip} gave other bytes") == 1 for archive in facts["val"])
+
+
+def test_an_absent_archive_is_one_sentence_before_anything_comes(server, facts, root, capsys):
+    del server.files[paths(facts)[1]]
+    options = ["--root", str(root), "--mirror", server.url, "--splits", "val"]
+    assert cli.main(["download", "isic2018", *options]) == 1
+    said = capsys.readouterr().err
+    assert said.count("error: ") == 1
+    assert f"answers 404 (Not Found) to {server.url}{paths(facts)[1]}; check the address" in said
+    assert server.gets() == []
+
+
+def test_a_zip_that_is_there_is_not_downloaded_and_not_deleted(server, facts, root):
+    root.mkdir()
+    images = facts["val"].images
+    (root / images.zip).write_bytes(server.files[f"/2018/{images.zip}"])
+    download_isic(root, 2018, ["val"], mirror=server.url)
+    assert server.gets() == [None]
+    assert names(root) == sorted([images.zip, *(one.folder for one in facts["val"])])
+
+
+def test_a_zip_that_is_cut_off_gets_its_rest(server, facts, root, capsys):
+    root.mkdir()
+    images = facts["val"].images
+    path = f"/2018/{images.zip}"
+    (root / images.zip).write_bytes(server.files[path][:600])
+    download_isic(root, 2018, ["val"], mirror=server.url)
+    assert server.gets(path) == ["bytes=600-"]
+    assert "is cut off; its rest is downloaded" in capsys.readouterr().err
+    assert names(root) == sorted(one.folder for one in facts["val"])
+
+
+def test_another_file_of_the_zips_name_is_left_alone(server, facts, root):
+    root.mkdir()
+    images = facts["val"].images
+    other = bytes(len(server.files[f"/2018/{images.zip}"]))
+    (root / images.zip).write_bytes(other)
+    with pytest.raises(LesionsegError, match=r"is not the official archive .*SHA-256.*rename"):
+        download_isic(root, 2018, ["val"], mirror=server.url)
+    assert (root / images.zip).read_bytes() == other
+
+
+def test_a_folder_gets_only_what_it_lacks(server, facts, root):
+    download_isic(root, 2018, ["val"], mirror=server.url)
+    home = root / facts["val"].images.folder
+    kept, *gone = sorted(path for path in home.iterdir() if path.name.startswith("ISIC_"))
+    kept.write_bytes(b"mine")
+    for path in gone:
+        path.unlink()
+    assert download_isic(root, 2018, ["val"], mirror=server.url) == [home.name]
+    assert kept.read_bytes() == b"mine"
+    assert all(path.exists() for path in gone)
+
+
+def test_a_full_disk_is_said_before_anything_comes(server, root, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda path: usage(9000, 8000, 1000))
+    with pytest.raises(
+        LesionsegError,
+        match=r"too full for ISIC 2018: .* kB to download, about .* to unpack, "
+        r"and 1\.0 kB are free in .*data; make room, .*--splits",
+    ):
+        download_isic(root, 2018, mirror=server.url)
+    assert server.gets() == []
+    assert names(root) == []
+
+
+def test_a_server_that_tells_no_length_is_at_least_something(server, root, monkeypatch, capsys):
+    monkeypatch.setattr(download, "remote_length", lambda url, stop, tell: None)
+    download_isic(root, 2018, ["val"], mirror=server.url)
+    assert "at least 0 bytes to download" in capsys.readouterr().err
+
+
+def test_a_folder_of_files_is_a_mirror_too(server, facts, root, tmp_path):
+    (tmp_path / "mirror" / "2018").mkdir(parents=True)
+    for path, data in server.files.items():
+        (tmp_path / f"mirror{path}").write_bytes(data)
+    mirror = (tmp_path / "mirror").as_uri()
+    download_isic(root, 2018, ["val"], mirror=mirror)
+    assert len(ISICDataset(root, 2018, "val")) == 3
+    (tmp_path / f"mirror{paths(facts, 'test')[0]}").unlink()
+    with pytest.raises(LesionsegError, match=r"Test_Input\.zip cannot be read"):
+        download_isic(root, 2018, ["test"], mirror=mirror)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["isic2016", "--splits", "val"], "ISIC 2016 has no validation split"),
+        (["isic2018", "--mirror", "example.org"], "mirror must start with http://"),
+        (["isic2018", "--workers", "0"], "workers must be at least 1"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_make_no_folder(options, words, root, capsys):
+    assert cli.main(["download", *options, "--root", str(root)]) == 1
+    assert words in capsys.readouterr().err
+    assert not root.exists()
+
+
+def test_an_unknown_year_is_an_argument_error(root):
+    with pytest.raises(ValueError, match="2016, 2017 or 2018: 2019"):
+        download_isic(root, 2019)
+
+
+def test_the_dataset_downloads_its_own_split(server, facts, root):
+    assert len(ISICDataset(root, 2018, "test", masks=False, download=True)) == 2
+    assert names(root) == [facts["test"].images.folder]
+    assert ISICDataset(root, 2018, "test", download=True)[0].keys() >= {"image", "mask"}
+    assert names(root) == sorted(one.folder for one in facts["test"])
+    with pytest.raises(DatasetNotFoundError, match=rf"isic2018 --root {root} --splits val"):
+        ISICDataset(root, 2018, "val")
+
+
+@pytest.mark.parametrize(
+    ("options", "stage", "expected"),
+    [
+        ({}, None, {"train", "val", "test"}),
+        ({}, "fit", {"train", "val"}),
+        ({}, "validate", {"val"}),
+        ({}, "test", {"test"}),
+        ({"test_split": "val"}, "test", {"val"}),
+        ({"split": "holdout"}, "fit", {"train"}),
+        ({"split": "holdout"}, "test", {"test"}),
+        ({"split": "k-fold"}, "test", {"train"}),
+        ({"split": "k-fold"}, "predict", {"test"}),
+        ({"predict_split": "val"}, "predict", {"val"}),
+    ],
+)
+def test_the_module_downloads_what_a_stage_reads(root, monkeypatch, options, stage, expected):
+    from lightning.pytorch.trainer.states import TrainerFn
+
+    asked = []
+    monkeypatch.setattr(
+        "lesionseg.data.isic_module.download_isic",
+        lambda root, year, splits, mirror: asked.append((root, year, set(splits), mirror)),
+    )
+    state = namedtuple("state", "fn")(stage and TrainerFn(stage))
+    for wanted in (False, True):
+        module = ISICDataModule(root, download=wanted, **options)
+        module.trainer = stage and namedtuple("trainer", "state")(state)
+        module.prepare_data()
+    assert asked == [(root, 2018, expected, ISICDataset.url)]
+
+
+def test_bars_stand_below_each_other_in_a_terminal(server, facts, root, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "90")
+    download_isic(root, 2018, ["val"], mirror=server.url)
+    shown = terminal.getvalue()
+    for what in ("val images: done", "val masks: done"):
+        assert f"{what}: 100%|" in shown
+
+
+def test_archives_have_the_official_names_and_checksums():
+    assert {len(splits) for splits in ARCHIVES.values()} == {2, 3}
+    for splits in ARCHIVES.values():
+        for official in splits.values():
+            for archive in official:
+                name, digest = archive.checksum
+                assert len(digest) == 2 * hashlib.new(name).digest_size
+                assert archive.home(Path("d")) == Path("d", archive.zip.removesuffix(".zip"))
