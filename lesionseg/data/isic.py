@@ -13,6 +13,7 @@ from lesionseg.data.archives import (
     Year,
     unpacked,
 )
+from lesionseg.data.leaving_out import OnError, check_on_error
 from lesionseg.data.pairs import Pair, PairedDataset
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
 
@@ -40,6 +41,8 @@ class ISICDataset(PairedDataset):
         size: height and width in pixels of ``image`` and ``mask``.
         with_truth: add ``truth``, the mask file's grey values at the original size.
         masks: False reads images only, whether the ground truth is there or not.
+        on_error: ``stop``, or ``skip``, which reads every file once now and leaves out, with a
+            warning that names each and the reason, what has no partner or cannot be used.
 
     Raises:
         ValueError: if there never was such a year or split.
@@ -62,15 +65,20 @@ class ISICDataset(PairedDataset):
         size: tuple[int, int] = (192, 256),
         with_truth: bool = False,
         masks: bool = True,
+        on_error: OnError = "stop",
     ) -> None:
         self.year = year
         self.split = split
         official = self.check(year, split)
         images = self._scan(Path(root), year, official.images, IMAGE_NAME)
         truth = self._scan(Path(root), year, official.masks, MASK_NAME) if masks else {}
+        alone: dict[str, str] = {}
         if masks:
             for these, those, what in ((images, truth, "mask"), (truth, images, "image")):
                 if lonely := sorted(these.keys() - those.keys()):
+                    if check_on_error(on_error) == "skip":
+                        alone |= {these.pop(id_).name: f"It has no {what}." for id_ in lonely}
+                        continue
                     kind = "images" if what == "mask" else "masks"
                     archive = official.masks if what == "mask" else official.images
                     raise InvalidDataError(
@@ -78,7 +86,7 @@ class ISICDataset(PairedDataset):
                         f"no {what}: {shorten(lonely)}; unpack {archive.folder}.zip again."
                     )
         pairs = [Pair(id_, path, truth.get(id_)) for id_, path in sorted(images.items())]
-        super().__init__(pairs, size, with_truth)
+        super().__init__(pairs, size, with_truth, on_error, alone)
 
     @classmethod
     def has(cls, root: str | Path, year: Year, split: OfficialSplit, masks: bool = True) -> bool:

@@ -10,6 +10,7 @@ from lesionseg.data.archives import OfficialSplit, Year
 from lesionseg.data.base_module import BaseDataModule, Role
 from lesionseg.data.exclusion import Exclusion, IdLists, only
 from lesionseg.data.isic import ISICDataset
+from lesionseg.data.leaving_out import OnError, check_on_error
 from lesionseg.data.splits import check_fold, k_fold, shuffle_ids, train_val_split
 
 
@@ -50,6 +51,9 @@ class ISICDataModule(BaseDataModule):
         cache: folder for files of decoded images, one for each official split and size, which all
             folds, seeds and limits share; training and validation images are read from there. None
             reads the original files in every epoch.
+        on_error: ``skip`` reads every file once when the data are set up, before any split, and
+            leaves out what cannot be used, with a warning that names each and the reason; ``stop``
+            ends the run at the first such file.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -76,6 +80,7 @@ class ISICDataModule(BaseDataModule):
         allow_trained_images: bool = False,
         test_only: IdLists = None,
         cache: str | Path | None = None,
+        on_error: OnError = "stop",
     ) -> None:
         super().__init__(
             size, batch_size, augmentation, num_workers, seed, allow_trained_images, cache
@@ -103,6 +108,7 @@ class ISICDataModule(BaseDataModule):
         self.limit = limit
         self.excluded = Exclusion(exclude)
         self.test_only = test_only
+        self.on_error = check_on_error(on_error)
 
     def build(self, role: Role) -> ISICDataset:
         """Make the data set for a role."""
@@ -132,7 +138,9 @@ class ISICDataModule(BaseDataModule):
     def _read(
         self, split: OfficialSplit, with_truth: bool = False, masks: bool = True
     ) -> ISICDataset:
-        data = ISICDataset(self.root, self.year, split, self.size, with_truth, masks)
+        data = ISICDataset(
+            self.root, self.year, split, self.size, with_truth, masks, on_error=self.on_error
+        )
         return data if self.cache is None or with_truth or not masks else data.cached(self.cache)
 
     def _first_present(self, masks: bool) -> OfficialSplit:
