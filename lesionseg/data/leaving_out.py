@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from PIL import Image
 from tqdm import tqdm
@@ -35,9 +35,9 @@ def check_on_error(on_error: str) -> OnError:
     Raises:
         ValueError: if it is anything else.
     """
-    if on_error == "stop" or on_error == "skip":
-        return on_error
-    raise ValueError(f"on_error must be stop or skip: {on_error!r}")
+    if on_error not in ("stop", "skip"):
+        raise ValueError(f"on_error must be stop or skip: {on_error!r}")
+    return cast(OnError, on_error)
 
 
 def usable(pairs: Sequence[Pair], alone: Mapping[str, str]) -> list[Pair]:
@@ -57,6 +57,7 @@ def usable(pairs: Sequence[Pair], alone: Mapping[str, str]) -> list[Pair]:
     from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn  # slow to import
 
     Image.init()  # else a thread may meet half of Pillow's list of formats
+    first = getattr(rank_zero_only, "rank", 0) == 0
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
         told = list(
             tqdm(
@@ -64,7 +65,7 @@ def usable(pairs: Sequence[Pair], alone: Mapping[str, str]) -> list[Pair]:
                 total=len(pairs),
                 desc="check",
                 unit="image",
-                disable=None if rank_zero_only.rank == 0 else True,  # None: without a terminal
+                disable=None if first else True,  # None: where there is no terminal
             )
         )
     reasons = dict(alone)
@@ -72,9 +73,13 @@ def usable(pairs: Sequence[Pair], alone: Mapping[str, str]) -> list[Pair]:
     kept = [pair for pair, reason in zip(pairs, told, strict=True) if not reason]
     if not reasons:
         return kept
-    lines = "".join(f"\n  {name}: {reason}" for name, reason in sorted(reasons.items()))
+    listed = sorted(reasons.items())
     if not kept:
-        raise InvalidDataError(f"No image can be used (on_error: skip):{lines}")
+        name, reason = listed[0]
+        raise InvalidDataError(
+            f"No image can be used, {len(listed)} left out (on_error: skip), first {name}: {reason}"
+        )
+    lines = "".join(f"\n  {name}: {reason}" for name, reason in listed)
     warning = f"{len(reasons)} left out (on_error: skip), {len(kept)} images stay:{lines}"
     if warning not in _said:
         _said.add(warning)

@@ -50,9 +50,8 @@ def to_grey(mask: Image.Image) -> npt.NDArray[np.uint8]:
         mask = mask if mask.mode == "RGB" else mask.convert("RGB")
         red, green, blue = mask.split()
         for one, other in ((red, green), (green, blue)):
-            _, most = ImageChops.difference(one, other).getextrema()
             # red, say, has a luminance of 76: all of it would count as skin
-            if most > _MOST_COLOUR:
+            if np.asarray(ImageChops.difference(one, other)).max(initial=0) > _MOST_COLOUR:
                 raise ValueError("it is coloured; draw the lesion white on black")
     return np.array(mask if mask.mode == "L" else mask.convert("L"), dtype=np.uint8)
 
@@ -77,7 +76,8 @@ def _to_8_bit(image: Image.Image, paper: int) -> npt.NDArray[np.uint8]:
         small = most <= 255 and image.format != "PPM"
         return (values if small else values >> 8).astype(np.uint8)
     white = next(white for white in (1, 255, 65535) if most <= white)
-    return np.rint(values * np.float32(255 / white)).astype(np.uint8)
+    scaled: npt.NDArray[np.uint8] = np.rint(values * np.float32(255 / white)).astype(np.uint8)
+    return scaled
 
 
 def _laid_on(image: Image.Image, paper: int) -> Image.Image:

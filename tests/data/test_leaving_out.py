@@ -30,7 +30,7 @@ def mixed(tmp_path, pair_writer):
     for number, name in enumerate([*"abcde", "cut", "cutmask", "nomask", "noimage", "size"]):
         pair_writer(images / f"{name}.jpg", masks / f"{name}.png", number=number)
     for path in (images / "cut.jpg", masks / "cutmask.png"):
-        path.write_bytes(path.read_bytes()[:200])
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     (masks / "nomask.png").unlink()
     (images / "noimage.jpg").unlink()
     Image.new("L", (9, 9)).save(masks / "size.png")
@@ -92,7 +92,9 @@ def test_nothing_left_and_two_of_one_name_are_errors(tmp_path, pair_writer):
     pair_writer(tmp_path / "x" / "a.jpg", tmp_path / "y" / "a.png")
     whole = (tmp_path / "x" / "a.jpg").read_bytes()
     (tmp_path / "x" / "a.jpg").write_bytes(b"")
-    with pytest.raises(InvalidDataError, match=r"No image can be used[^\n]*\n  a\.jpg: .*empty"):
+    with pytest.raises(
+        InvalidDataError, match=r"No image can be used, 1 left out .*a\.jpg: .*empty"
+    ):
         FolderDataset(tmp_path / "x", tmp_path / "y", on_error="skip")
     (tmp_path / "x" / "a.jpg").write_bytes(whole)
     pair_writer(tmp_path / "x" / "a.png", None)
@@ -124,7 +126,7 @@ def test_splits_are_of_what_is_left(mixed, tmp_path, cached):
     with pytest.warns(UserWarning, match=r"2 left out"):
         module.setup("predict")
     predicted = [id_ for batch in module.predict_dataloader() for id_ in batch["id"]]
-    assert predicted == [*"abcde", "cutmask", "nomask", "size"]
+    assert predicted == sorted([*"abcde", "cutmask", "nomask", "size"])
 
 
 def test_isic(tmp_path, isic):
