@@ -1,5 +1,6 @@
 """Photographs whose right side up can be told, and networks that find what is bright in them."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,8 @@ def write_corner(
     if path.suffix == ".jpg":
         options |= {"quality": 95}
     image.save(path, **options)
-    with Image.open(path) as written:
+    # Not by its path: Pillow 13 scrambles uncompressed TIFFs that it maps into memory.
+    with Image.open(BytesIO(path.read_bytes())) as written:
         return np.asarray(ImageOps.exif_transpose(written).convert("L")) > 128
 
 

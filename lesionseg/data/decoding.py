@@ -149,7 +149,9 @@ def decode(path: Path, kind: str, at_least: tuple[int, int] | None = None) -> De
 
 def _decode(path: Path, kind: str, at_least: tuple[int, int] | None) -> Decoded:
     image: Image.Image
-    with Image.open(path) as image:
+    # An open file: by its path, Pillow maps an uncompressed TIFF, and one that is shown sideways
+    # (Pillow 13) with height and width exchanged, which scrambles its pixels.
+    with path.open("rb") as file, Image.open(file) as image:
         if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
             raise InvalidDataError(_too_large(kind, path))
         box = None

@@ -30,6 +30,16 @@ def test_images_are_turned_as_a_viewer_shows_them(tmp_path, suffix, orientation)
     np.testing.assert_array_equal(pixels.numpy(), np.asarray(image).transpose(2, 0, 1))
 
 
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_uncompressed_tiffs_are_turned_in_every_mode(tmp_path, mode, orientation):
+    expected = write_corner(tmp_path / "corner.tif", (20, 75), orientation, mode)
+    assert expected.shape == (75, 20)
+    assert expected.sum() == corner((20, 75)).sum()
+    image = np.asarray(read_image(tmp_path / "corner.tif").convert("L"))
+    np.testing.assert_array_equal(image > 128, expected)
+
+
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("size", [(401, 655), (655, 401)])
 def test_scaled_decoding_turns_too(tmp_path, orientation, size):

@@ -92,9 +92,7 @@ def test_nothing_left_and_two_of_one_name_are_errors(tmp_path, pair_writer):
     pair_writer(tmp_path / "x" / "a.jpg", tmp_path / "y" / "a.png")
     whole = (tmp_path / "x" / "a.jpg").read_bytes()
     (tmp_path / "x" / "a.jpg").write_bytes(b"")
-    with pytest.raises(
-        InvalidDataError, match=r"No image can be used, 1 left out .*a\.jpg: .*empty"
-    ):
+    with pytest.raises(InvalidDataError, match=r"No image can be used, 1 left .*a\.jpg: .*empty"):
         FolderDataset(tmp_path / "x", tmp_path / "y", on_error="skip")
     (tmp_path / "x" / "a.jpg").write_bytes(whole)
     pair_writer(tmp_path / "x" / "a.png", None)
