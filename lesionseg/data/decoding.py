@@ -12,7 +12,7 @@ from lesionseg.errors import DatasetNotFoundError, InvalidDataError, LesionsegEr
 
 MOST_PIXELS = 200_000_000
 """Of an image or mask, 20,000 x 10,000. Chosen: Pillow's own limits (a warning at 89 million, an
-error at 179 million) are about bombs, and panoramas come near them; segmenting takes about 20 bytes
+error at 179 million) are about bombs, and panoramas come near them; segmenting takes about 16 bytes
 for each pixel. A program that wants more, or no limit, sets ``PIL.Image.MAX_IMAGE_PIXELS``."""
 
 #: What brings stored pixels to where EXIF wants them shown (EXIF 2.32, tag 274).
