@@ -16,7 +16,7 @@ from lesionseg.data.store import Record, Store, store_bytes, write_store
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, LesionsegError
 from lesionseg.files import atomic_path
 
-VERSION = 2
+VERSION = 3
 """Of the format and of how files are read and resized; stores of another one are built again."""
 
 _MOST_THREADS = 16  # each holds an image at its full size
