@@ -171,8 +171,8 @@ def _decode(path: Path, kind: str, at_least: tuple[int, int] | None) -> Decoded:
 
 
 def _too_large(kind: str, path: Path) -> str:
-    limit = f"{(Image.MAX_IMAGE_PIXELS or MOST_PIXELS) / 1e6:.0f}"
-    return f"The {kind} {path} has more than {limit} million pixels; make it smaller."
+    limit = max(Image.MAX_IMAGE_PIXELS or 0, MOST_PIXELS)
+    return f"The {kind} {path} has more than {limit / 1e6:g} million pixels; make it smaller."
 
 
 def _unidentified(kind: str, path: Path) -> str:

@@ -214,8 +214,10 @@ def test_too_many_pixels_are_one_sentence(tmp_path, monkeypatch, ours):
     Image.new("L", (30, 20)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     monkeypatch.setattr(decoding, "MOST_PIXELS", ours)
-    with pytest.raises(InvalidDataError, match=r"large\.tif has more than .* make it smaller"):
+    with pytest.raises(InvalidDataError) as caught:
         read_image(path)
+    words = f"large.tif has more than {ours / 1e6:g} million pixels; make it smaller."
+    assert str(caught.value).endswith(words)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # whoever says so means it
     assert read_image(path).size == (30, 20)
 
