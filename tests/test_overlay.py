@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFilter
 
 from lesionseg.overlay import contact_sheet, draw_outline, to_picture
 
@@ -14,6 +16,18 @@ def test_an_outline_lies_on_the_masks_border_and_nowhere_else():
     assert not coloured[~mask].any()
     assert coloured[10, 20:50].all()
     assert not coloured[15:25, 25:45].any()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.tuples(st.integers(1, 12), st.integers(1, 900)), st.booleans(), st.integers(0, 2**32 - 1))
+def test_an_outline_is_what_a_minimum_filter_takes_away(size, tall, seed):
+    size = size[::-1] if tall else size
+    coarse = np.random.default_rng(seed).random((size[0] // 9 + 1, size[1] // 9 + 1)) > 0.4
+    mask = np.kron(coarse, np.ones((9, 9), bool))[: size[0], : size[1]]
+    drawn = np.asarray(draw_outline(Image.new("RGB", size[::-1]), mask, (1, 2, 3)))
+    width = 2 * (max(size) // 400) + 3
+    inner = np.asarray(Image.fromarray(mask).convert("L").filter(ImageFilter.MinFilter(width))) > 0
+    np.testing.assert_array_equal(drawn, (mask & ~inner)[..., None] * np.array([1, 2, 3]))
 
 
 def test_an_outline_of_another_size_is_refused():

@@ -18,8 +18,8 @@ from lesionseg.data.store import Record, Shape, Store, store_bytes, write_store
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.files import atomic_path
 
-VERSION = 2
-"""Of the format and of how images are resized; stores of another version are built again."""
+VERSION = 3
+"""Of the format and of how files are read and resized; stores of another one are built again."""
 
 _THREADS = min(os.cpu_count() or 1, 16)  # each holds an image at its full size
 _SUFFIX = ".store"

@@ -3,39 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from lesionseg.data.leaving_out import OnError, check_on_error
+from lesionseg.data.listing import IMAGE_SUFFIXES, list_files, stem_of, strip_ending
 from lesionseg.data.pairs import Pair, PairedDataset
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-MASK_ENDINGS = ("_segmentation", "_mask", "_lesion")
-
-
-def _list_files(folder: Path, what: str) -> list[Path]:
-    """Return the image files in a folder; hidden ones and superpixels are none."""
-    if not folder.is_dir():
-        raise DatasetNotFoundError(f"The folder of {what} {folder} does not exist; check the path.")
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not path.name.startswith(".")
-        and not path.stem.lower().endswith("_superpixels")
-    )
-
-
-def _strip_ending(stem: str) -> str:
-    """Return the stem of a mask file without ``_segmentation`` and the like."""
-    for ending in MASK_ENDINGS:
-        if stem.lower().endswith(ending):
-            return stem[: -len(ending)]
-    return stem
 
 
 def _images_in(images: Path, masks: Path | None) -> list[Path]:
     """Return the images of a folder, without the masks that share it with them."""
-    paths = _list_files(images, "images")
+    paths = list_files(images, "images")
     if masks is not None and masks.resolve() == images.resolve():
-        paths = [path for path in paths if _strip_ending(path.stem) == path.stem]
+        paths = [path for path in paths if strip_ending(path.stem) == path.stem]
     if not paths:
         raise DatasetNotFoundError(
             f"The folder {images} holds no images ({', '.join(IMAGE_SUFFIXES)}); check the path."
@@ -45,13 +23,14 @@ def _images_in(images: Path, masks: Path | None) -> list[Path]:
 
 def _masks_by_stem(masks: Path, images: Sequence[Path]) -> dict[str, Path]:
     """Map the stem of each image that a mask belongs to, or would belong to, to the mask."""
-    image_stems = {path.stem for path in images}
+    image_stems = {stem_of(path) for path in images}
     image_files = {path.resolve() for path in images}
     found: dict[str, Path] = {}
-    for path in _list_files(masks, "masks"):
+    for path in list_files(masks, "masks"):
         if path.resolve() in image_files:
             continue
-        stem = path.stem if path.stem in image_stems else _strip_ending(path.stem)
+        stem = stem_of(path)
+        stem = stem if stem in image_stems else strip_ending(stem)
         if stem in found:
             raise InvalidDataError(
                 f"The masks {found[stem]} and {path} belong to the same image; remove one."
@@ -64,18 +43,24 @@ class FolderDataset(PairedDataset):
     """Images in a folder or a list, with or without masks.
 
     An image and its mask have the same file stem; the mask's may also end in ``_segmentation``,
-    ``_mask`` or ``_lesion``. The stem is the id. Sub-folders are not searched.
+    ``_mask`` or ``_lesion``. The stem is the id, in Unicode's composed form (NFC), whichever form
+    the file names have. Sub-folders are not searched.
 
     Args:
         images: folder of images, or their paths.
         masks: folder of masks; None for images without masks.
         size: height and width in pixels of ``image`` and ``mask``.
         with_truth: add ``truth``, the mask file's grey values at the original size.
+        on_error: ``stop``, or ``skip``, which reads every file once now and leaves out, with a
+            warning that names each and the reason: images and masks that cannot be read, pairs of
+            two sizes, images without mask, masks without image.
 
     Raises:
         DatasetNotFoundError: if a folder or a listed file does not exist, or holds no images.
         InvalidDataError: if an image has no mask or two, a mask in a folder has no image in the
-            other folder, or two images have the same stem.
+            other folder, or two images have the same stem; with ``skip`` only if there are two of
+            one stem, or nothing is left.
+        ValueError: if ``on_error`` or ``size`` is out of range.
     """
 
     def __init__(
@@ -84,26 +69,39 @@ class FolderDataset(PairedDataset):
         masks: str | Path | None = None,
         size: tuple[int, int] = (192, 256),
         with_truth: bool = False,
+        on_error: OnError = "stop",
     ) -> None:
         masks = None if masks is None else Path(masks)
+        skip = check_on_error(on_error) == "skip"
         if isinstance(images, (str, Path)):
             paths = _images_in(Path(images), masks)
         else:
             paths = [Path(path) for path in images]
-            if missing := [str(path) for path in paths if not path.is_file()]:
+            missing = [str(path) for path in paths if not path.is_file()]
+            if missing and not skip:
                 raise DatasetNotFoundError(f"No such image: {shorten(missing)}; check the path.")
         by_stem = {} if masks is None else _masks_by_stem(masks, paths)
-        pairs = [Pair(path.stem, path, by_stem.pop(path.stem, None)) for path in paths]
-        super().__init__(pairs, size, with_truth)
+        pairs = [Pair(stem_of(path), path, by_stem.get(stem_of(path))) for path in paths]
+        bare, lonely = [], []
         if masks is not None:
-            if bare := [pair.image.name for pair in self.pairs if pair.mask is None]:
-                raise InvalidDataError(
-                    f"{len(bare)} of {len(self)} images have no mask in {masks}: {shorten(bare)}; "
-                    "add the masks or remove the images."
-                )
-            if by_stem and isinstance(images, (str, Path)):
-                lonely = [path.name for path in by_stem.values()]
-                raise InvalidDataError(
-                    f"{len(lonely)} masks in {masks} have no image in {images}: {shorten(lonely)}; "
-                    "add the images or remove the masks."
-                )
+            bare = [pair.image.name for pair in pairs if pair.mask is None]
+            if isinstance(images, (str, Path)):
+                taken = {pair.id for pair in pairs}
+                lonely = [path.name for stem, path in by_stem.items() if stem not in taken]
+            if skip:
+                pairs = [pair for pair in pairs if pair.mask is not None]
+        alone = dict.fromkeys(bare, f"It has no mask in {masks}.")
+        alone |= dict.fromkeys(lonely, f"It has no image in {images}.")
+        super().__init__(pairs, size, with_truth, on_error, alone)
+        if skip:
+            return
+        if bare:
+            raise InvalidDataError(
+                f"{len(bare)} of {len(self)} images have no mask in {masks}: {shorten(bare)}; "
+                "add the masks or remove the images."
+            )
+        if lonely:
+            raise InvalidDataError(
+                f"{len(lonely)} masks in {masks} have no image in {images}: {shorten(lonely)}; "
+                "add the images or remove the masks."
+            )

@@ -7,6 +7,7 @@ from typing import Literal
 from lesionseg.data.base_module import BaseDataModule, Role
 from lesionseg.data.exclusion import Exclusion, IdLists
 from lesionseg.data.folder import FolderDataset
+from lesionseg.data.leaving_out import OnError, check_on_error
 from lesionseg.data.splits import check_fold, k_fold, train_val_split
 
 Folder = str | Path | None
@@ -44,6 +45,9 @@ class FolderDataModule(BaseDataModule):
         num_folds: number of folds of ``k-fold``.
         cache: folder for files of decoded images, one for each folder of images and size; training
             and validation images are read from there. None reads the original files in every epoch.
+        on_error: ``skip`` reads every file once when the data are set up, before any split, and
+            leaves out what cannot be used, with a warning that names each and the reason; ``stop``
+            ends the run at the first such file.
 
     Raises:
         ValueError: if images come without masks or masks without images.
@@ -71,6 +75,7 @@ class FolderDataModule(BaseDataModule):
         fold: int = 0,
         num_folds: int = 5,
         cache: str | Path | None = None,
+        on_error: OnError = "stop",
     ) -> None:
         super().__init__(
             size, batch_size, augmentation, num_workers, seed, allow_trained_images, cache
@@ -99,12 +104,15 @@ class FolderDataModule(BaseDataModule):
         self.fold = fold
         self.num_folds = num_folds
         self.excluded = Exclusion(exclude)
+        self.on_error = check_on_error(on_error)
 
     def build(self, role: Role) -> FolderDataset:
         """Make the data set for a role."""
         if role == "predict":
             images = self.images["predict"] or self.images["test"] or self.images["val"]
-            return self._read("val") if images is None else FolderDataset(images, None, self.size)
+            if images is None:
+                return self._read("val")
+            return FolderDataset(images, None, self.size, on_error=self.on_error)
         if role == "test" and (self.split == "k-fold" or self.images["test"] is None):
             return self._read("val", with_truth=True)
         return self._read(role, with_truth=role == "test")
@@ -120,7 +128,7 @@ class FolderDataModule(BaseDataModule):
             )
         masks = self.masks[source]
         assert masks is not None
-        data = FolderDataset(images, masks, self.size, with_truth)
+        data = FolderDataset(images, masks, self.size, with_truth, self.on_error)
         if self.cache is not None and not with_truth:
             data = data.cached(self.cache)
         if source != "train":

@@ -16,6 +16,7 @@ from lesionseg.data.archives import (
     official_archives,
 )
 from lesionseg.data.download import download_isic
+from lesionseg.data.leaving_out import OnError, check_on_error
 from lesionseg.data.pairs import Pair, PairedDataset
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
 
@@ -45,6 +46,8 @@ class ISICDataset(PairedDataset):
         masks: False reads images only, whether the ground truth is there or not.
         download: first bring what is absent or incomplete of this split's official archives to
             ``root``; see :func:`lesionseg.data.download_isic`.
+        on_error: ``stop``, or ``skip``, which reads every file once now and leaves out, with a
+            warning that names each and the reason, what has no partner or cannot be used.
 
     Raises:
         ValueError: if there never was such a year or split.
@@ -69,6 +72,7 @@ class ISICDataset(PairedDataset):
         with_truth: bool = False,
         masks: bool = True,
         download: bool = False,
+        on_error: OnError = "stop",
     ) -> None:
         self.year = year
         self.split = split
@@ -77,9 +81,13 @@ class ISICDataset(PairedDataset):
             download_isic(root, year, [split], mirror=self.url, masks=masks)
         images = self._scan(Path(root), official.images, IMAGE_NAME)
         truth = self._scan(Path(root), official.masks, MASK_NAME) if masks else {}
+        alone: dict[str, str] = {}
         if masks:
             for these, those, what in ((images, truth, "mask"), (truth, images, "image")):
                 if lonely := sorted(these.keys() - those.keys()):
+                    if check_on_error(on_error) == "skip":
+                        alone |= {these.pop(id_).name: f"It has no {what}." for id_ in lonely}
+                        continue
                     kind = "images" if what == "mask" else "masks"
                     raise InvalidDataError(
                         f"{len(lonely)} of {len(these)} {kind} in {these[lonely[0]].parent} have "
@@ -87,7 +95,7 @@ class ISICDataset(PairedDataset):
                         "which adds what is missing."
                     )
         pairs = [Pair(id_, path, truth.get(id_)) for id_, path in sorted(images.items())]
-        super().__init__(pairs, size, with_truth)
+        super().__init__(pairs, size, with_truth, on_error, alone)
 
     @classmethod
     def has(cls, root: str | Path, year: Year, split: OfficialSplit, masks: bool = True) -> bool:

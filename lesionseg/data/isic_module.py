@@ -11,6 +11,7 @@ from lesionseg.data.base_module import BaseDataModule, Role
 from lesionseg.data.download import download_isic
 from lesionseg.data.exclusion import Exclusion, IdLists, only
 from lesionseg.data.isic import ISICDataset
+from lesionseg.data.leaving_out import OnError, check_on_error
 from lesionseg.data.splits import check_fold, k_fold, shuffle_ids, train_val_split
 
 
@@ -54,6 +55,9 @@ class ISICDataModule(BaseDataModule):
         download: bring what is absent or incomplete of the official splits that are used to
             ``root`` first, in one process of each machine; see
             :func:`lesionseg.data.download_isic`.
+        on_error: ``skip`` reads every file once when the data are set up, before any split, and
+            leaves out what cannot be used, with a warning that names each and the reason; ``stop``
+            ends the run at the first such file.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -82,6 +86,7 @@ class ISICDataModule(BaseDataModule):
         test_only: IdLists = None,
         cache: str | Path | None = None,
         download: bool = False,
+        on_error: OnError = "stop",
     ) -> None:
         super().__init__(
             size, batch_size, augmentation, num_workers, seed, allow_trained_images, cache
@@ -110,6 +115,7 @@ class ISICDataModule(BaseDataModule):
         self.excluded = Exclusion(exclude)
         self.test_only = test_only
         self.download = download
+        self.on_error = check_on_error(on_error)
 
     def prepare_data(self) -> None:
         """Download what is asked for; the Trainer calls this in one process of each machine."""
@@ -158,7 +164,9 @@ class ISICDataModule(BaseDataModule):
     def _read(
         self, split: OfficialSplit, with_truth: bool = False, masks: bool = True
     ) -> ISICDataset:
-        data = ISICDataset(self.root, self.year, split, self.size, with_truth, masks)
+        data = ISICDataset(
+            self.root, self.year, split, self.size, with_truth, masks, on_error=self.on_error
+        )
         return data if self.cache is None or with_truth or not masks else data.cached(self.cache)
 
     def _first_present(self, masks: bool) -> OfficialSplit:

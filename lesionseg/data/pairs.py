@@ -1,6 +1,6 @@
 """Images paired with masks: what all data sets on disk have in common."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from typing_extensions import Self
 
 from lesionseg.data.cache import open_cache
+from lesionseg.data.leaving_out import OnError, check_on_error, usable
 from lesionseg.data.reading import check_size, read_mask
 from lesionseg.data.resizing import read_resized, resize_mask
 from lesionseg.data.sample import Batch, Sample, SampleRows, draw_sample
@@ -29,15 +30,23 @@ class Pair(NamedTuple):
 class PairedDataset(Dataset[Sample]):
     """Images with masks, read from disk and resized to the network's size.
 
-    A sample is the dict of :class:`lesionseg.data.Sample`. Base of the data sets on disk.
+    A sample is the dict of :class:`lesionseg.data.Sample`. Base of the data sets on disk. Images,
+    masks and ``size`` are as an image viewer shows the files, after EXIF orientation; a mask that
+    was drawn on the stored pixels of a sideways image is turned along with it
+    (:func:`lesionseg.data.read_mask`).
 
     Args:
         pairs: image and mask files; all ids differ.
         size: height and width in pixels of ``image`` and ``mask``.
         with_truth: add ``truth``, the mask file's grey values at the original size, for scoring.
+        on_error: ``skip`` reads every file once now, and leaves out pairs of which one cannot be
+            read or whose sizes differ, with a warning that names each and the reason; ``stop``
+            raises when such a sample is asked for.
+        alone: with ``skip``, files that are left out for another reason, and that reason.
 
     Raises:
-        InvalidDataError: if an id comes twice.
+        InvalidDataError: if an id comes twice, or ``skip`` leaves nothing.
+        ValueError: if an argument is out of range.
     """
 
     def __init__(
@@ -45,6 +54,8 @@ class PairedDataset(Dataset[Sample]):
         pairs: Sequence[Pair],
         size: tuple[int, int] = (192, 256),
         with_truth: bool = False,
+        on_error: OnError = "stop",
+        alone: Mapping[str, str] | None = None,
     ) -> None:
         self.size = check_size(size)
         self.with_truth = with_truth
@@ -52,6 +63,8 @@ class PairedDataset(Dataset[Sample]):
         self._store: Store | None = None
         self._rows: dict[str, int] = {}
         self._check_unique()
+        if check_on_error(on_error) == "skip":
+            self.pairs = usable(self.pairs, alone or {})
 
     def _check_unique(self) -> None:
         seen: dict[str, Path] = {}
@@ -119,7 +132,8 @@ class PairedDataset(Dataset[Sample]):
         image, original = read_resized(pair.image, self.size)
         pixels[:3] = image.numpy()
         if pair.mask is not None:
-            pixels[3:] = resize_mask(read_mask(pair.mask, original), self.size).numpy()
+            mask = read_mask(pair.mask, original, pair.image)
+            pixels[3:] = resize_mask(mask, self.size).numpy()
         return pixels, original
 
     def __len__(self) -> int:
@@ -133,7 +147,7 @@ class PairedDataset(Dataset[Sample]):
         image, original = read_resized(pair.image, self.size)
         sample = Sample(image=image.float() / 255, id=pair.id, size=original)
         if pair.mask is not None:
-            mask = read_mask(pair.mask, original)
+            mask = read_mask(pair.mask, original, pair.image)
             sample["mask"] = resize_mask(mask, self.size)
             if self.with_truth:
                 sample["truth"] = torch.from_numpy(mask)
@@ -147,7 +161,7 @@ class PairedDataset(Dataset[Sample]):
 
     def _read_rows(self, store: Store, indices: Sequence[int]) -> list[Sample]:
         pairs = [self.pairs[index] for index in indices]
-        masks = [pair.mask for pair in pairs if pair.mask is not None]
+        masks = [(pair.mask, pair.image) for pair in pairs if pair.mask is not None]
         if masks and len(masks) < len(pairs):  # such samples make no batch of one form
             return [self[index] for index in indices]
         rows = [self._rows[pair.id] for pair in pairs]
@@ -157,8 +171,8 @@ class PairedDataset(Dataset[Sample]):
             batch["mask"] = store.masks(rows)
         if masks and self.with_truth:
             batch["truth"] = [
-                torch.from_numpy(read_mask(mask, size))
-                for mask, size in zip(masks, sizes, strict=True)
+                torch.from_numpy(read_mask(mask, size, image))
+                for (mask, image), size in zip(masks, sizes, strict=True)
             ]
         return SampleRows(batch)
 

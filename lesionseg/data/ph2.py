@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from lesionseg.data.leaving_out import OnError, check_on_error
 from lesionseg.data.pairs import Pair, PairedDataset
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
 
@@ -20,6 +21,8 @@ class PH2Dataset(PairedDataset):
             images`` itself.
         size: height and width in pixels of ``image`` and ``mask``.
         with_truth: add ``truth``, the mask file's grey values at the original size.
+        on_error: ``stop``, or ``skip``, which reads every file once now and leaves out, with a
+            warning that names each and the reason, what has no partner or cannot be used.
 
     Raises:
         DatasetNotFoundError: if there are no PH2 images under ``root``.
@@ -38,6 +41,7 @@ class PH2Dataset(PairedDataset):
         root: str | Path,
         size: tuple[int, int] = (192, 256),
         with_truth: bool = False,
+        on_error: OnError = "stop",
     ) -> None:
         folder = self._find(Path(root))
         cases = sorted(path for path in folder.iterdir() if re.fullmatch(r"IMD\d+", path.name))
@@ -50,14 +54,16 @@ class PH2Dataset(PairedDataset):
                 pairs.append(Pair(case.name, image, mask))
             else:
                 lonely.append(str(mask if image.is_file() else image))
-        if lonely:
+        skip = check_on_error(on_error) == "skip"
+        if lonely and not skip:
             raise InvalidDataError(
                 f"{len(lonely)} of {len(cases)} PH2 cases lack a file: {shorten(lonely)}; "
                 "unpack the data set again."
             )
         if not pairs:
             raise DatasetNotFoundError(f"{folder} holds no PH2 cases such as IMD002; {self._mend}")
-        super().__init__(pairs, size, with_truth)
+        alone = dict.fromkeys(lonely, "It does not exist, so its case is left out.")
+        super().__init__(pairs, size, with_truth, on_error, alone)
 
     _mend = (
         "bring your own copy of PH2 and pass the folder 'PH2Dataset' that it unpacks to; "

@@ -1,21 +1,28 @@
 """Files to pixels: images and masks at their own size. Without torch, for exported networks."""
 
-import struct
-import zlib
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lesionseg.errors import DatasetNotFoundError, InvalidDataError
+from lesionseg.data.decoding import MOST_PIXELS, Decoded, decode, read_orientation, turn
+from lesionseg.data.pixel_modes import to_grey, to_rgb
+from lesionseg.errors import InvalidDataError
+
+__all__ = [
+    "MOST_PIXELS",
+    "THRESHOLD",
+    "Decoded",
+    "check_size",
+    "decode",
+    "read_image",
+    "read_mask",
+    "rgb_of",
+]
 
 THRESHOLD = 128
 """Mask pixels above this grey value are lesion, as in the official scorer."""
-
-# What Pillow raises for broken files; SyntaxError, struct and zlib errors come from damaged PNGs.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 
 
 def check_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -31,113 +38,90 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
     return int(size[0]), int(size[1])
 
 
-class Decoded(NamedTuple):
-    """A decoded file.
-
-    Attributes:
-        image: of any mode, perhaps at a fraction of its size.
-        original: height and width in the file's header.
-        box: what of the image is picture, in its pixels, if it is at a fraction of its size.
-    """
-
-    image: Image.Image
-    original: tuple[int, int]
-    box: tuple[float, float, float, float] | None
-
-
-def decode(path: Path, kind: str, at_least: tuple[int, int] | None = None) -> Decoded:
-    """Open and decode a file wholly, or say why not in one sentence.
-
-    Args:
-        path: of the file.
-        kind: what it should be, for messages.
-        at_least: height and width; a JPEG is decoded at the smallest of 1/8, 1/4, 1/2 and 1 that
-            gives them. None decodes all of it.
-
-    Raises:
-        DatasetNotFoundError: if there is no such file.
-        InvalidDataError: if it is empty, truncated, too large or not an image.
-    """
-    try:
-        if path.stat().st_size == 0:
-            raise InvalidDataError(
-                f"The {kind} {path} is empty (0 bytes); copy or download it again."
-            )
-        image: Image.Image
-        with Image.open(path) as image:
-            original = image.height, image.width
-            # Other formats know no draft and give None.
-            draft = image.draft("RGB", (at_least[1], at_least[0])) if at_least else None
-            image.load()
-        return Decoded(
-            image, original, draft[1] if draft and image.size != original[::-1] else None
-        )
-    except InvalidDataError:
-        raise
-    except FileNotFoundError:
-        raise DatasetNotFoundError(f"The {kind} {path} does not exist; check the path.") from None
-    except Image.DecompressionBombError as error:
-        raise InvalidDataError(
-            f"The {kind} {path} has too many pixels to open safely ({error}); make it smaller."
-        ) from error
-    except _BROKEN as error:
-        raise InvalidDataError(
-            f"The {kind} {path} is truncated or not an image ({error}); copy or download it again."
-        ) from error
-
-
 def read_image(path: str | Path) -> Image.Image:
-    """Read an image file as 8-bit RGB at its original size.
+    """Read an image file as 8-bit RGB, of the size and orientation that an image viewer shows.
 
-    Transparency is dropped. EXIF orientation is not applied: masks are drawn on the stored pixels.
+    EXIF orientation is applied (Pillow also finds it in XMP), transparency is laid on white, 16
+    bits are scaled to 8, and colour profiles are ignored; of several pictures the first is read.
+    See :func:`lesionseg.data.pixel_modes.to_rgb` for what is chosen for every mode.
 
     Args:
-        path: file in any format that Pillow reads.
+        path: file in any format that Pillow reads, of 200 million pixels at most.
 
     Returns:
         The decoded image, mode ``RGB``.
 
     Raises:
         DatasetNotFoundError: if there is no such file.
-        InvalidDataError: if the file is empty, truncated or not an image.
+        InvalidDataError: if the file is empty, truncated, too large or not an image.
     """
-    image = decode(Path(path), "image").image
-    return image if image.mode == "RGB" else image.convert("RGB")
+    path = Path(path)
+    return rgb_of(path, decode(path, "image").upright())
 
 
-def read_mask(path: str | Path, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
-    """Read a mask file as grey values at its original size.
+def rgb_of(path: Path, image: Image.Image) -> Image.Image:
+    """What was decoded from a file, as 8-bit RGB.
+
+    Raises:
+        InvalidDataError: if its pixels are of a kind that cannot be converted.
+    """
+    try:
+        return to_rgb(image)
+    except ValueError as error:
+        raise InvalidDataError(f"The image {path} cannot be used: {error}.") from error
+
+
+def read_mask(
+    path: str | Path, size: tuple[int, int] | None = None, image: str | Path | None = None
+) -> npt.NDArray[np.uint8]:
+    """Read a mask file as grey values, of the size and orientation that an image viewer shows.
+
+    A mask belongs to its image *as shown*, after the EXIF orientation of either. Some programs
+    draw masks on the stored pixels of an image that is shown sideways (orientations 5 to 8): a
+    mask that has the stored height and width only is turned along with its image. Sizes do not
+    tell which of the two a square image's mask is, nor one of orientations 2 to 4, which keep
+    height and width: such a mask is taken as it is shown.
 
     Args:
-        path: grey, 1-bit, palette or RGB file; lesion is white.
-        size: height and width that the mask must have, those of its image.
+        path: grey, 1-bit, 16-bit, palette or RGB file; lesion is white. Transparent parts are no
+            lesion. See :func:`lesionseg.data.pixel_modes.to_grey`.
+        size: height and width that the mask must have, those of its image as shown.
+        image: path of its image, whose orientation a mask on stored pixels follows; None takes no
+            such mask.
 
     Returns:
         uint8 (h, w), 0..255, not binarised: lesion is what lies above 128.
 
     Raises:
         DatasetNotFoundError: if there is no such file.
-        InvalidDataError: if the file cannot be read, has another size than ``size``, or holds the
-            values 0 and 1 only.
+        InvalidDataError: if the file cannot be read, has another size than ``size``, is coloured,
+            or holds the values 0 and 1 only.
     """
     path = Path(path)
-    mask = decode(path, "mask").image
-    if mask.mode.startswith("I;16"):
-        grey = (np.asarray(mask) // 257).astype(np.uint8)
-    elif mask.mode in ("I", "F"):
-        raise InvalidDataError(
-            f"The mask {path} has 32-bit pixels; save it as 8-bit, 0 for skin and 255 for lesion."
-        )
-    else:
-        grey = np.array(mask if mask.mode == "L" else mask.convert("L"), dtype=np.uint8)
+    mask = decode(path, "mask").upright()
+    if size is not None and (mask.height, mask.width) != tuple(size):
+        mask = _turned_along(path, mask, size, image)
+    try:
+        grey = to_grey(mask)
+    except ValueError as error:
+        raise InvalidDataError(f"The mask {path} cannot be used: {error}.") from error
     if grey.max(initial=0) == 1:
         raise InvalidDataError(
             f"The mask {path} holds only 0 and 1, and lesion is what lies above {THRESHOLD}; "
             "multiply it by 255."
         )
-    if size is not None and grey.shape != tuple(size):
-        raise InvalidDataError(
-            f"The mask {path} is {grey.shape[1]} x {grey.shape[0]} pixels (width x height), but "
-            f"its image is {size[1]} x {size[0]}; every mask needs the size of its image."
-        )
     return grey
+
+
+def _turned_along(
+    path: Path, mask: Image.Image, size: tuple[int, int], image: str | Path | None
+) -> Image.Image:
+    """The mask at its image's size, if it was drawn on the stored pixels of a sideways image."""
+    if image is not None and mask.size == tuple(size):  # Pillow's size is (width, height)
+        turned = turn(mask, read_orientation(Path(image)))
+        if turned.size != mask.size:
+            return turned
+    raise InvalidDataError(
+        f"The mask {path} is {mask.width} x {mask.height} pixels (width x height), but "
+        f"its image is {size[1]} x {size[0]}; every mask needs the size of its image."
+    )

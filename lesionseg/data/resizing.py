@@ -9,11 +9,14 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from lesionseg.data.reading import THRESHOLD, decode
+from lesionseg.data.decoding import decode, turn
+from lesionseg.data.reading import THRESHOLD, rgb_of
 
 
 def read_resized(path: str | Path, size: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
     """Read an image file at the network's size, without decoding more of a big JPEG than needed.
+
+    It is turned as its EXIF orientation says, and in all else read as by :func:`read_image`.
 
     libjpeg decodes at 1/2, 1/4 or 1/8 by leaving out cosines ("draft" in Pillow), at a fraction of
     the time. Chosen: the smallest of these that is at least twice the asked height and width, then
@@ -27,20 +30,24 @@ def read_resized(path: str | Path, size: tuple[int, int]) -> tuple[Tensor, tuple
         size: height and width of the result.
 
     Returns:
-        uint8 tensor (3, height, width), and the file's own height and width.
+        uint8 tensor (3, height, width), and the file's own height and width, as it is shown.
 
     Raises:
         DatasetNotFoundError: if there is no such file.
-        InvalidDataError: if the file is empty, truncated or not an image.
+        InvalidDataError: if the file is empty, truncated, too large or not an image.
     """
+    path = Path(path)
     height, width = size
-    image, original, box = decode(Path(path), "image", at_least=(2 * height, 2 * width))
-    if image.mode != "RGB":
-        image = image.convert("RGB")
-    if box is not None:
-        # 1022 columns are 127.75 at 1/8, in 128 pixels: the box keeps the last from counting whole.
-        image = image.resize((width, height), Image.Resampling.BILINEAR, box)
-    return resize_image(image, size), original
+    decoded = decode(path, "image", at_least=(2 * height, 2 * width))
+    if decoded.box is None:
+        return resize_image(rgb_of(path, decoded.upright()), size), decoded.original
+    # 1022 columns are 127.75 at 1/8, in 128 pixels: the box keeps the last from counting whole.
+    small = rgb_of(path, decoded.image).resize(
+        (height, width) if decoded.sideways else (width, height),
+        Image.Resampling.BILINEAR,
+        decoded.box,
+    )
+    return resize_image(turn(small, decoded.orientation), size), decoded.original
 
 
 def resize_image(

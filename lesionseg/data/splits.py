@@ -1,6 +1,7 @@
 """Seeded splits of image ids, and their files."""
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -102,11 +103,13 @@ def save_ids(path: str | Path, ids: Iterable[str]) -> None:
 def load_ids(path: str | Path) -> list[str]:
     """Read ids from a text file, one in a line; blank lines are skipped.
 
+    They are brought to Unicode's composed form (NFC), that of a data set's ids.
+
     Raises:
         DatasetNotFoundError: if there is no such file.
     """
     path = Path(path)
     if not path.is_file():
         raise DatasetNotFoundError(f"The id list {path} does not exist; check the path.")
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    lines = unicodedata.normalize("NFC", path.read_text(encoding="utf-8-sig")).splitlines()
     return [line.strip() for line in lines if line.strip()]

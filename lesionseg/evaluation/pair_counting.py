@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 from tqdm import tqdm
 
+from lesionseg.data.decoding import raised_pixel_limit
 from lesionseg.errors import InvalidDataError
 from lesionseg.evaluation.mask_source import Entry, MaskPair, MaskSource
 from lesionseg.metrics.official import Counts, confusion_counts
@@ -85,7 +86,7 @@ def _load(source: MaskSource, entry: Entry) -> npt.NDArray[np.uint8]:
     place = f"{entry.location} in {source.path}"
     content = source.read(entry)
     try:
-        with Image.open(BytesIO(content)) as image:
+        with raised_pixel_limit(), Image.open(BytesIO(content)) as image:
             image.load()
             mode = image.mode
             if mode == "1":

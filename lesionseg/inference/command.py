@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lesionseg.data.listing import IMAGE_SUFFIXES, list_files, stem_of
 from lesionseg.errors import InvalidDataError, LesionsegError
-
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,16 +33,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="cpu", help="where a checkpoint runs, such as cuda (default: cpu)"
     )
+    parser.add_argument(
+        "--on-error",
+        choices=["stop", "skip"],
+        default="stop",
+        help="at an image that cannot be read, stop, or go on and list it at the end "
+        "(default: %(default)s)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Segments the images one by one.
+    """Segments the images one by one, each at the size and orientation that a viewer shows.
 
     Args:
-        options: What :func:`add_arguments` describes.
+        options: What :func:`add_arguments` describes. With ``on_error`` ``"skip"``, images that
+            cannot be read are left out and listed on stderr at the end, each with the reason.
+
+    Returns:
+        0, also if images were left out.
 
     Raises:
-        InvalidDataError: An image cannot be read; those before it are done.
+        InvalidDataError: An image cannot be read; those before it are done. With ``"skip"``: none
+            can be read.
         CheckpointError: The checkpoint cannot be used.
         LesionsegError: A path does not exist, or two images would be written to one name.
     """
@@ -55,17 +67,31 @@ def run(options: argparse.Namespace) -> int:
     from lesionseg.inference.outputs import save_map, save_mask, save_overlay
 
     predictor = load_predictor(options.model, options.device)
+    left_out: list[str] = []
     for path in tqdm(images, desc="segment", unit="image", disable=None):
-        image = read_image(path)
+        try:
+            image = read_image(path)
+        except LesionsegError as error:
+            if options.on_error == "stop":
+                raise
+            left_out.append(str(error))
+            continue
         result = predictor(image)
         save_mask(result.mask, options.output / f"{path.stem}_segmentation.png")
         if options.probabilities:
             save_map(result.probability, options.output / f"{path.stem}_probability.png")
         if not options.no_overlays:
             save_overlay(image, result.mask, options.output / f"{path.stem}_overlay.png")
-    count = f"{len(images)} image" + ("s" if len(images) > 1 else "")
-    print(f"{count} segmented; see {options.output}")
+    if left_out:
+        print(f"{_count(len(left_out))} left out:", *left_out, sep="\n  ", file=sys.stderr)
+    if len(left_out) == len(images):
+        raise InvalidDataError(f"of {_count(len(images))} none could be segmented.")
+    print(f"{_count(len(images) - len(left_out))} segmented; see {options.output}")
     return 0
+
+
+def _count(images: int) -> str:
+    return f"{images} image" + ("s" if images != 1 else "")
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
@@ -77,12 +103,10 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(
-                file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES
-            )
+            inside = list_files(path, "images")
             if not inside:
                 raise InvalidDataError(
-                    f"the folder {path} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})."
+                    f"the folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)})."
                 )
             found += inside
         elif path.is_file():
@@ -91,7 +115,7 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
             raise LesionsegError(f"there is no file or folder {path}; check the path.")
     stems: dict[str, Path] = {}
     for path in found:
-        other = stems.setdefault(path.stem, path)
+        other = stems.setdefault(stem_of(path), path)  # macOS takes both forms of an accent as one
         if other != path:
             raise LesionsegError(
                 f"{other} and {path} would both be written to {path.stem}_segmentation.png; "

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from lesionseg.data.pixel_modes import to_rgb
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.inference.metadata import ExportMetadata
 from lesionseg.inference.segmentation import Segmentation
@@ -69,9 +70,9 @@ class ExportedPredictor:
             ) from error
 
     def __call__(self, image: Image.Image) -> Segmentation:
-        """Segment one RGB image of any size."""
+        """Segment one image of any size and mode, as it lies in memory."""
         height, width = self.metadata.size
-        small = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+        small = to_rgb(image).resize((width, height), Image.Resampling.BILINEAR)
         pixels = np.asarray(small).transpose(2, 0, 1)[None]
         if self.metadata.input == "float":
             pixels = pixels.astype(np.float32) / np.float32(255)

@@ -27,7 +27,9 @@ def save_mask(mask: npt.NDArray[np.bool_], path: Path) -> None:
 
 def save_map(values: npt.NDArray[np.float32], path: Path) -> None:
     """Writes a map (height, width) in [0, 1] as a 16-bit grey PNG: 65535 is 1."""
-    pixels = (values.clip(0, 1) * 65535).round().astype(np.uint16)
+    pixels = values.clip(0, 1)
+    pixels *= 65535
+    pixels = pixels.round(out=pixels).astype(np.uint16)
     _save(Image.fromarray(pixels), path)
 
 

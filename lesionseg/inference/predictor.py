@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from lesionseg.data.pixel_modes import to_rgb
 from lesionseg.data.resizing import resize_image
 from lesionseg.errors import CheckpointError
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
@@ -35,8 +36,8 @@ class Predictor:
 
     @torch.inference_mode()
     def __call__(self, image: Image.Image) -> Segmentation:
-        """Segments one RGB image of any size."""
-        pixels = resize_image(image.convert("RGB"), self.size).float() / 255
+        """Segments one image of any size and mode, as it lies in memory."""
+        pixels = resize_image(to_rgb(image), self.size).float() / 255
         maps = probabilities(self.network(pixels[None].to(self.device)))
         probability = restore_sizes(maps, [(image.height, image.width)])[0].cpu()
         mask = binarise(probability, self.threshold)

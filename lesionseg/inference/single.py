@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lesionseg.data.pixel_modes import to_rgb
 from lesionseg.data.reading import read_image
 from lesionseg.inference.loading import load_predictor
 from lesionseg.inference.predictor import Predictor
@@ -28,13 +29,15 @@ def segment(
 
     Args:
         image: A path, a PIL image, an array (height, width, 3) that is uint8 or floating point in
-            [0, 1], or a tensor (3, height, width) of either kind.
+            [0, 1], or a tensor (3, height, width) of either kind. A file is turned as its EXIF
+            orientation says; a PIL image is taken as it lies in memory, at its own ``size``.
         model: The path of a checkpoint or of an exported ``.onnx`` file (read anew at each call;
             keep a :func:`~lesionseg.inference.load_predictor` for many images), a predictor, or a
             model.
 
     Returns:
-        Mask and probability at the image's size. A model is put back into its mode afterwards.
+        Mask and probability at the image's size, that of a file as a viewer shows it. A model is
+        put back into its mode afterwards.
 
     Raises:
         InvalidDataError: The image cannot be read.
@@ -59,7 +62,7 @@ def _to_image(image: str | Path | Image.Image | np.ndarray[Any, Any] | Tensor) -
     if isinstance(image, (str, Path)):
         return read_image(image)
     if isinstance(image, Image.Image):
-        return image.convert("RGB")
+        return to_rgb(image)
     if not isinstance(image, Tensor):
         image = torch.from_numpy(np.array(image)).movedim(-1, 0)
     if image.ndim != 3 or image.shape[0] != 3:

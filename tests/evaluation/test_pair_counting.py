@@ -54,6 +54,14 @@ def test_workers_do_not_change_the_table(folders, pack):
         np.testing.assert_array_equal(table.counts, one.counts)
 
 
+@pytest.mark.filterwarnings("error")
+def test_masks_of_panoramas_are_scored_without_pillows_warning(folders, monkeypatch):
+    expected = score_predictions(*folders)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    np.testing.assert_array_equal(score_predictions(*folders).counts, expected.counts)
+    assert Image.MAX_IMAGE_PIXELS == 10
+
+
 @pytest.mark.parametrize("pack", [lambda folder: folder, zipped], ids=["folders", "zips"])
 def test_workers_do_not_change_which_error_is_told(folders, pack):
     truth, prediction = folders
