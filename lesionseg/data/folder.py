@@ -3,39 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from lesionseg.data.listing import IMAGE_SUFFIXES, list_files, strip_ending
 from lesionseg.data.pairs import Pair, PairedDataset
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-MASK_ENDINGS = ("_segmentation", "_mask", "_lesion")
-
-
-def _list_files(folder: Path, what: str) -> list[Path]:
-    """Return the image files in a folder; hidden ones and superpixels are none."""
-    if not folder.is_dir():
-        raise DatasetNotFoundError(f"The folder of {what} {folder} does not exist; check the path.")
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not path.name.startswith(".")
-        and not path.stem.lower().endswith("_superpixels")
-    )
-
-
-def _strip_ending(stem: str) -> str:
-    """Return the stem of a mask file without ``_segmentation`` and the like."""
-    for ending in MASK_ENDINGS:
-        if stem.lower().endswith(ending):
-            return stem[: -len(ending)]
-    return stem
 
 
 def _images_in(images: Path, masks: Path | None) -> list[Path]:
     """Return the images of a folder, without the masks that share it with them."""
-    paths = _list_files(images, "images")
+    paths = list_files(images, "images")
     if masks is not None and masks.resolve() == images.resolve():
-        paths = [path for path in paths if _strip_ending(path.stem) == path.stem]
+        paths = [path for path in paths if strip_ending(path.stem) == path.stem]
     if not paths:
         raise DatasetNotFoundError(
             f"The folder {images} holds no images ({', '.join(IMAGE_SUFFIXES)}); check the path."
@@ -48,10 +25,10 @@ def _masks_by_stem(masks: Path, images: Sequence[Path]) -> dict[str, Path]:
     image_stems = {path.stem for path in images}
     image_files = {path.resolve() for path in images}
     found: dict[str, Path] = {}
-    for path in _list_files(masks, "masks"):
+    for path in list_files(masks, "masks"):
         if path.resolve() in image_files:
             continue
-        stem = path.stem if path.stem in image_stems else _strip_ending(path.stem)
+        stem = path.stem if path.stem in image_stems else strip_ending(path.stem)
         if stem in found:
             raise InvalidDataError(
                 f"The masks {found[stem]} and {path} belong to the same image; remove one."

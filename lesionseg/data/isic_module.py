@@ -6,9 +6,10 @@ from typing import Literal, cast
 
 from lightning.pytorch.utilities import rank_zero_info
 
+from lesionseg.data.archives import OfficialSplit, Year
 from lesionseg.data.base_module import BaseDataModule, Role
 from lesionseg.data.exclusion import Exclusion, IdLists, only
-from lesionseg.data.isic import ISICDataset, OfficialSplit, Year
+from lesionseg.data.isic import ISICDataset
 from lesionseg.data.splits import check_fold, k_fold, shuffle_ids, train_val_split
 
 
