@@ -24,6 +24,10 @@ TRAINER_COMMANDS = {
 }
 #: Small commands: what they do, and the module with their ``add_arguments`` and ``run``.
 SMALL_COMMANDS = {
+    "inspect": (
+        "tell what is in image data, and show what augmentation does",
+        "lesionseg.inspection.command",
+    ),
     "segment": ("masks and overlays for photographs", "lesionseg.inference.command"),
     "export": (
         "one file for ONNX Runtime, torch.export or phones",

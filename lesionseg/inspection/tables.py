@@ -1,0 +1,146 @@
+"""The rows of the report, the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lesionseg.inspection.inspecting import Inspection
+from lesionseg.inspection.summary import Areas, Summary
+
+
+class Table(NamedTuple):
+    """Text in rows; the first column names the row.
+
+    Attributes:
+        title: What it is about.
+        header: Of each column.
+        rows: Of as many cells each.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def count_table(inspection: Inspection) -> Table:
+    """Images, masks and pairs of each set, beside the official number and the broken files."""
+    rows = [
+        (
+            one.name,
+            f"{one.images}",
+            f"{one.masks}" if images.masks is not None else "none",
+            f"{one.pairs}",
+            f"{one.official}" if one.official is not None else "",
+        )
+        for one, images in zip(inspection.summaries, inspection.sets, strict=True)
+    ]
+    return Table(
+        "Files", ("set", "images", "masks", "readable pairs", "official images"), tuple(rows)
+    )
+
+
+def size_table(inspection: Inspection) -> Table:
+    """Sizes of the readable images of each set."""
+    rows = [
+        (
+            one.name,
+            *(_size(size) for size in one.sizes[:3]),
+            f"{one.sizes.distinct}",
+            _range(*one.sizes.aspects),
+        )
+        for one in inspection.summaries
+        if one.sizes is not None
+    ]
+    header = ("width x height", "smallest", "median", "largest", "distinct", "width / height")
+    return Table("Image sizes", header, tuple(rows))
+
+
+def area_table(inspection: Inspection) -> Table:
+    """Quartiles of the lesions' share of the image, in per cent, for each set."""
+    rows = [
+        (one.name, *(f"{100 * share:.1f}" for share in areas.quartiles))
+        for one, areas in _with_areas(inspection)
+    ]
+    header = ("% of the image", "smallest", "25 %", "median", "75 %", "largest")
+    return Table("Lesion area", header, tuple(rows))
+
+
+def mask_table(inspection: Inspection) -> Table:
+    """Masks that touch the border, are empty or full, or have grey edges, for each set."""
+    rows = [
+        (
+            one.name,
+            f"{100 * areas.touching:.1f} %",
+            f"{areas.empty}",
+            f"{areas.full}",
+            f"{100 * areas.grey_masks:.1f} %",
+            f"{100 * areas.grey_pixels:.2f} %",
+        )
+        for one, areas in _with_areas(inspection)
+    ]
+    header = ("masks", "touch the border", "empty", "all lesion", "with grey", "grey pixels")
+    return Table("Masks", header, tuple(rows))
+
+
+def overlap_table(inspection: Inspection) -> Table:
+    """Ids that training sets share with official splits of other years."""
+    rows = [
+        (
+            one.training,
+            f"ISIC {one.year} {one.split}",
+            "not here" if one.here is None else f"{one.here}",
+            f"{one.listed} of {one.total}",
+        )
+        for one in inspection.overlaps
+    ]
+    header = ("trained on", "also in", "among the files", "by the official lists")
+    return Table("Ids in common between years", header, tuple(rows))
+
+
+def copy_table(inspection: Inspection) -> Table:
+    """Images with a copy under another id, within sets and across them."""
+    rows = [
+        (
+            f"{count}",
+            inspection.sets[first].name,
+            "the same set" if first == second else inspection.sets[second].name,
+        )
+        for (first, second), count in inspection.copies.items()
+    ]
+    return Table("Copies under another id", ("images", "of", "have a copy in"), tuple(rows))
+
+
+def leaking_copies(inspection: Inspection) -> list[str]:
+    """One sentence for each held-out set with copies of its images in a training set of its year.
+
+    Sets of one's own are held out if their name says so: ``val``, ``valid``, ``validation`` or
+    ``test``.
+    """
+    sentences = []
+    for (held, training), count in inspection.copies.items():
+        one, other = inspection.sets[held], inspection.sets[training]
+        if one.year == other.year and _held_out(one.name) and not _held_out(other.name):
+            what = "image has a copy" if count == 1 else "images have a copy"
+            sentences.append(
+                f"{count} {one.name} {what} under another id in {other.name}: its score is too "
+                "good by them. Leave the copies out of training: --data.exclude FILE, with their "
+                "ids in the file."
+            )
+    return sentences
+
+
+def _held_out(name: str) -> bool:
+    words = name.lower().replace("/", " ").replace("_", " ").replace("-", " ").split()
+    return not {"val", "valid", "validation", "test"}.isdisjoint(words)
+
+
+def _with_areas(inspection: Inspection) -> list[tuple[Summary, Areas]]:
+    return [(one, one.areas) for one in inspection.summaries if one.areas is not None]
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[1]} x {size[0]}"
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
