@@ -21,6 +21,13 @@ class Archive(NamedTuple):
     md5: str | None
     sha256: str | None = None
 
+    def home(self, root: Path) -> Path:
+        """The folder under ``root`` that holds the files, whether it is there or not."""
+        folder = root / self.folder
+        # Some unpackers put the zip's folder into one more folder of the same name.
+        inner = folder / self.folder
+        return inner if inner.is_dir() else folder
+
 
 class Official(NamedTuple):
     """The two archives of one official split."""
@@ -108,10 +115,3 @@ ARCHIVES: dict[int, dict[str, Official]] = {
     },
 }
 """Official archives by year and split."""
-
-
-def unpacked(root: Path, archive: Archive) -> Path:
-    """The folder that an archive's files are in once it is unpacked in ``root``."""
-    folder = root / archive.folder
-    # Some unpackers put the zip's folder into one more folder of the same name.
-    return folder / archive.folder if (folder / archive.folder).is_dir() else folder

@@ -11,7 +11,6 @@ from lesionseg.data.archives import (
     Official,
     OfficialSplit,
     Year,
-    unpacked,
 )
 from lesionseg.data.pairs import Pair, PairedDataset
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
@@ -113,7 +112,7 @@ class ISICDataset(PairedDataset):
         cls, root: Path, year: int, archive: Archive, pattern: re.Pattern[str]
     ) -> dict[str, Path]:
         """Return the files of one official folder by ISIC id."""
-        folder = unpacked(root, archive)
+        folder = archive.home(root)
         mend = (
             f"download {cls.url}/{year}/{archive.folder}.zip and unpack it in {root}, "
             f"or point root at the folder that holds {archive.folder}"

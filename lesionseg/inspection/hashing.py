@@ -15,9 +15,7 @@ BITS = 64
 Hash = npt.NDArray[np.bool_]
 
 
-def perceptual_hash(
-    image: Image.Image, box: tuple[float, float, float, float] | None = None
-) -> Hash:
+def perceptual_hash(image: Image.Image) -> Hash:
     """Hash an image by the signs of its low frequencies.
 
     The image is made grey and 32 x 32, whatever its shape; its cosine transform (DCT-II) is taken;
@@ -30,12 +28,11 @@ def perceptual_hash(
 
     Args:
         image: Of any mode that Pillow makes grey.
-        box: Left, upper, right and lower border of what of the image is picture.
 
     Returns:
         bool (64,).
     """
-    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR, box)
+    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     cosines = dctn(np.asarray(small, dtype=np.float32))[1:9, 1:9].ravel()
     bits: Hash = cosines > np.median(cosines)
     return bits

@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from lesionseg.data.reading import THRESHOLD, decode, read_mask
+from lesionseg.data.reading import THRESHOLD, read_mask
 from lesionseg.inspection.inspecting import Inspection
 from lesionseg.inspection.records import MOST_THREADS, Record
+from lesionseg.inspection.small import read_small
 from lesionseg.overlay import PREDICTION_COLOUR, TRUTH_COLOUR, draw_outline
 
 #: Longest side of a picture, in pixels.
@@ -155,14 +156,10 @@ def draw_all(figures: Iterable[Figure]) -> dict[int, str]:
 def _draw(figure: Figure) -> str:
     record = figure.record
     assert record.image is not None
-    decoded = decode(record.image, "image", at_least=(SIDE, SIDE))
-    height, width = decoded.original
-    scale = SIDE / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    picture = decoded.image.convert("RGB").resize(size, Image.Resampling.BILINEAR, decoded.box)
+    picture, _ = read_small(record.image, SIDE)
     for one, colour in ((record, TRUTH_COLOUR), (figure.other, PREDICTION_COLOUR)):
         if one is not None and one.mask is not None and one.lesion is not None:
-            grey = Image.fromarray(read_mask(one.mask)).resize(size, Image.Resampling.BOX)
+            grey = Image.fromarray(read_mask(one.mask)).resize(picture.size, Image.Resampling.BOX)
             picture = draw_outline(picture, np.asarray(grey) > THRESHOLD, colour)
     return data_uri(picture)
 

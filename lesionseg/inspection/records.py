@@ -16,6 +16,7 @@ from tqdm import tqdm
 from lesionseg.data.reading import THRESHOLD, decode, read_mask
 from lesionseg.errors import LesionsegError
 from lesionseg.inspection.hashing import SIDE, Hash, perceptual_hash
+from lesionseg.inspection.small import read_small
 from lesionseg.inspection.sources import ImageSet, Problem
 
 #: Height and width at which masks of different sizes are compared.
@@ -119,11 +120,11 @@ def _read_image(
 ) -> tuple[tuple[int, int], Hash] | tuple[None, None]:
     """Size and hash of an image; a big JPEG is decoded at a fraction of its size."""
     try:
-        decoded = decode(path, "image", at_least=(2 * SIDE, 2 * SIDE))
-        return decoded.original, perceptual_hash(decoded.image, decoded.box)
+        small, size = read_small(path, 2 * SIDE)
+        return size, perceptual_hash(small)
     except LesionsegError as error:
         problems.append(Problem(_kind(path), path, str(error)))
-    except ValueError as error:  # Pillow makes no grey picture of this mode
+    except ValueError as error:
         message = f"The image {path} has pixels of an unusual kind ({error}); save it as RGB."
         problems.append(Problem("unusual pixels", path, message))
     return None, None

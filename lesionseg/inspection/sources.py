@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from lesionseg.data.archives import ARCHIVES, IMAGE_NAME, MASK_NAME, unpacked
+from lesionseg.data.archives import ARCHIVES, IMAGE_NAME, MASK_NAME
 from lesionseg.data.id_lists import official_ids
 from lesionseg.data.listing import list_files, strip_ending
 from lesionseg.errors import DatasetNotFoundError, LesionsegError
@@ -115,7 +116,7 @@ def _search(folder: Path, top: Path, depth: int) -> Iterator[ImageSet]:
             images, masks = (folder / archive.folder for archive in official)
             if images.is_dir() or masks.is_dir():
                 used |= {images, masks}
-                places = [unpacked(folder, archive) for archive in official]
+                places = [archive.home(folder) for archive in official]
                 yield _official(year, split, *places)
     if folder.name == _PH2:
         yield _ph2(folder)
@@ -180,19 +181,24 @@ def _folder(name: str, images: Path, masks: Path | None) -> ImageSet:
     together = masks is not None and masks.resolve() == images.resolve()
     if together:
         paths = [path for path in paths if strip_ending(path.stem) == path.stem]
-    by_stem = _by_id(((path.stem, path) for path in paths), problems)
+    by_stem = _by_id(((_stem(path), path) for path in paths), problems)
     if masks is None:
         return ImageSet(name, by_stem, None, problems=tuple(problems))
     of_images = set(paths) if together else set()
     truth = _by_id(
         (
-            (path.stem if path.stem in by_stem else strip_ending(path.stem), path)
+            (_stem(path) if _stem(path) in by_stem else strip_ending(_stem(path)), path)
             for path in list_files(masks, "masks")
             if path not in of_images
         ),
         problems,
     )
     return ImageSet(name, by_stem, truth, problems=tuple(problems))
+
+
+def _stem(path: Path) -> str:
+    """The name without suffix; of the two ways to write an accent (macOS has its own), one."""
+    return unicodedata.normalize("NFC", path.stem)
 
 
 def _by_id(files: Iterable[tuple[str, Path]], problems: list[Problem]) -> dict[str, Path]:

@@ -49,13 +49,6 @@ def test_half_of_the_bits_are_set_and_a_blank_picture_has_a_hash_too():
     assert perceptual_hash(Image.new("RGB", (50, 40), "tan")).shape == (64,)
 
 
-def test_a_box_leaves_out_what_is_no_picture():
-    image = photo(0, (64, 64))
-    wider = Image.new("RGB", (80, 64))
-    wider.paste(image)
-    assert (perceptual_hash(wider, (0, 0, 64, 64)) == perceptual_hash(image)).all()
-
-
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.integers(0, 12))
 def test_pairs_are_those_of_comparing_all_with_all(seed, count, most):
