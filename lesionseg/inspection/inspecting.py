@@ -63,12 +63,12 @@ def inspect_data(
         DatasetNotFoundError: If a path does not exist or no images are found under it.
         LesionsegError: If a path is a file, or ``masks`` is given for several paths.
     """
-    paths = [Path(one) for one in ([paths] if isinstance(paths, str | Path) else paths)]
-    sets = find_sets(paths, masks)
+    folders = [Path(one) for one in ([paths] if isinstance(paths, str | Path) else paths)]
+    sets = find_sets(folders, masks)
     records, problems = read_records(sets)
     duplicates = find_duplicates(records)
     return Inspection(
-        paths=tuple(paths),
+        paths=tuple(folders),
         sets=sets,
         records=tuple(records),
         summaries=tuple(

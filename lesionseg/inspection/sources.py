@@ -82,27 +82,27 @@ def find_sets(paths: Iterable[str | Path], masks: str | Path | None = None) -> t
         DatasetNotFoundError: If a path does not exist or no images are found under it.
         LesionsegError: If a path is a file, or ``masks`` is given for several paths.
     """
-    paths = [Path(path) for path in paths]
-    if masks is not None and len(paths) != 1:
+    folders = [Path(path) for path in paths]
+    if masks is not None and len(folders) != 1:
         raise LesionsegError(
-            f"--masks names the masks of one folder of images, not of {len(paths)}; put images "
+            f"--masks names the masks of one folder of images, not of {len(folders)}; put images "
             "and masks into folders of these names, or inspect them one by one."
         )
+    for folder in [*folders, *([Path(masks)] if masks is not None else [])]:
+        if not folder.exists():
+            raise DatasetNotFoundError(f"There is no folder {folder}; check the path.")
+        if not folder.is_dir():
+            raise LesionsegError(f"{folder} is a file; give the folder that holds it.")
     found: list[ImageSet] = []
-    for path in [*paths, *([Path(masks)] if masks is not None else [])]:
-        if not path.exists():
-            raise DatasetNotFoundError(f"There is no folder {path}; check the path.")
-        if not path.is_dir():
-            raise LesionsegError(f"{path} is a file; give the folder that holds it.")
-    for path in paths:
+    for folder in folders:
         if masks is not None:
-            sets = [_folder(_label(path, path), path, Path(masks))]
+            sets = [_folder(_label(folder, folder), folder, Path(masks))]
         else:
-            sets = list(_search(path, path, DEPTH))
+            sets = list(_search(folder, folder, DEPTH))
         if not any(one.images or one.masks for one in sets):
             raise DatasetNotFoundError(
-                f"There are no images in {path}, nor {DEPTH} folders deep below it; give a folder "
-                "that holds the official ISIC folders, PH2, or images of your own."
+                f"There are no images in {folder}, nor {DEPTH} folders deep below it; give a "
+                "folder that holds the official ISIC folders, PH2, or images of your own."
             )
         found += [one for one in sets if one.images or one.masks]
     return _named_apart(_once(found))
@@ -153,7 +153,8 @@ def _matches(folder: Path, name: re.Pattern[str]) -> Iterator[tuple[Path, re.Mat
 
 
 def _ph2(folder: Path) -> ImageSet:
-    images, masks = {}, {}
+    images: dict[str, Path] = {}
+    masks: dict[str, Path] = {}
     for case in _folders(folder):
         if not re.fullmatch(r"IMD\d+", case.name):
             continue
@@ -217,10 +218,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _label(folder: Path, top: Path) -> str:
-    top = top.resolve()
-    folder = folder.resolve()
-    inside = folder != top and folder.is_relative_to(top)
-    return folder.relative_to(top).as_posix() if inside else folder.name or str(folder)
+    return top.resolve().name if folder == top else folder.relative_to(top).as_posix()
 
 
 def _once(sets: Sequence[ImageSet]) -> list[ImageSet]:
