@@ -63,7 +63,8 @@ class Summary(NamedTuple):
         name: Of the set.
         images: Number of image files, readable or not.
         masks: Number of mask files, readable or not.
-        pairs: Number of ids of which image and mask can be read.
+        usable: Number of readable images with a readable mask of their size; where there are no
+            masks at all, of readable images.
         official: Number of images in the official list; None if it is no official split.
         sizes: None if no image can be read.
         areas: None if no mask can be read.
@@ -72,7 +73,7 @@ class Summary(NamedTuple):
     name: str
     images: int
     masks: int
-    pairs: int
+    usable: int
     official: int | None
     sizes: Sizes | None
     areas: Areas | None
@@ -89,11 +90,16 @@ def summarise(one: ImageSet, records: Sequence[Record]) -> Summary:
         name=one.name,
         images=len(one.images),
         masks=len(one.masks or ()),
-        pairs=sum(record.size is not None and record.lesion is not None for record in records),
+        usable=sum(_is_usable(record, one.masks is not None) for record in records),
         official=one.official_count,
         sizes=_sizes([record.size for record in records if record.size is not None]),
         areas=_areas(records),
     )
+
+
+def _is_usable(record: Record, with_mask: bool) -> bool:
+    mask_size = record.lesion.size if record.lesion is not None else None
+    return record.size is not None and (not with_mask or record.size == mask_size)
 
 
 def _sizes(sizes: Sequence[tuple[int, int]]) -> Sizes | None:

@@ -23,20 +23,18 @@ class Table(NamedTuple):
 
 
 def count_table(inspection: Inspection) -> Table:
-    """Images, masks and pairs of each set, beside the official number and the broken files."""
+    """Images, masks and what is usable of each set, beside the official number."""
     rows = [
         (
             one.name,
             f"{one.images}",
             f"{one.masks}" if images.masks is not None else "none",
-            f"{one.pairs}",
+            f"{one.usable}",
             f"{one.official}" if one.official is not None else "",
         )
         for one, images in zip(inspection.summaries, inspection.sets, strict=True)
     ]
-    return Table(
-        "Files", ("set", "images", "masks", "readable pairs", "official images"), tuple(rows)
-    )
+    return Table("Files", ("set", "images", "masks", "usable", "official images"), tuple(rows))
 
 
 def size_table(inspection: Inspection) -> Table:

@@ -15,7 +15,7 @@ def test_sizes_areas_and_masks_are_summarised(tmp_path):
     grey[49, 50:60] = 100
     save_pair(images, masks, "e", 9, grey)
     (summary,) = inspect_data(tmp_path).summaries
-    assert (summary.images, summary.masks, summary.pairs, summary.official) == (5, 5, 5, None)
+    assert (summary.images, summary.masks, summary.usable, summary.official) == (5, 5, 5, None)
     assert summary.sizes.smallest == summary.sizes.median == (100, 100)
     assert summary.sizes.largest == (200, 300)
     assert (summary.sizes.distinct, summary.sizes.aspects) == (2, (1.0, 1.5))
@@ -35,11 +35,13 @@ def lines_of(text):
 def test_the_report_names_what_is_broken_and_fits_a_terminal(tmp_path, monkeypatch):
     write_broken(tmp_path)
     monkeypatch.chdir(tmp_path.parent)
-    text = render_report(inspect_data(tmp_path.name))
+    inspection = inspect_data(tmp_path.name)
+    assert inspection.summaries[0][1:4] == (9, 9, 3)
+    text = render_report(inspection)
     assert "Problems: 8" in lines_of(text)
     for number in range(8):
         assert f"p{number}." in text
-    short = render_report(inspect_data(tmp_path.name), shown=1, ascii_only=True)
+    short = render_report(inspection, shown=1, ascii_only=True)
     assert short.isascii()
     assert "and 1 more" in lines_of(short)
 
@@ -69,7 +71,7 @@ def test_a_set_without_masks_or_findings(tmp_path):
 
 def test_the_real_data_hold_what_their_readme_states(shared_data):
     inspection = inspect_data(shared_data)
-    counts = {one.name: (one.images, one.masks, one.pairs) for one in inspection.summaries}
+    counts = {one.name: (one.images, one.masks, one.usable) for one in inspection.summaries}
     assert counts == {
         "ISIC 2016 train": (20, 20, 20),
         "ISIC 2017 train": (2000, 2000, 2000),
