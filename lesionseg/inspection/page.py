@@ -9,8 +9,7 @@ from pathlib import Path
 
 from lesionseg._version import __version__
 from lesionseg.files import atomic_path
-from lesionseg.inspection.duplicates import MOST_BITS
-from lesionseg.inspection.hashing import BITS
+from lesionseg.inspection.hashing import BITS, LEAST_CORRELATION, MOST_BITS
 from lesionseg.inspection.inspecting import Inspection
 from lesionseg.inspection.overlaps import REVISED_BELOW, leak_sentences
 from lesionseg.inspection.page_style import STYLE
@@ -92,7 +91,8 @@ def render_page(inspection: Inspection) -> str:
         ),
         _section(
             f"Copies under another id: {len(inspection.duplicates) or 'none'}",
-            f"<p>Pictures whose perceptual hashes differ in at most {MOST_BITS} of {BITS} bits"
+            f"<p>Pictures whose perceptual hashes differ in at most {MOST_BITS} of {BITS} bits and "
+            f"that correlate, small and grey, by {LEAST_CORRELATION} or more"
             f"{_surest(pictures['copies'], len(inspection.duplicates))}.</p>",
             _table(copy_table(inspection)),
             *map(_warning, leaking_copies(inspection)),

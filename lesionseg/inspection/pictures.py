@@ -122,9 +122,9 @@ def revision_rows(inspection: Inspection) -> list[Row]:
     rows: dict[str, list[Figure]] = {}
     for one in inspection.revisions[:_MOST_REVISIONS]:
         first, second = inspection.records[one.first], inspection.records[one.second]
-        if first.hash is None:
+        if first.look is None:
             first, second = second, first
-        if first.hash is not None:
+        if first.look is not None:
             names = [inspection.sets[record.place].name for record in (first, second)]
             heading = f"{names[0]} in green, {names[1]} in red"
             caption = f"{first.id}: overlap {one.iou:.2f}"
@@ -203,7 +203,7 @@ def _for_each(inspection: Inspection) -> int:
 
 
 def _shown(record: Record, place: int) -> bool:
-    return record.place == place and record.hash is not None
+    return record.place == place and record.look is not None
 
 
 def _captioned(record: Record) -> Figure:

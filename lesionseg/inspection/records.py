@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from lesionseg.data.reading import THRESHOLD, decode, read_mask
 from lesionseg.errors import LesionsegError
-from lesionseg.inspection.hashing import SIDE, Hash, perceptual_hash
+from lesionseg.inspection.hashing import SIDE, Look, look_at
 from lesionseg.inspection.small import read_small
 from lesionseg.inspection.sources import ImageSet, Problem
 
@@ -33,7 +33,8 @@ class Lesion(NamedTuple):
         area: Share of the pixels above 128, 0 to 1.
         touches: Whether any of them lies in the first or last row or column.
         grey: Share of the pixels that are neither 0 nor 255.
-        packed: The mask at 128 x 128, a bit for each pixel of which at least half is lesion.
+        packed: The mask at 128 x 128, a bit for each pixel: binarised and resized as for training,
+            by :func:`lesionseg.data.resize_mask`.
     """
 
     size: tuple[int, int]
@@ -52,7 +53,7 @@ class Record(NamedTuple):
         image: Its file; None if there is none.
         mask: The mask's file; None if there is none.
         size: The image's height and width in pixels; None if it cannot be read.
-        hash: :func:`perceptual_hash` of the image; None if it cannot be read.
+        look: How the image looks; None if it cannot be read.
         lesion: None if the mask cannot be read or there is none.
     """
 
@@ -61,7 +62,7 @@ class Record(NamedTuple):
     image: Path | None
     mask: Path | None
     size: tuple[int, int] | None
-    hash: Hash | None
+    look: Look | None
     lesion: Lesion | None
 
 
@@ -103,7 +104,7 @@ def _read(one: ImageSet, place: int, id_: str) -> tuple[Record, list[Problem]]:
     if mask is None and one.masks is not None and image is not None:
         message = f"The image {image} has no mask; add the mask or remove the image."
         problems.append(Problem("no mask", image, message))
-    size, hash_ = _read_image(image, problems) if image is not None else (None, None)
+    size, look = _read_image(image, problems) if image is not None else (None, None)
     lesion = _read_lesion(mask, problems) if mask is not None else None
     if size is not None and lesion is not None and size != lesion.size:
         message = (
@@ -112,16 +113,16 @@ def _read(one: ImageSet, place: int, id_: str) -> tuple[Record, list[Problem]]:
         )
         assert mask is not None
         problems.append(Problem("sizes differ", mask, message))
-    return Record(place, id_, image, mask, size, hash_, lesion), problems
+    return Record(place, id_, image, mask, size, look, lesion), problems
 
 
 def _read_image(
     path: Path, problems: list[Problem]
-) -> tuple[tuple[int, int], Hash] | tuple[None, None]:
-    """Size and hash of an image; a big JPEG is decoded at a fraction of its size."""
+) -> tuple[tuple[int, int], Look] | tuple[None, None]:
+    """Size and look of an image; a big JPEG is decoded at a fraction of its size."""
     try:
         small, size = read_small(path, 2 * SIDE)
-        return size, perceptual_hash(small)
+        return size, look_at(small)
     except LesionsegError as error:
         problems.append(Problem(_kind(path), path, str(error)))
     except ValueError as error:
@@ -161,7 +162,7 @@ def measure(mask: npt.NDArray[np.uint8]) -> Lesion:
     pixels = mask.size
     edges = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
     binary = picture.point([255 * (value > THRESHOLD) for value in range(256)])
-    small = binary.resize(COMPARED[::-1], Image.Resampling.BOX)
+    small = binary.resize(COMPARED[::-1], Image.Resampling.BILINEAR)
     return Lesion(
         size=(mask.shape[0], mask.shape[1]),
         area=sum(counts[THRESHOLD + 1 :]) / pixels,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 
-from lesionseg.inspection.duplicates import MOST_BITS
-from lesionseg.inspection.hashing import BITS
+from lesionseg.inspection.hashing import BITS, LEAST_CORRELATION, MOST_BITS
 from lesionseg.inspection.inspecting import Inspection
 from lesionseg.inspection.overlaps import REVISED_BELOW, leak_sentences
 from lesionseg.inspection.tables import (
@@ -88,7 +87,8 @@ def _revisions(inspection: Inspection, shown: int) -> str:
 def _duplicates(inspection: Inspection, shown: int) -> str:
     groups, records = inspection.duplicates, inspection.records
     title = (
-        f"Copies under another id (perceptual hashes differ in at most {MOST_BITS} of {BITS} bits)"
+        f"Copies under another id (hashes differ in {MOST_BITS} of {BITS} bits at most, "
+        f"correlation {LEAST_CORRELATION})"
     )
     if not groups:
         lines = [title, "  none"]

@@ -17,6 +17,14 @@ from lesionseg.errors import DatasetNotFoundError, LesionsegError
 #: How many folders deep is searched below a path.
 DEPTH = 2
 _PH2 = "PH2 Dataset images"
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
 
 
 class Problem(NamedTuple):
@@ -42,7 +50,7 @@ class ImageSet:
         images: Image files by id.
         masks: Mask files by id; None where there are none at all.
         year: Of an official ISIC challenge, else None.
-        split: Its ``train``, ``val`` or ``test``, else None.
+        split: ``train``, ``val`` or ``test``, of a challenge or by the folder's name, else None.
         problems: What was amiss when the files were listed.
     """
 
@@ -178,13 +186,14 @@ def _images_and_masks(name: str, images: Path, masks: Path | None) -> Iterator[I
 def _folder(name: str, images: Path, masks: Path | None) -> ImageSet:
     """Images in one folder and masks in another or in the same, paired by file stem."""
     problems: list[Problem] = []
+    split = _SPLITS.get(re.split("[/ ]", name.lower())[-1])
     paths = list_files(images, "images")
     together = masks is not None and masks.resolve() == images.resolve()
     if together:
         paths = [path for path in paths if strip_ending(path.stem) == path.stem]
     by_stem = _by_id(((_stem(path), path) for path in paths), problems)
     if masks is None:
-        return ImageSet(name, by_stem, None, problems=tuple(problems))
+        return ImageSet(name, by_stem, None, None, split, tuple(problems))
     of_images = set(paths) if together else set()
     truth = _by_id(
         (
@@ -194,7 +203,7 @@ def _folder(name: str, images: Path, masks: Path | None) -> ImageSet:
         ),
         problems,
     )
-    return ImageSet(name, by_stem, truth, problems=tuple(problems))
+    return ImageSet(name, by_stem, truth, None, split, tuple(problems))
 
 
 def _stem(path: Path) -> str:

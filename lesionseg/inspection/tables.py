@@ -109,15 +109,11 @@ def copy_table(inspection: Inspection) -> Table:
 
 
 def leaking_copies(inspection: Inspection) -> list[str]:
-    """One sentence for each held-out set with copies of its images in a training set of its year.
-
-    Sets of one's own are held out if their name says so: ``val``, ``valid``, ``validation`` or
-    ``test``.
-    """
+    """One sentence for each held-out set with copies of its images in what its year trains on."""
     sentences = []
     for (held, training), count in inspection.copies.items():
         one, other = inspection.sets[held], inspection.sets[training]
-        if one.year == other.year and _held_out(one.name) and not _held_out(other.name):
+        if one.year == other.year and one.split in ("val", "test") and other.split == "train":
             what = "image has a copy" if count == 1 else "images have a copy"
             sentences.append(
                 f"{count} {one.name} {what} under another id in {other.name}: its score is too "
@@ -125,11 +121,6 @@ def leaking_copies(inspection: Inspection) -> list[str]:
                 "ids in the file."
             )
     return sentences
-
-
-def _held_out(name: str) -> bool:
-    words = name.lower().replace("/", " ").replace("_", " ").replace("-", " ").split()
-    return not {"val", "valid", "validation", "test"}.isdisjoint(words)
 
 
 def _with_areas(inspection: Inspection) -> list[tuple[Summary, Areas]]:

@@ -12,14 +12,12 @@ SIZE = (48, 64)
 
 
 def tiles_of(sheet, rows, columns):
-    """The tiles of a sheet without captions and borders, and those of its first column apart."""
+    """The pictures of a sheet of 200-pixel tiles, without borders and captions."""
     pixels = np.asarray(sheet)
-    height, width = pixels.shape[0] // rows, pixels.shape[1] // columns
+    pitch = (pixels.shape[0] - 8) // rows
     return [
         [
-            pixels[row * height + 8 : row * height + height - 24, :][
-                :, column * width + 8 : column * width + width - 2
-            ]
+            pixels[8 + row * pitch : (row + 1) * pitch - 22, 8 + column * 208 :][:, :200]
             for column in range(columns)
         ]
         for row in range(rows)

@@ -69,6 +69,7 @@ def test_a_set_without_masks_or_findings(tmp_path):
     assert "between years" not in text
 
 
+@pytest.mark.slow  # reads 9728 files
 def test_the_real_data_hold_what_their_readme_states(shared_data):
     inspection = inspect_data(shared_data)
     counts = {one.name: (one.images, one.masks, one.usable) for one in inspection.summaries}

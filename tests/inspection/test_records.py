@@ -24,7 +24,7 @@ def test_every_broken_file_is_listed_and_the_others_are_measured(tmp_path):
     }
     assert all(one.path.name in one.message for one in problems)
     assert [record.id for record in records] == [f"p{number}" for number in range(10)]
-    whole = [record for record in records if record.hash is not None and record.lesion is not None]
+    whole = [record for record in records if record.look is not None and record.lesion is not None]
     assert [record.id for record in whole] == ["p5", "p7", "p8", "p9"]
     assert whole[-1].size == whole[-1].lesion.size == (96, 128)
     assert whole[-1].lesion.area == 40 * 50 / (96 * 128)

@@ -74,6 +74,7 @@ def test_folders_of_ones_own(tmp_path):
         "split val": (1, 1, False),
     }
     assert all(one.official_count is None for one in sets)
+    assert [one.split for one in sets] == [None, None, None, "train", "val"]
     assert counts(find_sets([tmp_path / "plain"])) == {"plain": (1, 1, False)}
 
 
