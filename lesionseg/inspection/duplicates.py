@@ -72,17 +72,19 @@ def _link(
     bits = np.zeros(count, np.int64)
     links = np.zeros((0, 2), np.int64)
     for pairs in close_pairs(hashes):
-        for some in np.array_split(pairs, len(pairs) // 4096 + 1):
-            correlations = np.einsum("ij,ij->i", rows[some[:, 0]], rows[some[:, 1]])
-            alike = some[correlations >= LEAST_CORRELATION]
-            for side in (0, 1):
-                np.maximum.at(bits, alike[:, side], alike[:, 2])
-            links = np.concatenate([links, alike[:, :2]])
-            if len(links) > 8 * count:  # thousands of pictures that are all alike
-                _, first, label = np.unique(
-                    _components(links, count), return_index=True, return_inverse=True
-                )
-                links = np.stack([first[label], np.arange(count)], axis=1)
+        (left, one), (right, other) = (
+            np.unique(pairs[:, side], return_inverse=True) for side in (0, 1)
+        )
+        correlations = (rows[left] @ rows[right].T)[one, other]
+        alike = pairs[correlations >= LEAST_CORRELATION]
+        for side in (0, 1):
+            np.maximum.at(bits, alike[:, side], alike[:, 2])
+        links = np.concatenate([links, alike[:, :2]])
+        if len(links) > 8 * count:  # thousands of pictures that are all alike
+            _, first, label = np.unique(
+                _components(links, count), return_index=True, return_inverse=True
+            )
+            links = np.stack([first[label], np.arange(count)], axis=1)
     return _components(links, count), bits
 
 

@@ -118,7 +118,7 @@ def leak_sentences(overlaps: Sequence[Overlap]) -> list[str]:
             f"{one.listed} of the {one.total} test images of ISIC {one.year}" for one in tests
         )
         names = [one.list_name for one in tests]
-        option = names[0] if len(names) == 1 else f"'[{', '.join(names)}]'"
+        option = names[0] if len(names) == 1 else f"'[{','.join(names)}]'"
         sentences.append(
             f"A model trained on all of {training} has seen {seen}: a leak if it is tested on "
             f"them. Leave them out of training with --data.exclude {option}"

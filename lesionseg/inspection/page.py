@@ -124,10 +124,19 @@ def _section(title: str, *parts: str) -> str:
 def _table(table: Table) -> str:
     if not table.rows:
         return ""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in table.header)
+    kinds = [
+        ' class="number"' if column and table.is_numeric(column) else ""
+        for column in range(len(table.header))
+    ]
+    head = "".join(
+        f'<th scope="col"{kind}>{escape(cell)}</th>'
+        for kind, cell in zip(kinds, table.header, strict=True)
+    )
     rows = "\n".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "".join(
+            f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds[1:], row[1:], strict=True)
+        )
         + "</tr>"
         for row in table.rows
     )

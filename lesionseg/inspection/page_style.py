@@ -14,9 +14,10 @@ h3 { font-size: .95rem; margin: .9rem 0 .3rem; font-weight: 600; }
 .scroll { overflow-x: auto; margin: .8rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 caption { text-align: left; font-weight: 600; padding: .2rem 0; }
-th, td { padding: .2rem .9rem .2rem 0; text-align: right; border-bottom: 1px solid var(--line);
+th, td { padding: .2rem .9rem .2rem 0; text-align: left; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
-th:first-child { text-align: left; font-weight: normal; }
+th:first-child { font-weight: normal; }
+.number { text-align: right; }
 thead th { color: var(--soft); font-weight: normal; font-size: .85rem; }
 .warning { background: var(--warn); padding: .5rem .8rem; border-radius: .3rem; }
 .row, .blocks { display: flex; flex-wrap: wrap; gap: .6rem 1.2rem; }

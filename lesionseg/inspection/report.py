@@ -139,20 +139,22 @@ def _wrapped(text: str, indent: str = "  ") -> str:
 
 
 def _text(table: Table) -> str:
-    """A table with its title; the first column to the left, others to the right, if numbers."""
+    """A table with its title; numbers to the right, names to the left, long ones cut."""
     if not table.rows:
         return ""
-    rows = [
-        tuple(
-            cell if len(cell) <= _LONGEST_NAME else f"...{cell[3 - _LONGEST_NAME :]}"
-            for cell in row
-        )
-        for row in (table.header, *table.rows)
-    ]
+    rows = [tuple(map(_short, row)) for row in (table.header, *table.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    signs = [
+        "<" if not column or not table.is_numeric(column) else ">" for column in range(len(widths))
+    ]
     lines = [table.title]
     for row in rows:
-        first = f"  {row[0]:<{widths[0]}}"
-        rest = [f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  ".join([first, *rest]).rstrip())
+        cells = [
+            f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=True)
+        ]
+        lines.append(f"  {'  '.join(cells)}".rstrip())
     return "\n".join(lines)
+
+
+def _short(cell: str) -> str:
+    return cell if len(cell) <= _LONGEST_NAME else f"...{cell[3 - _LONGEST_NAME :]}"

@@ -21,6 +21,10 @@ class Table(NamedTuple):
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    def is_numeric(self, column: int) -> bool:
+        """Whether a column holds numbers, to be aligned at their ends."""
+        return any(row[column][:1].isdigit() for row in self.rows)
+
 
 def count_table(inspection: Inspection) -> Table:
     """Images, masks and what is usable of each set, beside the official number."""
@@ -99,13 +103,13 @@ def copy_table(inspection: Inspection) -> Table:
     """Images with a copy under another id, within sets and across them."""
     rows = [
         (
-            f"{count}",
             inspection.sets[first].name,
             "the same set" if first == second else inspection.sets[second].name,
+            f"{count}",
         )
         for (first, second), count in inspection.copies.items()
     ]
-    return Table("Copies under another id", ("images", "of", "have a copy in"), tuple(rows))
+    return Table("Copies under another id", ("of", "have a copy in", "images"), tuple(rows))
 
 
 def leaking_copies(inspection: Inspection) -> list[str]:

@@ -94,7 +94,14 @@ def test_the_real_data_hold_what_their_readme_states(shared_data):
         for revision in inspection.revisions
     ]
     assert years.count((2017, 2018)) == 21
-    grey = [one.areas.grey_pixels for one in inspection.summaries if "2018 train" in one.name]
-    assert grey[0] == pytest.approx(0.036, abs=0.002)
+    grey = {one.name: (one.areas.grey_masks, one.areas.grey_pixels) for one in inspection.summaries}
+    assert grey["ISIC 2017 train"] == (0, 0)
+    assert grey["ISIC 2018 train"] == (1, pytest.approx(0.0286, abs=0.0002))
+    copies = [
+        {inspection.records[index].id for index in group.members} for group in inspection.duplicates
+    ]
+    assert len(copies) == 40
+    assert {"ISIC_0000171", "ISIC_0015124"} in copies  # recoloured
+    assert {"ISIC_0012970", "ISIC_0012127"} in copies  # of 2017's training and validation sets
     assert inspection.strangers == ()
     lines_of(render_report(inspection))
