@@ -27,8 +27,8 @@ def synthetic_sheet() -> Image.Image:
 
 def augmentation_picture() -> Image.Image:
     """One drawn lesion under some augmentations, by themselves and together."""
-    sample = SyntheticLesions(1, size=(192, 256), seed=3)[0]
-    return augmentation_sheet([sample], ["rotation", "scale", "clahe"], draws=3)
+    sample = SyntheticLesions(2, size=(192, 256))[1]
+    return augmentation_sheet([sample], ["rotation", "scale", "gamma"], draws=3)
 
 
 PICTURES = {"synthetic.png": synthetic_sheet, "augment.png": augmentation_picture}
