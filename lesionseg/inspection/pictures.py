@@ -23,7 +23,7 @@ from lesionseg.overlay import PREDICTION_COLOUR, TRUTH_COLOUR, draw_outline
 SIDE = 176
 _QUALITY = 76
 _MOST_SAMPLES, _ALL_SAMPLES = 6, 96  # of a set and of one kind; of all sets and one kind
-_MOST_GROUPS, _MOST_MEMBERS = 24, 4
+_MOST_GROUPS, _MOST_MEMBERS = 48, 4
 _MOST_REVISIONS = 40
 
 
@@ -97,8 +97,8 @@ def duplicate_rows(inspection: Inspection) -> list[Row]:
             for id_, members in list(by_id.items())[:_MOST_MEMBERS]
         )
         more = len(by_id) - len(figures)
-        bits = f"{group.bits} bit{'s' if group.bits != 1 else ''} differ"
-        rows.append(Row(bits + (f", {more} more" if more else ""), figures))
+        heading = f"bits that differ: {group.bits}" + (f", {more} more" if more else "")
+        rows.append(Row(heading, figures))
     return rows
 
 

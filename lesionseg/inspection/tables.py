@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from lesionseg.errors import shorten
 from lesionseg.inspection.inspecting import Inspection
 from lesionseg.inspection.summary import Areas, Summary
 
@@ -114,15 +115,24 @@ def copy_table(inspection: Inspection) -> Table:
 
 def leaking_copies(inspection: Inspection) -> list[str]:
     """One sentence for each held-out set with copies of its images in what its year trains on."""
-    sentences = []
-    for (held, training), count in inspection.copies.items():
-        one, other = inspection.sets[held], inspection.sets[training]
+    sets, sentences = inspection.sets, []
+    for held, training in inspection.copies:
+        one, other = sets[held], sets[training]
         if one.year == other.year and one.split in ("val", "test") and other.split == "train":
-            what = "image has a copy" if count == 1 else "images have a copy"
+            ids = sorted(
+                {
+                    record.id
+                    for group in inspection.duplicates
+                    if any(inspection.records[index].place == held for index in group.members)
+                    for record in (inspection.records[index] for index in group.members)
+                    if record.place == training
+                }
+            )
             sentences.append(
-                f"{count} {one.name} {what} under another id in {other.name}: its score is too "
-                "good by them. Leave the copies out of training: --data.exclude FILE, with their "
-                "ids in the file."
+                f"{inspection.copies[held, training]} of {one.name} have a copy under another id "
+                f"in {other.name}, which makes scores on {one.name} look too good. To leave the "
+                f"copies out of training, write their ids ({shorten(ids, 12)}) in a file for "
+                "--data.exclude FILE"
             )
     return sentences
 

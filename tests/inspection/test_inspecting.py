@@ -55,9 +55,9 @@ def test_copies_between_training_and_test_are_told(tmp_path):
     photo(1, (200, 200)).save(tmp_path / "images" / "test" / "test0.jpg")
     text = render_report(inspect_data(tmp_path))
     name = tmp_path.name
-    assert f"1 {name} test image has a copy under another id in {name} train" in " ".join(
-        text.split()
-    )
+    words = " ".join(text.split())
+    assert f"1 of {name} test have a copy under another id in {name} train" in words
+    assert "their ids (train0) in a file" in words
     assert "test0 = train0" in text
 
 
