@@ -19,9 +19,9 @@ _SHEET = Path("augment.png")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of ``lesionseg inspect``."""
     parser.description = (
-        "Tell what is in image data: counts, sizes, lesion areas, copies, ids that the challenge's "
-        "years share, revised masks, and files that are broken or do not belong together. With "
-        "--augment, show what augmentation makes of a few of the images instead."
+        "Tell what is in image data: counts, sizes, lesion areas, copies, ids that the\n"
+        "challenge's years share, revised masks, and files that are broken or do not belong\n"
+        "together. With --augment, show what augmentation makes of a few images instead."
     )
     parser.add_argument(
         "--data",
