@@ -1,4 +1,4 @@
-"""Draws the picture of synthetic lesions: run ``python docs/make_images.py`` after a change."""
+"""Draws the pictures of synthetic lesions: run ``python docs/make_images.py`` after a change."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from lesionseg.data import SyntheticLesions
+from lesionseg.inspection import augmentation_sheet
 from lesionseg.overlay import TRUTH_COLOUR, contact_sheet, draw_outline, to_picture
 
 IMAGES = Path(__file__).parent / "images"
@@ -24,11 +25,20 @@ def synthetic_sheet() -> Image.Image:
     return contact_sheet(tiles, columns=4, width=224)
 
 
+def augmentation_picture() -> Image.Image:
+    """One drawn lesion under some augmentations, by themselves and together."""
+    sample = SyntheticLesions(2, size=(192, 256))[1]
+    return augmentation_sheet([sample], ["rotation", "scale", "gamma"], draws=3)
+
+
+PICTURES = {"synthetic.png": synthetic_sheet, "augment.png": augmentation_picture}
+
+
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
-    # A palette keeps the noisy pictures small; 256 colours are enough for skin.
-    sheet = synthetic_sheet().quantize(256, dither=Image.Dither.NONE)
-    sheet.save(IMAGES / "synthetic.png", optimize=True)
+    for name, draw in PICTURES.items():
+        # A palette keeps the noisy pictures small; 256 colours are enough for skin.
+        draw().quantize(256, dither=Image.Dither.NONE).save(IMAGES / name, optimize=True)
 
 
 if __name__ == "__main__":

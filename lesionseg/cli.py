@@ -28,6 +28,10 @@ SMALL_COMMANDS = {
         "bring the official ISIC archives, checked and unpacked",
         "lesionseg.data.download_command",
     ),
+    "inspect": (
+        "tell what is in image data, and show what augmentation does",
+        "lesionseg.inspection.command",
+    ),
     "segment": ("masks and overlays for photographs", "lesionseg.inference.command"),
     "export": (
         "one file for ONNX Runtime, torch.export or phones",

@@ -156,14 +156,15 @@ def test_the_tables_are_those_of_the_code():
         assert text == fresh, f"run python docs/make_tables.py: {name} in {page} is stale"
 
 
-def test_the_picture_is_what_the_script_draws():
-    sheet = load_script("make_images").synthetic_sheet()
-    with Image.open(DOCS / "images" / "synthetic.png") as picture:
-        assert picture.size == sheet.size
-        difference = ImageChops.difference(picture.convert("RGB"), sheet)
-    # its palette changes each pixel a little; another drawing would differ by far more
-    assert max(ImageStat.Stat(difference).mean) < 6, "run python docs/make_images.py"
-    assert (DOCS / "images" / "synthetic.png").stat().st_size < 400_000
+def test_the_pictures_are_what_the_script_draws():
+    for name, draw in load_script("make_images").PICTURES.items():
+        sheet = draw()
+        with Image.open(DOCS / "images" / name) as picture:
+            assert picture.size == sheet.size
+            difference = ImageChops.difference(picture.convert("RGB"), sheet)
+        # its palette changes each pixel a little; another drawing would differ by far more
+        assert max(ImageStat.Stat(difference).mean) < 6, f"run python docs/make_images.py: {name}"
+        assert (DOCS / "images" / name).stat().st_size < 400_000
 
 
 def test_the_site_builds_strictly_and_asks_no_other_host(tmp_path):

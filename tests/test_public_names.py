@@ -20,6 +20,7 @@ ROOMS = (
     "losses",
     "metrics",
     "data",
+    "inspection",
     "inference",
     "export",
     "models",

@@ -9,6 +9,16 @@ from torch import Tensor, nn
 from lesionseg.data.equalisation import clahe
 from lesionseg.errors import LesionsegError
 
+AUGMENTATION_NAMES: tuple[str, ...] = (
+    "horizontal_flip",
+    "vertical_flip",
+    "rotation",
+    "scale",
+    "gamma",
+    "clahe",
+)
+"""All that an :class:`Augmentation` knows."""
+
 
 class Augmentation(nn.Module):
     """Named random transforms of a batch of images, and of their masks where they move pixels.

@@ -1,0 +1,48 @@
+"""What is in image data: counts, sizes, copies, ids that years share, broken files.
+
+Names are imported when they are first used: only contact sheets need torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lesionseg.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from lesionseg.inspection.contact import augmentation_sheet, load_samples
+    from lesionseg.inspection.hashing import close_pairs, perceptual_hash
+    from lesionseg.inspection.inspecting import Inspection, inspect_data
+    from lesionseg.inspection.page import write_page
+    from lesionseg.inspection.report import render_report
+    from lesionseg.inspection.sources import ImageSet, Problem, find_sets
+
+_MODULES = {
+    "ImageSet": "sources",
+    "Inspection": "inspecting",
+    "Problem": "sources",
+    "augmentation_sheet": "contact",
+    "close_pairs": "hashing",
+    "find_sets": "sources",
+    "inspect_data": "inspecting",
+    "load_samples": "contact",
+    "perceptual_hash": "hashing",
+    "render_report": "report",
+    "write_page": "page",
+}
+
+__all__ = [
+    "ImageSet",
+    "Inspection",
+    "Problem",
+    "augmentation_sheet",
+    "close_pairs",
+    "find_sets",
+    "inspect_data",
+    "load_samples",
+    "perceptual_hash",
+    "render_report",
+    "write_page",
+]
+
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from conftest_inspect import lesion, save_pair, write_broken
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import ExifTags, Image
+
+from lesionseg.inspection import find_sets
+from lesionseg.inspection.records import intersection_over_union, measure, read_records
+
+
+def test_every_broken_file_is_listed_and_the_others_are_measured(tmp_path):
+    write_broken(tmp_path)
+    records, problems = read_records(find_sets([tmp_path]))
+    assert {(one.kind, one.path.name) for one in problems} == {
+        ("zero bytes", "p0.jpg"),
+        ("unreadable", "p1.jpg"),
+        ("unreadable", "p2.png"),
+        ("no mask", "p3.jpg"),
+        ("no image", "p4.png"),
+        ("sizes differ", "p5.png"),
+        ("mask values", "p6.png"),
+        ("same id twice", "p7.png"),
+    }
+    assert all(one.path.name in one.message for one in problems)
+    assert [record.id for record in records] == [f"p{number}" for number in range(10)]
+    whole = [record for record in records if record.look is not None and record.lesion is not None]
+    assert [record.id for record in whole] == ["p5", "p7", "p8", "p9"]
+    assert whole[-1].size == whole[-1].lesion.size == (96, 128)
+    assert whole[-1].lesion.area == 40 * 50 / (96 * 128)
+
+
+def test_images_without_masks_have_no_problem(tmp_path):
+    save_pair(tmp_path, None, "a", 0)
+    records, problems = read_records(find_sets([tmp_path]))
+    assert problems == []
+    assert records[0].lesion is None
+
+
+def test_a_mask_on_the_stored_pixels_of_a_sideways_image_belongs_to_it(tmp_path):
+    save_pair(tmp_path, tmp_path, "a", 0, ending="_mask")
+    upright, _ = read_records(find_sets([tmp_path]))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.open(tmp_path / "a.jpg").save(tmp_path / "a.jpg", quality=95, exif=exif)
+    (record,), problems = read_records(find_sets([tmp_path]))
+    assert problems == []
+    assert record.size == record.lesion.size == (128, 96)
+    assert record.lesion.area == upright[0].lesion.area
+    assert not record.look.is_like(upright[0].look)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    arrays(
+        np.uint8,
+        st.tuples(st.integers(1, 40), st.integers(1, 40)),
+        elements=st.sampled_from([0, 1, 127, 128, 129, 254, 255]),
+    )
+)
+def test_a_mask_is_measured_exactly(mask):
+    measured = measure(mask)
+    binary = mask > 128
+    inner = np.zeros_like(binary)
+    inner[1:-1, 1:-1] = True
+    assert measured.size == mask.shape
+    assert measured.area == pytest.approx(binary.mean())
+    assert measured.touches == bool(binary[~inner].any())
+    assert measured.grey == pytest.approx(((mask > 0) & (mask < 255)).mean())
+    assert intersection_over_union(measured, measured) == 1
+
+
+def test_masks_of_different_sizes_are_compared_at_one():
+    large, small = lesion((256, 256), (64, 64, 128, 128)), lesion((64, 64), (16, 16, 32, 32))
+    assert intersection_over_union(measure(large), measure(small)) == 1
+    half = lesion((512, 512), (128, 128, 256, 192))
+    assert intersection_over_union(measure(large), measure(half)) == 0.5
+    empty = measure(np.zeros((9, 9), np.uint8))
+    assert intersection_over_union(empty, empty) == 1
+    assert intersection_over_union(empty, measure(large)) == 0
