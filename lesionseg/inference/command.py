@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lesionseg.errors import InvalidDataError, LesionsegError
+from lesionseg.files import remove_unfinished
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -54,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
     from lesionseg.inference.loading import load_predictor
     from lesionseg.inference.outputs import save_map, save_mask, save_overlay
 
+    remove_unfinished(options.output)
     predictor = load_predictor(options.model, options.device)
     for path in tqdm(images, desc="segment", unit="image", disable=None):
         image = read_image(path)
