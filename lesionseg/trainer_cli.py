@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
-from lightning.fabric.plugins.environments import TorchElasticEnvironment
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -114,14 +113,14 @@ class LesionCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """A Trainer that fits what torchrun has started, and that can go on when it is killed."""
         asked = self._get(self.config_init, "trainer")
-        if TorchElasticEnvironment.detect():  # Lightning would let each process train by itself
+        if "TORCHELASTIC_RUN_ID" in os.environ:  # Lightning would let each process train by itself
             if asked.devices == "auto":
                 kwargs["devices"] = int(os.environ["LOCAL_WORLD_SIZE"])
             if asked.num_nodes == 1:
                 kwargs["num_nodes"] = int(os.environ["GROUP_WORLD_SIZE"])
         trainer = super().instantiate_trainer(**kwargs)
         if self.subcommand == "fit":
-            trainer.callbacks.append(LastCheckpoint())
+            trainer.callbacks.append(LastCheckpoint())  # type: ignore[attr-defined]
             if self._get(self.config_init, "ckpt_path") == "last":
                 for logger in trainer.loggers:
                     if isinstance(logger, RunLogger):

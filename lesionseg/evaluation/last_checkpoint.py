@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities import rank_zero_warn
 
 from lesionseg.evaluation.run_logger import RunLogger
 from lesionseg.files import remove_unfinished
@@ -41,6 +42,11 @@ class LastCheckpoint(ModelCheckpoint):
         super().on_train_start(trainer, pl_module)
         if trainer.ckpt_path is None:
             return
+        if trainer.max_steps != -1:
+            rank_zero_warn(
+                "Lightning counts an epoch too many where a fit with max_steps goes on; give "
+                "max_epochs instead."
+            )
         for logger in trainer.loggers:
             if isinstance(logger, RunLogger):
                 logger.resume(trainer.current_epoch)
