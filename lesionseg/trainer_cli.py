@@ -227,6 +227,7 @@ def _hush() -> None:
     for message in (
         "LightningCLI's args parameter is intended",
         "Be aware that when using `ckpt_path`",
+        "It is recommended to use `self.log",  # of processes: the first one's losses will do
         "Experiment logs directory .* exists and is not empty",
         "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
     ):
