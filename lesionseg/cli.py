@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from lesionseg._version import __version__
 from lesionseg.errors import LesionsegError
+from lesionseg.peers import PEER_LOST, is_peer_lost
 
 #: Commands of LightningCLI.
 TRAINER_COMMANDS = {
@@ -67,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What stands behind ``lesionseg``; None takes the process's own.
 
     Returns:
-        The exit code: 0 done, 1 a mistake that the message names, 2 wrong usage, 130 Ctrl-C.
+        The exit code: 0 done, 1 a mistake that the message names, 2 wrong usage, 130 Ctrl-C, 143
+        SIGTERM.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -76,12 +78,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
+    except SystemExit as error:
+        if type(error).__name__ != "SIGTERMException":  # Lightning's, which would exit with 0
+            raise
+        return _fail("terminated", 143)
     except OSError as error:
         if _debugging():
             raise
         return _fail(_describe(error))
     except Exception as error:
-        if _debugging() or not _is_expected(error):
+        if _debugging():
+            raise
+        if is_peer_lost(error):
+            return _fail(PEER_LOST)
+        if not _is_expected(error):
             raise
         return _fail(str(error))
 

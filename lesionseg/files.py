@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+_PREFIX = ".unfinished-"
+_SECONDS_TO_LOCK = 1.0  # far more than lie between making a temporary file and locking it
 
 
 @contextmanager
@@ -14,7 +22,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """Gives a temporary path and renames it to ``path`` once the block has succeeded.
 
     Whatever stops the block (an error, Ctrl-C, a full disk) removes the temporary file and leaves
-    an earlier file of that name as it was. Parent folders are made.
+    an earlier file of that name as it was. Parent folders are made. What ``kill -9`` leaves is
+    removed by :func:`remove_unfinished`.
 
     Args:
         path: The final path.
@@ -24,15 +33,63 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    os.close(descriptor)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX, suffix=path.suffix)
     temporary = Path(name)
     try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        with _held(descriptor):
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path | str, deep: bool = False) -> None:
+    """Removes temporary files of killed processes from a folder.
+
+    A process holds a lock on the file that it writes, and the system lifts it however the process
+    ends, so files that are being written stay. Where there are no locks (Windows, some network
+    file systems) nothing is removed.
+
+    Args:
+        folder: May be absent.
+        deep: Also from its sub-folders.
+    """
+    for path in Path(folder).glob(f"{'**/' if deep else ''}{_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _SECONDS_TO_LOCK and _is_abandoned(path):
+                path.unlink()
+
+
+if sys.platform == "win32":
+
+    @contextmanager
+    def _held(descriptor: int) -> Iterator[None]:
+        os.close(descriptor)  # an open file cannot be renamed there
+        yield
+
+    def _is_abandoned(path: Path) -> bool:
+        return False
+
+else:
+
+    @contextmanager
+    def _held(descriptor: int) -> Iterator[None]:
+        try:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _is_abandoned(path: Path) -> bool:
+        """Whether nobody holds its lock; OSError where that cannot be told."""
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(descriptor)
+        return True
 
 
 def _umask() -> int:

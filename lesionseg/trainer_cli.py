@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import signal
+import sys
 import warnings
 from contextlib import suppress
 from importlib.resources import files
@@ -18,11 +21,14 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lesionseg.cli_messages import one_sentence
 from lesionseg.data import FolderDataModule, ISICDataModule, SyntheticDataModule
 from lesionseg.errors import LesionsegError
+from lesionseg.evaluation.last_checkpoint import LastCheckpoint
 from lesionseg.evaluation.mask_writer import MaskWriter
 from lesionseg.evaluation.overlay_logger import OverlayLogger
+from lesionseg.evaluation.run_logger import RunLogger
 from lesionseg.evaluation.score_report import ScoreReport
 from lesionseg.inference.predictor import read_checkpoint
 from lesionseg.models import GANFCN, ASNet, MobileGAN, SegAN, SegmentationModule, Segmenter
+from lesionseg.peers import PEER_LOST, end_with_launcher
 
 __all__ = ["LesionCLI", "recipe_names", "run"]
 
@@ -92,7 +98,6 @@ class LesionCLI(LightningCLI):
                     "checkpoint.monitor": "val/jaccard",
                     "checkpoint.mode": "max",
                     "checkpoint.filename": "best",
-                    "checkpoint.save_last": True,
                     "checkpoint.enable_version_counter": False,
                 }
             )
@@ -105,11 +110,31 @@ class LesionCLI(LightningCLI):
             parser.set_defaults({"return_predictions": False})
         return parser
 
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """A Trainer that fits what torchrun has started, and that can go on when it is killed."""
+        asked = self._get(self.config_init, "trainer")
+        if "TORCHELASTIC_RUN_ID" in os.environ:  # Lightning would let each process train by itself
+            if asked.devices == "auto":
+                kwargs["devices"] = int(os.environ["LOCAL_WORLD_SIZE"])
+            if asked.num_nodes == 1:
+                kwargs["num_nodes"] = int(os.environ["GROUP_WORLD_SIZE"])
+        trainer = super().instantiate_trainer(**kwargs)
+        if self.subcommand == "fit":
+            trainer.callbacks.append(LastCheckpoint())  # type: ignore[attr-defined]
+            if self._get(self.config_init, "ckpt_path") == "last":
+                for logger in trainer.loggers:
+                    if isinstance(logger, RunLogger):
+                        logger.reopen()
+        return trainer
+
     def _run_subcommand(self, subcommand: str) -> None:
-        """Runs it, and leaves no empty folder where it fails before anything was written."""
+        """Runs it; where it fails, ends the processes it has started and leaves no empty folder."""
         try:
             super()._run_subcommand(subcommand)
         except BaseException:
+            kill = getattr(self.trainer.strategy.launcher, "kill", None)
+            if kill is not None:
+                kill(getattr(signal, "SIGKILL", signal.SIGTERM))  # it may wait for this one
             if self.trainer.is_global_zero and self.trainer.loggers:
                 # not trainer.log_dir, which waits for processes that may be gone
                 _remove_empty(Path(self.trainer.loggers[0].log_dir or "."))
@@ -154,6 +179,7 @@ def run(arguments: list[str]) -> int:
         arguments: The command and what stands behind it.
     """
     _hush()
+    end_with_launcher()
     try:
         _run(_with_checkpoint(_with_recipes(arguments)))
     except (ValueError, TypeError) as error:  # from a constructor, wrapped by jsonargparse
@@ -201,12 +227,23 @@ def _hush() -> None:
     for message in (
         "LightningCLI's args parameter is intended",
         "Be aware that when using `ckpt_path`",
+        "It is recommended to use `self.log",  # of processes: the first one's losses will do
         "Experiment logs directory .* exists and is not empty",
         "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
     ):
         warnings.filterwarnings("ignore", message)
     logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
     logger.addFilter(lambda record: "Tip: For seamless cloud" not in record.getMessage())
+    launcher = logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script")
+    launcher.addFilter(_say_peer_lost)
+
+
+def _say_peer_lost(record: logging.LogRecord) -> bool:
+    """Says it as this program does where Lightning is about to kill all processes of a run."""
+    if "Forcefully terminating" not in record.getMessage():
+        return True
+    print(f"lesionseg: error: {PEER_LOST}", file=sys.stderr, flush=True)
+    return False
 
 
 def _value_of(arguments: list[str], *options: str) -> str | None:

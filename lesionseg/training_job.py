@@ -41,10 +41,9 @@ def run(folder: Path) -> int:
             "--trainer.logger.init_args.name=",
             f"--trainer.logger.init_args.version={folder.name}",
         ]
-        keep = ["--checkpoint.monitor=null", "--checkpoint.filename=last"]
-        keep += ["--checkpoint.save_last=false"]
         resume = [f"--ckpt_path={last}"] if last.is_file() else []
-        chosen = [] if job["epoch"] == "best" else keep
+        # last.ckpt is written anyway
+        chosen = [] if job["epoch"] == "best" else ["--checkpoint.save_top_k=0"]
         if code := _command("fit", *job["fit"], *place, *chosen, *resume):
             return code
         _write_test_config(folder)

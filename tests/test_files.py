@@ -1,6 +1,12 @@
+import multiprocessing
+import os
+import signal
+import sys
+import time
+
 import pytest
 
-from lesionseg.files import atomic_path
+from lesionseg.files import atomic_path, remove_unfinished
 
 
 def test_a_file_appears_whole_with_usual_permissions(tmp_path):
@@ -29,3 +35,36 @@ def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path, error):
         write_half()
     assert path.read_text() == "earlier"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def write_for_ever(path, begun):
+    with atomic_path(path) as temporary:
+        temporary.write_text("half")
+        begun.set()
+        time.sleep(60)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks on open files")
+def test_only_what_a_killed_process_left_is_removed(tmp_path):
+    path = tmp_path / "deep" / "file.txt"
+    foreign = tmp_path / ".hidden"
+    foreign.touch()
+    context = multiprocessing.get_context("fork")
+    begun = context.Event()
+    process = context.Process(target=write_for_ever, args=(path, begun))
+    process.start()
+    assert begun.wait(30)
+    (temporary,) = path.parent.iterdir()
+    for file in (temporary, foreign):
+        os.utime(file, (0, 0))
+    remove_unfinished(tmp_path, deep=True)
+    assert temporary.exists()  # it is being written
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    remove_unfinished(tmp_path)
+    assert temporary.exists()  # in a sub-folder
+    remove_unfinished(tmp_path, deep=True)
+    assert list(path.parent.iterdir()) == []
+    assert foreign.exists()
+    remove_unfinished(tmp_path / "absent")

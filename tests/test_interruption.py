@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a fit."""
+"""Ctrl-C in the middle of a fit, a prediction and a cross-validation."""
 
 import os
 import signal
@@ -8,6 +8,8 @@ import time
 
 import pytest
 from conftest_cli import TINY, lesionseg
+from conftest_isic import write_isic
+from PIL import Image
 
 FIT = [
     "fit",
@@ -20,12 +22,11 @@ FIT = [
 ]
 
 
-@pytest.mark.slow
-def test_ctrl_c_stops_with_a_word_and_the_next_run_goes_on(tmp_path):
-    last = tmp_path / "runs" / "run" / "checkpoints" / "last.ckpt"
+def interrupt(arguments, cwd, there, seconds=0.0):
+    """Return code and stderr of a command that gets Ctrl-C some time after a file is there."""
     with subprocess.Popen(
-        [sys.executable, "-m", "lesionseg.cli", *FIT, "--trainer.max_epochs=500"],
-        cwd=tmp_path,
+        [sys.executable, "-m", "lesionseg.cli", *map(str, arguments)],
+        cwd=cwd,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -35,9 +36,9 @@ def test_ctrl_c_stops_with_a_word_and_the_next_run_goes_on(tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         started = time.monotonic()
-        while not last.exists() and time.monotonic() - started < 120:
-            time.sleep(0.2)
-        time.sleep(1)  # into the next epoch
+        while not there() and time.monotonic() - started < 120:
+            time.sleep(0.05)
+        time.sleep(seconds)
         process.send_signal(signal.SIGINT)
         try:
             stderr = process.communicate(timeout=60)[1]
@@ -46,6 +47,13 @@ def test_ctrl_c_stops_with_a_word_and_the_next_run_goes_on(tmp_path):
     assert process.returncode not in (0, None)
     assert "Traceback" not in stderr
     assert "nterrupt" in stderr
+    return stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_with_a_word_and_the_next_run_goes_on(tmp_path):
+    last = tmp_path / "runs" / "run" / "checkpoints" / "last.ckpt"
+    interrupt([*FIT, "--trainer.max_epochs=500"], tmp_path, last.exists, 1)  # into the next epoch
     resumed = lesionseg(
         *FIT,
         "--trainer.max_epochs=1000",
@@ -55,3 +63,35 @@ def test_ctrl_c_stops_with_a_word_and_the_next_run_goes_on(tmp_path):
     )
     assert resumed.returncode == 0, resumed.stderr
     assert "Restored all states" in resumed.stderr + resumed.stdout
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_no_half_prediction(tmp_path):
+    fitted = lesionseg(*FIT, "--data.train_length=8", "--trainer.max_epochs=1", cwd=tmp_path)
+    assert fitted.returncode == 0, fitted.stderr
+    checkpoint = tmp_path / "runs" / "run" / "checkpoints" / "best.ckpt"
+    predict = ["predict", *TINY, "--data.test_length=100000", f"--ckpt_path={checkpoint}"]
+    masks = tmp_path / "predictions" / "masks"
+    interrupt(predict, tmp_path, masks.exists, 0.5)
+    left = [path for path in (tmp_path / "predictions").rglob("*") if path.is_file()]
+    assert left
+    for path in left:
+        assert not path.name.startswith(".")
+        with Image.open(path) as picture:
+            picture.load()
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_cross_validation_with_its_jobs(tmp_path):
+    write_isic(tmp_path, 2018, "train", 8)
+    validate = ["cross-validate", "--num_folds=2", "--jobs=2", "--output=out", "--model=MobileGAN"]
+    validate += ["--data=ISICDataModule", f"--data.root={tmp_path}", "--data.size=[32,32]"]
+    validate += ["--trainer.accelerator=cpu", "--trainer.max_epochs=100000"]
+    output = tmp_path / "out"
+    last = output / "fold_0" / "checkpoints" / "last.ckpt"
+    stderr = interrupt(validate, tmp_path, last.exists, 0.3)
+    assert "goes on from here" in stderr
+    before = last.stat().st_mtime_ns
+    time.sleep(2)
+    assert last.stat().st_mtime_ns == before  # nobody trains any more
+    assert list(output.rglob(".unfinished-*")) == []

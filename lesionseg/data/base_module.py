@@ -135,6 +135,8 @@ class BaseDataModule(LightningDataModule):
             collate_fn=collate_samples,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
+            # For the workers' seeds; from the global one, a resumed fit would draw fewer of them.
+            generator=torch.Generator().manual_seed(self.seed),
             pin_memory=torch.cuda.is_available(),
             **options,
         )

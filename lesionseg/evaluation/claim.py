@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lesionseg.errors import LesionsegError
-from lesionseg.files import atomic_path
+from lesionseg.files import atomic_path, remove_unfinished
 
 
 @contextmanager
@@ -35,6 +35,7 @@ def claimed(folder: Path, settings: dict[str, object], file: str) -> Iterator[No
             f"another process is at work in {folder}; wait for it, or give another --output."
         ) from error
     with held:
+        remove_unfinished(folder, deep=True)
         _note(folder / file, settings)
         yield
 

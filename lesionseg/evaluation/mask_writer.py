@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
 from lesionseg.data.reading import read_image
+from lesionseg.files import remove_unfinished
 from lesionseg.inference.outputs import save_map, save_mask, save_overlay, save_zip
 from lesionseg.models.base import Prediction
 from lesionseg.overlay import to_picture
@@ -21,6 +22,9 @@ class MaskWriter(BasePredictionWriter):
     ``masks/<id>_segmentation.png`` in {0, 255}; on demand ``probabilities/<id>_probability.png``
     and ``uncertainty/<id>_uncertainty.png`` (16 bit, 65535 is 1), ``overlays/<id>_overlay.png``
     and ``submission.zip`` with the masks.
+
+    Each file is whole or not there. The same command again writes the same files again, and removes
+    what a killed one left unfinished.
 
     Args:
         directory: Folder of the results; it is made.
@@ -41,6 +45,12 @@ class MaskWriter(BasePredictionWriter):
         self.probabilities = probabilities
         self.overlays = overlays
         self.zip = zip
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Clears away what a killed run left."""
+        if trainer.is_global_zero:
+            for folder in (".", "masks", "probabilities", "uncertainty", "overlays"):
+                remove_unfinished(self.directory / folder)
 
     def write_on_batch_end(
         self,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lesionseg.data.listing import IMAGE_SUFFIXES, list_files, stem_of
 from lesionseg.errors import InvalidDataError, LesionsegError
+from lesionseg.files import remove_unfinished
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
     from lesionseg.inference.loading import load_predictor
     from lesionseg.inference.outputs import save_map, save_mask, save_overlay
 
+    remove_unfinished(options.output)
     predictor = load_predictor(options.model, options.device)
     left_out: list[str] = []
     for path in tqdm(images, desc="segment", unit="image", disable=None):

@@ -39,10 +39,15 @@ def save_overlay(image: Image.Image, mask: npt.NDArray[np.bool_], path: Path) ->
 
 
 def save_zip(files: Iterable[Path], path: Path) -> None:
-    """Writes files, without their folders, into one zip; PNGs are stored as they are."""
+    """Writes files, without their folders, into one zip; PNGs are stored as they are.
+
+    The same files give the same bytes, whenever they were written.
+    """
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for file in files:
-            archive.write(file, file.name)
+            entry = zipfile.ZipInfo(file.name)  # of 1980, not of the file's time
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, file.read_bytes())
 
 
 def _save(picture: Image.Image, path: Path) -> None:

@@ -180,7 +180,15 @@ class AlternatingModule(SegmentationModule):
     # -- what the Trainer cannot do here -------------------------------------------------------
 
     def configure_callbacks(self) -> list[Callback]:
-        """Refuses Trainer arguments that do not fit, before anything runs; adds no callback."""
+        """Refuses Trainer arguments that do not fit, before anything runs; adds no callback.
+
+        Each step leaves the parameters of one network out, so ``strategy="ddp"`` becomes
+        ``"ddp_find_unused_parameters_true"``.
+
+        Raises:
+            LesionsegError: The Trainer clips or accumulates gradients, or was told not to look for
+                unused parameters.
+        """
         name = type(self).__name__
         if self.trainer.gradient_clip_val:
             raise LesionsegError(
@@ -193,12 +201,12 @@ class AlternatingModule(SegmentationModule):
                 f"accumulate for it; give {name}({self._arguments('accumulation')}) instead."
             )
         strategy = self.trainer.strategy
-        if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get(
-            "find_unused_parameters", False
+        if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.setdefault(
+            "find_unused_parameters", True
         ):
             raise LesionsegError(
-                f"{name} leaves one network's parameters out of each step, which plain ddp takes "
-                'for a fault; use Trainer(strategy="ddp_find_unused_parameters_true").'
+                f"{name} leaves one network's parameters out of each step, which ddp takes for a "
+                'fault without find_unused_parameters; use Trainer(strategy="ddp").'
             )
         return []
 

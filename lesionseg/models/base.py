@@ -16,6 +16,7 @@ from lesionseg.errors import LesionsegError
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
 from lesionseg.metrics import ISICScore
 from lesionseg.metrics.table import ScoreTable
+from lesionseg.models.seeding import seed_epoch
 from lesionseg.models.trained_on import loaded_ids, refuse_trained
 
 
@@ -43,6 +44,11 @@ class SegmentationModule(LightningModule):
     Batches are those of :func:`lesionseg.data.collate_samples`. Validation is scored at the
     network's size; test and predict at the original size (see
     :mod:`lesionseg.inference.postprocess`).
+
+    Each training epoch draws its random numbers (augmentation, dropout, noise) from a seed of its
+    own, made of the fit's seed, the epoch and the process, so that a fit that is resumed from the
+    end of an epoch ends with the weights of one that was never stopped. The fit's seed is
+    ``torch.initial_seed()`` at its start; a resumed fit takes its checkpoint's.
 
     Args:
         network: Images (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; made by
@@ -91,6 +97,7 @@ class SegmentationModule(LightningModule):
         self.test_table: ScoreTable | None = None
         self.trained_on: frozenset[str] = frozenset()
         self.planned_steps: list[int] = []  # of each schedule, filled by configure_optimizers
+        self._fit_seed: int | None = None
         self._prepare(self.network, compile, channels_last)
 
     @staticmethod
@@ -116,6 +123,16 @@ class SegmentationModule(LightningModule):
         return probabilities(self(image)), None
 
     # -- training ------------------------------------------------------------------------------
+
+    def on_fit_start(self) -> None:
+        """Takes the seed of the fit, unless a checkpoint has brought it."""
+        if self._fit_seed is None or self.trainer.ckpt_path is None:
+            self._fit_seed = torch.initial_seed()
+
+    def on_train_epoch_start(self) -> None:
+        """See :func:`lesionseg.models.seeding.seed_epoch`."""
+        if self._fit_seed is not None:
+            seed_epoch(self._fit_seed, self.current_epoch, self.global_rank)
 
     def on_train_start(self) -> None:
         """Refuses a schedule planned for another number of steps; notes the training images.
@@ -259,11 +276,14 @@ class SegmentationModule(LightningModule):
             "size": list(self.size),
             "threshold": self.threshold,
             "trained_on": sorted(self.trained_on),
+            "seed": self._fit_seed,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes over which images the weights were fitted to; older checkpoints do not say."""
-        self.trained_on = frozenset(checkpoint.get("lesionseg", {}).get("trained_on", ()))
+        """Takes over the seed and which images were fitted to; older checkpoints do not say."""
+        facts = checkpoint.get("lesionseg", {})
+        self.trained_on = frozenset(facts.get("trained_on", ()))
+        self._fit_seed = facts.get("seed")
 
 
 def _forget(arguments: dict[str, Any], names: tuple[str, ...]) -> None:

@@ -120,7 +120,7 @@ def test_accumulation_is_the_models_own(tmp_path):
     [
         ({"gradient_clip_val": 1.0}, "generator_clip"),
         ({"accumulate_grad_batches": 2}, "generator_accumulation"),
-        ({"strategy": "ddp"}, "ddp_find_unused_parameters_true"),
+        ({"strategy": "ddp_find_unused_parameters_false"}, 'strategy="ddp"'),
     ],
 )
 def test_trainer_arguments_that_cannot_work_name_the_mend(argument, mend, tmp_path):

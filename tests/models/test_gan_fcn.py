@@ -117,27 +117,6 @@ def test_a_fit_that_never_reaches_the_network_warns(tmp_path):
         fit(tmp_path, epochs=1)
 
 
-def test_resumed_fit_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
-    class Stop(Callback):
-        def on_train_epoch_end(self, trainer, pl_module):
-            trainer.should_stop = True
-
-    def run(*callbacks, checkpoint=None):
-        torch.manual_seed(1)
-        model = tiny_gan_fcn(synthetic_share=0.0)
-        trainer = tiny_trainer(tmp_path, max_epochs=2, callbacks=list(callbacks))
-        trainer.fit(model, tiny_data(augmentation=[]), ckpt_path=checkpoint)
-        return model, trainer
-
-    straight, _ = run()
-    _, half = run(Stop())
-    half.save_checkpoint(tmp_path / "half.ckpt")
-    resumed, trainer = run(checkpoint=tmp_path / "half.ckpt")
-    assert trainer.current_epoch == 2
-    for key, value in straight.network.state_dict().items():
-        torch.testing.assert_close(resumed.network.state_dict()[key], value, msg=key)
-
-
 def test_discriminator_gradients_do_not_reach_the_generator():
     model = tiny_gan_fcn()
     batch = {"image": torch.rand(2, 3, *SIZE), "mask": disc(*SIZE, count=2)}

@@ -1,8 +1,10 @@
 """What every model does alike: fit, test, predict, checkpoints."""
 
+import random
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from conftest_models import BUILDERS, SIZE, tiny_data, tiny_trainer
@@ -11,6 +13,7 @@ from torch import nn
 
 from lesionseg.errors import LesionsegError
 from lesionseg.models import ASNet, MobileGAN
+from lesionseg.models.seeding import seed_epoch
 
 
 def test_fit_changes_every_network_and_logs_the_official_scores(build, tmp_path):
@@ -118,24 +121,54 @@ class Stop(Callback):
         trainer.should_stop = True
 
 
-@pytest.mark.parametrize("schedule", ["poly", "one-cycle"])
-def test_resumed_fit_ends_with_the_weights_of_an_uninterrupted_one(schedule, tmp_path):
-    def fit(*callbacks, checkpoint=None):
-        torch.manual_seed(1)
-        model = ASNet(size=SIZE, schedule=schedule)
+@pytest.mark.parametrize(
+    ("name", "schedule"),
+    [*((name, "poly") for name in BUILDERS), ("MobileGAN", "one-cycle"), ("ASNet", "one-cycle")],
+)
+def test_resumed_fit_ends_with_the_weights_of_an_uninterrupted_one(name, schedule, tmp_path):
+    """Bit for bit, with random augmentation, dropout and noise, and whatever was drawn before."""
+
+    def fit(seed, *callbacks, checkpoint=None):
+        torch.manual_seed(seed)
+        model = BUILDERS[name](schedule=schedule)
         trainer = tiny_trainer(tmp_path, max_epochs=2, callbacks=list(callbacks))
-        trainer.fit(model, tiny_data(augmentation=[]), ckpt_path=checkpoint)
+        data = tiny_data(augmentation=["horizontal_flip", "gamma"])
+        trainer.fit(model, data, ckpt_path=checkpoint)
         return model, trainer
 
-    straight, _ = fit()
+    straight, _ = fit(1)
     path = tmp_path / "half.ckpt"
-    _, half = fit(Stop())
+    _, half = fit(1, Stop())
     assert half.current_epoch == 1
     half.save_checkpoint(path)
-    resumed, trainer = fit(checkpoint=path)
+    resumed, trainer = fit(2, checkpoint=path)
     assert trainer.current_epoch == 2
-    for key, value in straight.state_dict().items():
-        torch.testing.assert_close(resumed.state_dict()[key], value, msg=key)
+    states = straight.state_dict(), resumed.state_dict()
+    assert [key for key in states[0] if not torch.equal(states[0][key], states[1][key])] == []
+
+
+def test_every_epoch_process_and_seed_draws_other_numbers():
+    def drawn(*arguments):
+        seed_epoch(*arguments)
+        return random.random(), np.random.rand(), torch.rand(()).item()  # noqa: NPY002
+
+    first = drawn(7, 0, 0)
+    assert first == drawn(7, 0, 0)
+    for other in ((7, 1, 0), (7, 0, 1), (8, 0, 0), (2**64 - 1, 0, 0)):
+        assert not {*first} & {*drawn(*other)}
+
+
+def test_a_fit_without_a_checkpoint_takes_the_current_seed(tmp_path):
+    model = BUILDERS["Segmenter"]()
+    seeds = []
+    for seed in (5, 6):
+        torch.manual_seed(seed)
+        trainer = tiny_trainer(tmp_path)
+        trainer.fit(model, tiny_data())
+        trainer.save_checkpoint(tmp_path / "model.ckpt")
+        saved = torch.load(tmp_path / "model.ckpt", weights_only=True)
+        seeds.append(saved["lesionseg"]["seed"])
+    assert seeds == [5, 6]
 
 
 def test_compile_leaves_the_names_in_a_checkpoint_alone(build, tmp_path, monkeypatch):

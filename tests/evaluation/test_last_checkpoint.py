@@ -1,0 +1,74 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+from lesionseg.data import SyntheticDataModule
+from lesionseg.evaluation.last_checkpoint import LastCheckpoint
+from lesionseg.evaluation.run_logger import RunLogger
+from lesionseg.models import Segmenter
+
+
+def fit(folder, *callbacks, epochs=3, checkpoint=None, **arguments):
+    """Validation worsens: the first epoch is the best."""
+
+    class Model(Segmenter):
+        def on_validation_epoch_end(self):
+            super().on_validation_epoch_end()
+            self.log("worse", float(self.current_epoch))
+
+    torch.manual_seed(0)
+    model = Model("segan", {"width": 2}, schedule="constant")
+    trainer = Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=RunLogger(folder, name="", version="run"),
+        callbacks=[*callbacks, LastCheckpoint()],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **arguments,
+    )
+    data = SyntheticDataModule(8, 2, 2, size=(32, 32), batch_size=2)
+    trainer.fit(model, data, ckpt_path=checkpoint)
+    return trainer
+
+
+def load(folder, name):
+    return torch.load(folder / "run" / "checkpoints" / f"{name}.ckpt", weights_only=True)
+
+
+@pytest.mark.parametrize("interval", [1.0, 0.5])
+def test_it_is_of_the_last_epochs_end(tmp_path, interval):
+    best = ModelCheckpoint(monitor="worse", filename="best", enable_version_counter=False)
+    fit(tmp_path, best, val_check_interval=interval)
+    assert load(tmp_path, "best")["epoch"] == 0
+    last = load(tmp_path, "last")
+    assert last["epoch"] == 2
+    assert last["global_step"] == 12
+    assert Path(fit(tmp_path, best, checkpoint="last", epochs=4).ckpt_path).name == "last.ckpt"
+    assert load(tmp_path, "best")["epoch"] == 0  # it was taken up with its score
+    assert load(tmp_path, "last")["epoch"] == 3
+
+
+def test_a_fit_that_was_stopped_early_stays_so(tmp_path):
+    stop = EarlyStopping("worse", patience=1)
+    trainer = fit(tmp_path, stop, epochs=9)
+    assert trainer.current_epoch == 2
+    again = fit(tmp_path, EarlyStopping("worse", patience=1), epochs=9, checkpoint="last")
+    assert again.current_epoch == 2
+    assert again.global_step == trainer.global_step
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks on open files")
+def test_it_clears_away_what_a_killed_fit_left(tmp_path):
+    folder = tmp_path / "run" / "checkpoints"
+    folder.mkdir(parents=True)
+    left = folder / ".unfinished-abc.ckpt"
+    left.touch()
+    os.utime(left, (0, 0))
+    fit(tmp_path, epochs=1)
+    assert [path.name for path in folder.iterdir()] == ["last.ckpt"]
