@@ -22,6 +22,7 @@ from lesionseg.evaluation.mask_writer import MaskWriter
 from lesionseg.evaluation.overlay_logger import OverlayLogger
 from lesionseg.evaluation.score_report import ScoreReport
 from lesionseg.inference.predictor import read_checkpoint
+from lesionseg.inference.test_time import TestTimeAugmentation
 from lesionseg.models import GANFCN, ASNet, MobileGAN, SegAN, SegmentationModule, Segmenter
 
 __all__ = ["LesionCLI", "recipe_names", "run"]
@@ -103,7 +104,21 @@ class LesionCLI(LightningCLI):
         elif subcommand == "predict":
             parser.add_lightning_class_args(MaskWriter, "output")
             parser.set_defaults({"return_predictions": False})
+        if subcommand in ("test", "predict"):
+            parser.add_argument(
+                "--test_time_augmentation",
+                type=TestTimeAugmentation,
+                default="none",
+                help="Average each image's probabilities over its 4 flips, or over its 8 flips and "
+                "rotations, in as many times the time.",
+            )
         return parser
+
+    def before_test(self) -> None:
+        """Gives the model what the command line alone says, not its checkpoint."""
+        self.model.test_time_augmentation = self._get(self.config, "test_time_augmentation")
+
+    before_predict = before_test
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Runs it, and leaves no empty folder where it fails before anything was written."""

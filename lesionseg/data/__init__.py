@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from lesionseg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from lesionseg.data.augmentation import Augmentation
+    from lesionseg.data.augmentation import AUGMENTATION_NAMES, Augmentation
     from lesionseg.data.base_module import BaseDataModule
+    from lesionseg.data.colour_constancy import shades_of_grey
     from lesionseg.data.equalisation import clahe
     from lesionseg.data.folder import FolderDataset
     from lesionseg.data.folder_module import FolderDataModule
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lesionseg.data.synthetic_module import SyntheticDataModule
 
 _MODULES = {
+    "AUGMENTATION_NAMES": "augmentation",
     "Augmentation": "augmentation",
     "BaseDataModule": "base_module",
     "Batch": "sample",
@@ -56,10 +58,12 @@ _MODULES = {
     "resize_image": "resizing",
     "resize_mask": "resizing",
     "save_ids": "splits",
+    "shades_of_grey": "colour_constancy",
     "train_val_split": "splits",
 }
 
 __all__ = [
+    "AUGMENTATION_NAMES",
     "Augmentation",
     "BaseDataModule",
     "Batch",
@@ -89,6 +93,7 @@ __all__ = [
     "resize_image",
     "resize_mask",
     "save_ids",
+    "shades_of_grey",
     "train_val_split",
 ]
 

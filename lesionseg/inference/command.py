@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lesionseg.errors import InvalidDataError, LesionsegError
+from lesionseg.inference.test_time import TEST_TIME_AUGMENTATIONS
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -33,6 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="cpu", help="where a checkpoint runs, such as cuda (default: cpu)"
     )
+    parser.add_argument(
+        "--test-time-augmentation",
+        "--test_time_augmentation",  # as test and predict spell it
+        choices=TEST_TIME_AUGMENTATIONS,
+        default="none",
+        help="average each image's probabilities over its 4 flips, or over its 8 flips and "
+        "rotations, in as many times the time (default: none)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -54,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     from lesionseg.inference.loading import load_predictor
     from lesionseg.inference.outputs import save_map, save_mask, save_overlay
 
-    predictor = load_predictor(options.model, options.device)
+    predictor = load_predictor(options.model, options.device, options.test_time_augmentation)
     for path in tqdm(images, desc="segment", unit="image", disable=None):
         image = read_image(path)
         result = predictor(image)
