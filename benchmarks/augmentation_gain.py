@@ -85,7 +85,9 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory() as cache:
         for seed, label, names in tqdm(jobs, unit="training", disable=None):
-            found.setdefault(label, []).append(score(options, names, seed, cache))
+            scores = score(options, names, seed, cache)
+            found.setdefault(label, []).append(scores)
+            tqdm.write(f"seed {seed}, {label}: {scores['jaccard']:.4f}")
     flips = [one["jaccard"] for one in found["flips"]]
     rows = []
     for label, scores in found.items():

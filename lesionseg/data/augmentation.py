@@ -32,8 +32,8 @@ class Augmentation(nn.Module):
     from torch's global generator of the CPU: the same seed changes images alike on every device.
     Computes in float32 outside autocast, and only what was drawn. Flips, rotation, scale and
     elastic move image and mask alike; the others leave the mask. CLAHE is
-    :func:`lesionseg.data.clahe`, which equals
-    OpenCV's on 8-bit images: it rounds the images that it changes to 256 levels.
+    :func:`lesionseg.data.clahe`, which equals OpenCV's on 8-bit images: it rounds the images that
+    it changes to 256 levels.
 
     ASNet's paper (section 2.5) flips left-right. MobileGAN's (section 3) flips both ways, applies
     "gamma reconstruction" and changes the contrast with CLAHE "with different values on the

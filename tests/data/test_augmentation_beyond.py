@@ -146,13 +146,14 @@ def test_elastic_displacements_are_shares_of_the_shorter_side(size):
 def test_elastic_is_alike_at_every_size():
     _, large = batch(4, (128, 128))
     small = F.max_pool2d(large, 2)
-    augment = always("elastic")
+    augment = always("elastic", displacement=(0.08, 0.08))
     moved = []
     for mask in (large, small):
         torch.manual_seed(3)
         moved.append(augment(mask.expand(-1, 3, -1, -1), mask)[1])
-    assert (F.max_pool2d(moved[0], 2) == moved[1]).float().mean() > 0.97
-    assert (small == moved[1]).float().mean() < 0.97
+    apart = (F.max_pool2d(moved[0], 2) != moved[1]).float().mean()
+    assert apart < 0.03
+    assert (small != moved[1]).float().mean() > 2 * apart
 
 
 # -- colour constancy --------------------------------------------------------------------------
@@ -262,7 +263,7 @@ def test_the_synthetic_images_draw_their_hairs_with_the_same_code():
     drawn = [draw_hairs(Canvas(np.random.default_rng(s), (40, 40)), plain) for s in range(40)]
     bald = sum(np.array_equal(one, plain) for one in drawn)
     assert 10 < bald < 30  # about half of them
-    assert min(one.min() for one in drawn) < 0.3
+    assert min(one.min() for one in drawn) < 0.4
     assert max(one.max() for one in drawn) > 0.6  # seldom light ones
 
 
