@@ -27,6 +27,7 @@ from lesionseg.evaluation.overlay_logger import OverlayLogger
 from lesionseg.evaluation.run_logger import RunLogger
 from lesionseg.evaluation.score_report import ScoreReport
 from lesionseg.inference.predictor import read_checkpoint
+from lesionseg.inference.test_time import TestTimeAugmentation
 from lesionseg.models import GANFCN, ASNet, MobileGAN, SegAN, SegmentationModule, Segmenter
 from lesionseg.peers import PEER_LOST, end_with_launcher
 
@@ -108,6 +109,14 @@ class LesionCLI(LightningCLI):
         elif subcommand == "predict":
             parser.add_lightning_class_args(MaskWriter, "output")
             parser.set_defaults({"return_predictions": False})
+        if subcommand in ("test", "predict"):
+            parser.add_argument(
+                "--test_time_augmentation",
+                type=TestTimeAugmentation,
+                default="none",
+                help="Average each image's probabilities over its 4 flips, or over its 8 flips and "
+                "rotations, in as many times the time.",
+            )
         return parser
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -126,6 +135,12 @@ class LesionCLI(LightningCLI):
                     if isinstance(logger, RunLogger):
                         logger.reopen()
         return trainer
+
+    def before_test(self) -> None:
+        """Gives the model what the command line alone says, not its checkpoint."""
+        self.model.test_time_augmentation = self._get(self.config, "test_time_augmentation")
+
+    before_predict = before_test
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Runs it; where it fails, ends the processes it has started and leaves no empty folder."""

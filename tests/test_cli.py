@@ -117,6 +117,34 @@ def test_predict_writes_masks_maps_overlays_and_a_zip_that_the_official_scorer_t
     assert SegmentationScore.from_dir(truth, unpacked).overall == 1.0
 
 
+def test_test_averages_views(fitted, checkpoint):
+    arguments = ["test", *TINY, f"--ckpt_path={checkpoint}", "--report.directory=views"]
+    result = lesionseg(*arguments, "--test_time_augmentation=flips_and_rotations", cwd=fitted)
+    assert result.returncode == 0, result.stderr
+    assert "\nViews:    8 of each image, averaged\n" in result.stdout
+
+
+@pytest.mark.slow
+def test_predict_averages_views(fitted, checkpoint):
+    for views, folders in (
+        ("none", {"masks", "probabilities"}),
+        ("flips", {"masks", "probabilities", "uncertainty"}),  # between the views
+    ):
+        result = lesionseg(
+            "predict",
+            *TINY,
+            f"--ckpt_path={checkpoint}",
+            f"--test_time_augmentation={views}",
+            f"--output.directory={views}",
+            "--output.probabilities=true",
+            "--output.overlays=false",
+            "--output.zip=false",
+            cwd=fitted,
+        )
+        assert result.returncode == 0, result.stderr
+        assert {path.name for path in (fitted / views).iterdir()} == folders
+
+
 def test_segment_photographs(fitted, checkpoint):
     photographs = fitted / "photographs"
     photographs.mkdir()

@@ -101,6 +101,8 @@ def test_every_command_shown_is_understood(page, dry):
         ("test --ckpt_path x.ckpt --data ISICDataModule --data.rot DIR", "rot"),
         ("predict --ckpt_path x.ckpt --data SyntheticDataModule --output.folder x", "folder"),
         ("segment one.jpg --model best.ckpt --outptu masks", "output"),
+        ("test --ckpt_path x.ckpt --data ISICDataModule --test_time_augmentation flop", "flips"),
+        ("segment one.jpg --model a.ckpt --output o --test-time-augmentation flop", "flips"),
         ("scores a b", "score"),
     ],
 )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from lesionseg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from lesionseg.data.augmentation import Augmentation
+    from lesionseg.data.augmentation import AUGMENTATION_NAMES, Augmentation
     from lesionseg.data.base_module import BaseDataModule
+    from lesionseg.data.colour_constancy import shades_of_grey
     from lesionseg.data.download import download_isic
     from lesionseg.data.equalisation import clahe
     from lesionseg.data.folder import FolderDataset
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from lesionseg.data.synthetic_module import SyntheticDataModule
 
 _MODULES = {
+    "AUGMENTATION_NAMES": "augmentation",
     "Augmentation": "augmentation",
     "BaseDataModule": "base_module",
     "Batch": "sample",
@@ -58,10 +60,12 @@ _MODULES = {
     "resize_image": "resizing",
     "resize_mask": "resizing",
     "save_ids": "splits",
+    "shades_of_grey": "colour_constancy",
     "train_val_split": "splits",
 }
 
 __all__ = [
+    "AUGMENTATION_NAMES",
     "Augmentation",
     "BaseDataModule",
     "Batch",
@@ -92,6 +96,7 @@ __all__ = [
     "resize_image",
     "resize_mask",
     "save_ids",
+    "shades_of_grey",
     "train_val_split",
 ]
 

@@ -1,12 +1,13 @@
 """Random changes of training images, in batches on their device."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from lesionseg.data.equalisation import clahe
+from lesionseg.data.transforms.geometry import Elastic, Flip, Rotation, Scale
+from lesionseg.data.transforms.hair import Hair
+from lesionseg.data.transforms.intensity import Clahe, ColourConstancy, ColourJitter, Gamma
 from lesionseg.errors import LesionsegError
 
 AUGMENTATION_NAMES: tuple[str, ...] = (
@@ -14,8 +15,12 @@ AUGMENTATION_NAMES: tuple[str, ...] = (
     "vertical_flip",
     "rotation",
     "scale",
+    "elastic",
     "gamma",
     "clahe",
+    "colour_constancy",
+    "colour_jitter",
+    "hair",
 )
 """All that an :class:`Augmentation` knows."""
 
@@ -25,9 +30,10 @@ class Augmentation(nn.Module):
 
     Draws its parameters for every image by itself, gamma's exponent and CLAHE's clip limit too,
     from torch's global generator of the CPU: the same seed changes images alike on every device.
-    Computes in float32 outside autocast, and only what was drawn. Flips move image and mask alike;
-    gamma and CLAHE leave the mask. CLAHE is :func:`lesionseg.data.clahe`, which equals
-    OpenCV's on 8-bit images: it rounds the images that it changes to 256 levels.
+    Computes in float32 outside autocast, and only what was drawn. Flips, rotation, scale and
+    elastic move image and mask alike; the others leave the mask. CLAHE is
+    :func:`lesionseg.data.clahe`, which equals OpenCV's on 8-bit images: it rounds the images that
+    it changes to 256 levels.
 
     ASNet's paper (section 2.5) flips left-right. MobileGAN's (section 3) flips both ways, applies
     "gamma reconstruction" and changes the contrast with CLAHE "with different values on the
@@ -35,12 +41,25 @@ class Augmentation(nn.Module):
     gamma 0.7 to 1.5; CLAHE with a clip limit of 1 to 4 (OpenCV's scale) on 8 x 8 tiles of each RGB
     channel.
 
-    Beyond the papers: rotation about the centre by any angle and scaling about it, in kornia,
-    bilinear for images and nearest for masks; what comes in from outside is the image reflected.
+    Beyond the papers, each with probability one half too:
+
+    - ``rotation`` about the centre by any angle and ``scale`` about it, in kornia.
+    - ``elastic``: the points of a 4 x 4 grid move by normal random numbers with a deviation of 1 to
+      3 % of the shorter side, and everything between them by bicubic interpolation, as in U-Net's
+      paper (Ronneberger et al., 2015, section 3.1: 3 x 3 points, 10 pixels).
+    - ``colour_constancy``: :func:`lesionseg.data.shades_of_grey` takes half to all of the light's
+      colour out. A random light is not put in its place: what it could be is not known;
+      ``colour_jitter`` comes close to one.
+    - ``colour_jitter``: brightness, contrast and saturation by up to 20 %, hue by up to 2 % of the
+      colour circle (skin is orange under every lamp), in kornia.
+    - ``hair``: 2 to 40 hairs as :class:`lesionseg.data.SyntheticLesions` draws them, on the CPU.
+
+    Where pixels move, images are interpolated bilinearly and masks take the nearest pixel; what
+    comes in from outside is the image reflected.
 
     Args:
-        names: of ``horizontal_flip``, ``vertical_flip``, ``rotation``, ``scale``, ``gamma`` and
-            ``clahe``, in the order of their application; none of them makes this an identity.
+        names: of :data:`AUGMENTATION_NAMES`, in the order of their application; none of them makes
+            this an identity.
         flip_probability: of each flip, per image.
         gamma_probability: of the gamma change, per image.
         gamma: range of the exponent on [0, 1] intensities; below 1 brightens.
@@ -51,6 +70,17 @@ class Augmentation(nn.Module):
         degrees: range of its angle, counter-clockwise.
         scale_probability: of a change of scale, per image.
         scale: range of its factor; above 1 enlarges.
+        elastic_probability: of an elastic deformation, per image.
+        displacement: range of the standard deviation of its control points' moves along each
+            axis, in shares of the shorter side.
+        control_points: rows and columns of its grid.
+        colour_constancy_probability: of colour constancy, per image.
+        colour_constancy: range of its degree; 0 changes nothing, 1 makes the light grey.
+        colour_jitter_probability: of a change of colours, per image.
+        colour_jitter: how far the factors of brightness, contrast and saturation may be from 1,
+            and how far the hue may turn, in turns of the colour circle.
+        hair_probability: of hairs, per image.
+        hairs: range of their number.
 
     Raises:
         LesionsegError: if a name is unknown.
@@ -70,6 +100,15 @@ class Augmentation(nn.Module):
         degrees: tuple[float, float] = (-180.0, 180.0),
         scale_probability: float = 0.5,
         scale: tuple[float, float] = (0.8, 1.25),
+        elastic_probability: float = 0.5,
+        displacement: tuple[float, float] = (0.01, 0.03),
+        control_points: tuple[int, int] = (4, 4),
+        colour_constancy_probability: float = 0.5,
+        colour_constancy: tuple[float, float] = (0.5, 1.0),
+        colour_jitter_probability: float = 0.5,
+        colour_jitter: tuple[float, float, float, float] = (0.2, 0.2, 0.2, 0.02),
+        hair_probability: float = 0.5,
+        hairs: tuple[int, int] = (2, 40),
     ) -> None:
         super().__init__()
         probabilities = (
@@ -78,29 +117,58 @@ class Augmentation(nn.Module):
             clahe_probability,
             rotation_probability,
             scale_probability,
+            elastic_probability,
+            colour_constancy_probability,
+            colour_jitter_probability,
+            hair_probability,
         )
         if not all(0 <= p <= 1 for p in probabilities):
             raise ValueError(f"Augmentation probabilities must lie in [0, 1]: {probabilities}")
-        for name, low_high in (("gamma", gamma), ("clip_limit", clip_limit), ("scale", scale)):
+        for name, low_high in (
+            ("gamma", gamma),
+            ("clip_limit", clip_limit),
+            ("scale", scale),
+            ("displacement", displacement),
+        ):
             if not 0 < low_high[0] <= low_high[1]:
                 raise ValueError(f"{name} must be a positive (low, high) range: {low_high}")
         if not degrees[0] <= degrees[1]:
             raise ValueError(f"degrees must be a (low, high) range: {degrees}")
         if len(tiles) != 2 or min(tiles) < 1:
             raise ValueError(f"tiles must be rows and columns, each 1 or more: {tiles}")
+        if len(control_points) != 2 or min(control_points) < 2:
+            raise ValueError(
+                f"control_points must be rows and columns, each 2 or more: {control_points}"
+            )
+        if not 0 <= colour_constancy[0] <= colour_constancy[1] <= 1:
+            raise ValueError(f"colour_constancy must be a range within [0, 1]: {colour_constancy}")
+        if len(colour_jitter) != 4 or min(colour_jitter) < 0 or colour_jitter[3] > 0.5:
+            raise ValueError(
+                "colour_jitter must be four numbers, none below 0 and the last, the hue's, not "
+                f"above 0.5: {colour_jitter}"
+            )
+        if not 1 <= hairs[0] <= hairs[1]:
+            raise ValueError(f"hairs must be a (low, high) range from 1 on: {hairs}")
         makers: dict[str, Callable[[], nn.Module]] = {
-            "horizontal_flip": lambda: _Flip(flip_probability, axis=-1),
-            "vertical_flip": lambda: _Flip(flip_probability, axis=-2),
-            "rotation": lambda: _Rotation(rotation_probability, degrees),
-            "scale": lambda: _Scale(scale_probability, scale),
-            "gamma": lambda: _Gamma(gamma_probability, gamma),
-            "clahe": lambda: _Clahe(clahe_probability, clip_limit, tiles),
+            "horizontal_flip": lambda: Flip(flip_probability, axis=-1),
+            "vertical_flip": lambda: Flip(flip_probability, axis=-2),
+            "rotation": lambda: Rotation(rotation_probability, degrees),
+            "scale": lambda: Scale(scale_probability, scale),
+            "elastic": lambda: Elastic(elastic_probability, displacement, control_points),
+            "gamma": lambda: Gamma(gamma_probability, gamma),
+            "clahe": lambda: Clahe(clahe_probability, clip_limit, tiles),
+            "colour_constancy": lambda: ColourConstancy(
+                colour_constancy_probability, colour_constancy
+            ),
+            "colour_jitter": lambda: ColourJitter(colour_jitter_probability, colour_jitter),
+            "hair": lambda: Hair(hair_probability, hairs),
         }
         if isinstance(names, str):
             names = (names,)
-        if unknown := [name for name in names if name not in makers]:
+        if unknown := [name for name in names if name not in AUGMENTATION_NAMES]:
             raise LesionsegError(
-                f"There is no augmentation {unknown[0]!r}; choose from {', '.join(makers)}."
+                f"There is no augmentation {unknown[0]!r}; "
+                f"choose from {', '.join(AUGMENTATION_NAMES)}."
             )
         self.names = tuple(names)
         self.transforms = nn.ModuleList(makers[name]() for name in names)
@@ -125,96 +193,3 @@ class Augmentation(nn.Module):
             for transform in self.transforms:
                 image, mask = transform(image, mask)
         return image, mask
-
-
-class _Random(nn.Module, ABC):
-    """Changes each image of a batch with some probability, in place, and masks where it must.
-
-    A subclass says what :meth:`change` does; any module that takes and returns image and mask can
-    stand beside them.
-    """
-
-    moves_pixels = False
-
-    def __init__(self, probability: float, low_high: tuple[float, float] | None = None) -> None:
-        super().__init__()
-        self.probability = probability
-        self.low_high = low_high
-
-    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        # Drawn on the CPU: it knows which images they are without waiting for the device.
-        chosen = (torch.rand(len(image), device="cpu") < self.probability).nonzero().squeeze(1)
-        drawn = torch.zeros(len(chosen), device="cpu")
-        if self.low_high is not None:
-            drawn.uniform_(*self.low_high)
-        for batch in (image, mask) if self.moves_pixels else (image,):
-            if batch.device.type == "cpu":
-                # One by one, images stay in the cache, and memory is used again, whose fresh pages
-                # would cost as much as the work.
-                for number, place in enumerate(chosen.tolist()):
-                    one = batch[place : place + 1]
-                    one.copy_(self.change(one, drawn[number : number + 1]))
-            elif len(chosen):
-                where = chosen.to(batch.device, non_blocking=True)
-                batch.index_copy_(0, where, self.change(batch.index_select(0, where), drawn))
-        return image, mask
-
-    @abstractmethod
-    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """Return the images changed, in place or not, by a number from ``low_high`` for each."""
-
-
-class _Flip(_Random):
-    moves_pixels = True
-
-    def __init__(self, probability: float, axis: int) -> None:
-        super().__init__(probability)
-        self.axis = axis
-
-    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
-        return images.flip(self.axis)
-
-
-class _Rotation(_Random):
-    moves_pixels = True
-
-    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
-        from kornia.geometry.transform import rotate  # a second to import: not for every command
-
-        angle = drawn.to(images.device, non_blocking=True)
-        turned: Tensor = rotate(images, angle, mode=_mode(images), padding_mode="reflection")
-        return turned
-
-
-class _Scale(_Random):
-    moves_pixels = True
-
-    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
-        from kornia.geometry.transform import scale
-
-        factor = drawn.to(images.device, non_blocking=True)[:, None].expand(-1, 2)
-        scaled: Tensor = scale(images, factor, mode=_mode(images), padding_mode="reflection")
-        return scaled
-
-
-def _mode(images: Tensor) -> str:
-    """Masks, which have one channel, stay in {0, 1}."""
-    return "nearest" if images.shape[1] == 1 else "bilinear"
-
-
-class _Gamma(_Random):
-    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
-        exponent = drawn.view(-1, 1, 1, 1).to(images.device, non_blocking=True)
-        # Less than torch.pow takes on a CPU.
-        return images.clamp_(0, 1).log_().mul_(exponent).exp_()
-
-
-class _Clahe(_Random):
-    def __init__(
-        self, probability: float, clip_limit: tuple[float, float], tiles: tuple[int, int]
-    ) -> None:
-        super().__init__(probability, clip_limit)
-        self.tiles = tiles
-
-    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
-        return clahe(images, drawn.tolist(), self.tiles)

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from lesionseg.data.sample import collate_samples, draw_sample
 from lesionseg.files import atomic_path
 from lesionseg.inference.outputs import save_mask
+from lesionseg.inference.test_time import views_of
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.models.base import SegmentationModule
 from lesionseg.overlay import contact_sheet, draw_outline
@@ -69,6 +70,9 @@ class ScoreReport(Callback):
         with atomic_path(directory / "scores.json") as temporary:
             temporary.write_text(table.to_json() + "\n")
         print(table.render())
+        views = views_of(pl_module.test_time_augmentation)
+        if len(views) > 1:
+            print(f"Views:    {len(views)} of each image, averaged")
         print(
             f"Scores:   {directory / 'scores.json'} and, image by image, {directory / 'scores.csv'}"
         )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lesionseg.inference.predictor import Predictor
     from lesionseg.inference.segmentation import ImagePredictor, Segmentation
     from lesionseg.inference.single import segment
+    from lesionseg.inference.test_time import TEST_TIME_AUGMENTATIONS, average_views
 
 _MODULES = {
     "ExportMetadata": "metadata",
@@ -23,16 +24,20 @@ _MODULES = {
     "ImagePredictor": "segmentation",
     "Predictor": "predictor",
     "Segmentation": "segmentation",
+    "TEST_TIME_AUGMENTATIONS": "test_time",
+    "average_views": "test_time",
     "load_predictor": "loading",
     "segment": "single",
 }
 
 __all__ = [
+    "TEST_TIME_AUGMENTATIONS",
     "ExportMetadata",
     "ExportedPredictor",
     "ImagePredictor",
     "Predictor",
     "Segmentation",
+    "average_views",
     "load_predictor",
     "segment",
 ]

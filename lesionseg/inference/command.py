@@ -10,6 +10,7 @@ from pathlib import Path
 from lesionseg.data.listing import IMAGE_SUFFIXES, list_files, stem_of
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.files import remove_unfinished
+from lesionseg.inference.test_time import TEST_TIME_AUGMENTATIONS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="at an image that cannot be read, stop, or go on and list it at the end "
         "(default: %(default)s)",
     )
+    parser.add_argument(
+        "--test-time-augmentation",
+        "--test_time_augmentation",  # as test and predict spell it
+        choices=TEST_TIME_AUGMENTATIONS,
+        default="none",
+        help="average each image's probabilities over its 4 flips, or over its 8 flips and "
+        "rotations, in as many times the time (default: none)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -68,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     from lesionseg.inference.outputs import save_map, save_mask, save_overlay
 
     remove_unfinished(options.output)
-    predictor = load_predictor(options.model, options.device)
+    predictor = load_predictor(options.model, options.device, options.test_time_augmentation)
     left_out: list[str] = []
     for path in tqdm(images, desc="segment", unit="image", disable=None):
         try:

@@ -14,6 +14,7 @@ from lesionseg.data.pixel_modes import to_rgb
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.inference.metadata import ExportMetadata
 from lesionseg.inference.segmentation import Segmentation
+from lesionseg.inference.test_time import TestTimeAugmentation, average_views, views_of
 
 # ONNX Runtime sets the processor's treatment of denormal numbers in the thread that makes the
 # first session and leaves it so: not in the caller's, where other work needs such numbers.
@@ -28,16 +29,24 @@ class ExportedPredictor:
     Args:
         path: A file that ``lesionseg export --format onnx`` wrote.
         threads: ONNX Runtime's threads; None takes its default, the processor's cores.
+        test_time_augmentation: The views of each image whose probabilities are averaged; see
+            :func:`~lesionseg.inference.average_views`.
 
     Attributes:
         metadata: What the file says of itself.
 
     Raises:
-        LesionsegError: onnxruntime is not installed.
+        LesionsegError: onnxruntime is not installed, or quarter turns are asked of a file whose
+            images have one size that is not square.
         CheckpointError: The file is absent, broken, or was not written by ``lesionseg export``.
     """
 
-    def __init__(self, path: str | Path, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        threads: int | None = None,
+        test_time_augmentation: TestTimeAugmentation = "none",
+    ) -> None:
         try:
             import onnxruntime
         except ImportError as error:
@@ -68,6 +77,14 @@ class ExportedPredictor:
             raise CheckpointError(
                 f"{path} is an ONNX file, but not one that lesionseg export wrote ({error})."
             ) from error
+        height, width = self._session.get_inputs()[0].shape[2:]  # names where they are free
+        turned = any(view.transposed for view in views_of(test_time_augmentation))
+        if turned and height != width and isinstance(height, int):
+            raise LesionsegError(
+                f"{path} takes images of {height} x {width} only, not turned by 90 degrees; "
+                "average over flips alone, or export with --dynamic."
+            )
+        self.test_time_augmentation = test_time_augmentation
 
     def __call__(self, image: Image.Image) -> Segmentation:
         """Segment one image of any size and mode, as it lies in memory."""
@@ -76,7 +93,7 @@ class ExportedPredictor:
         pixels = np.asarray(small).transpose(2, 0, 1)[None]
         if self.metadata.input == "float":
             pixels = pixels.astype(np.float32) / np.float32(255)
-        probability = self.run(pixels)[0, 0]
+        probability = average_views(self.run, pixels, self.test_time_augmentation)[0, 0]
         if probability.shape != (image.height, image.width):
             restored = Image.fromarray(probability).resize(image.size, Image.Resampling.BILINEAR)
             probability = np.asarray(restored)

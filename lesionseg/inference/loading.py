@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 from lesionseg.errors import CheckpointError
 from lesionseg.inference.segmentation import ImagePredictor
+from lesionseg.inference.test_time import TestTimeAugmentation
 
 if TYPE_CHECKING:
     import torch
 
 
-def load_predictor(path: str | Path, device: str | torch.device = "cpu") -> ImagePredictor:
+def load_predictor(
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    test_time_augmentation: TestTimeAugmentation = "none",
+) -> ImagePredictor:
     """Loads a checkpoint, or a file that ``lesionseg export --format onnx`` wrote.
 
     A checkpoint's plain network is rebuilt; that needs no Lightning, data or network connection. An
@@ -21,15 +26,19 @@ def load_predictor(path: str | Path, device: str | torch.device = "cpu") -> Imag
     Args:
         path: A checkpoint of any model of this package, or an ``.onnx`` file.
         device: Where a checkpoint runs, such as ``"cuda"``.
+        test_time_augmentation: The views of each image whose probabilities are averaged; see
+            :func:`~lesionseg.inference.average_views`.
 
     Raises:
         CheckpointError: The file is absent, broken, or neither of the two.
+        LesionsegError: Quarter turns are asked of an ``.onnx`` file whose images have one size that
+            is not square.
     """
     suffix = Path(path).suffix.lower()
     if suffix == ".onnx":
         from lesionseg.inference.exported import ExportedPredictor
 
-        return ExportedPredictor(path)
+        return ExportedPredictor(path, test_time_augmentation=test_time_augmentation)
     if suffix in (".pt2", ".pte"):
         raise CheckpointError(
             f"{path} is an exported program for other runtimes; segment with the checkpoint or "
@@ -37,4 +46,4 @@ def load_predictor(path: str | Path, device: str | torch.device = "cpu") -> Imag
         )
     from lesionseg.inference.predictor import predictor_of_checkpoint
 
-    return predictor_of_checkpoint(path, device)
+    return predictor_of_checkpoint(path, device, test_time_augmentation)

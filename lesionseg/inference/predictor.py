@@ -15,6 +15,7 @@ from lesionseg.data.resizing import resize_image
 from lesionseg.errors import CheckpointError
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
 from lesionseg.inference.segmentation import Segmentation
+from lesionseg.inference.test_time import TestTimeAugmentation, average_views
 from lesionseg.networks import create_network
 
 
@@ -27,29 +28,41 @@ class Predictor:
         size: (height, width) at which images are fed to it.
         threshold: A pixel is lesion where its probability exceeds this.
         device: Where it runs.
+        test_time_augmentation: The views of each image whose probabilities are averaged; see
+            :func:`~lesionseg.inference.average_views`.
     """
 
     network: nn.Module
     size: tuple[int, int]
     threshold: float = 0.5
     device: torch.device | str = "cpu"
+    test_time_augmentation: TestTimeAugmentation = "none"
 
     @torch.inference_mode()
     def __call__(self, image: Image.Image) -> Segmentation:
         """Segments one image of any size and mode, as it lies in memory."""
         pixels = resize_image(to_rgb(image), self.size).float() / 255
-        maps = probabilities(self.network(pixels[None].to(self.device)))
+        maps = average_views(
+            lambda view: probabilities(self.network(view)),
+            pixels[None].to(self.device),
+            self.test_time_augmentation,
+        )
         probability = restore_sizes(maps, [(image.height, image.width)])[0].cpu()
         mask = binarise(probability, self.threshold)
         return Segmentation(mask.numpy(), probability.numpy())
 
 
-def predictor_of_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Predictor:
+def predictor_of_checkpoint(
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    test_time_augmentation: TestTimeAugmentation = "none",
+) -> Predictor:
     """Rebuilds the plain network of a checkpoint; needs no Lightning, data or network connection.
 
     Args:
         path: A checkpoint of any model of this package.
         device: Where to run, such as ``"cuda"``.
+        test_time_augmentation: See :class:`Predictor`.
 
     Raises:
         CheckpointError: The file is absent, broken, or no checkpoint of this package.
@@ -75,7 +88,13 @@ def predictor_of_checkpoint(path: str | Path, device: str | torch.device = "cpu"
             f"the weights in {path} do not fit its network {about['network']['name']!r}: {error}"
         ) from error
     height, width = about["size"]
-    return Predictor(network.to(device).eval(), (height, width), about["threshold"], device)
+    return Predictor(
+        network.to(device).eval(),
+        (height, width),
+        about["threshold"],
+        device,
+        test_time_augmentation,
+    )
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

@@ -52,7 +52,13 @@ def segment(
     model = cast("SegmentationModule", model)
     training = model.network.training
     try:
-        predictor = Predictor(model.network.eval(), model.size, model.threshold, model.device)
+        predictor = Predictor(
+            model.network.eval(),
+            model.size,
+            model.threshold,
+            model.device,
+            model.test_time_augmentation,
+        )
         return predictor(picture)
     finally:
         model.network.train(training)

@@ -14,6 +14,7 @@ from lesionseg.data.id_lists import archive_ids
 from lesionseg.data.recipe import Recipe
 from lesionseg.errors import LesionsegError
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
+from lesionseg.inference.test_time import TestTimeAugmentation, pool_views
 from lesionseg.metrics import ISICScore
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.models.seeding import seed_epoch
@@ -29,7 +30,8 @@ class Prediction:
         probability: float32 (height, width) in [0, 1].
         mask: bool (height, width), the probability above the model's threshold.
         uncertainty: float32 (height, width), the standard deviation of the probability over
-            Monte-Carlo samples; None for a model that draws none.
+            Monte-Carlo samples and the views of test-time augmentation, all together; None where
+            there is only one of them.
     """
 
     id: str
@@ -62,6 +64,10 @@ class SegmentationModule(LightningModule):
             most convolutions are fastest in. The results differ by rounding only.
 
     Attributes:
+        test_time_augmentation: What test and predict average the probabilities of each image over:
+            ``"none"``, ``"flips"`` (4 views) or ``"flips_and_rotations"`` (8 views, and as many
+            times the time); see :func:`lesionseg.inference.average_views`. It belongs to a use of
+            the model, not to the model: set it afterwards; checkpoints do not keep it.
         trained_on: Ids of the ISIC images that the weights were fitted to, kept in checkpoints. A
             test on any of them is refused unless the DataModule's ``allow_trained_images`` says
             otherwise. Other images do not count: two folders may both hold a ``1.jpg``, and a file
@@ -95,6 +101,7 @@ class SegmentationModule(LightningModule):
         self.validation_score = ISICScore()
         self.test_score = ISICScore()
         self.test_table: ScoreTable | None = None
+        self.test_time_augmentation: TestTimeAugmentation = "none"
         self.trained_on: frozenset[str] = frozenset()
         self.planned_steps: list[int] = []  # of each schedule, filled by configure_optimizers
         self._fit_seed: int | None = None
@@ -121,6 +128,10 @@ class SegmentationModule(LightningModule):
     def predict_maps(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
         """Probability and, where the model has one, uncertainty; both float32 (N, 1, H, W)."""
         return probabilities(self(image)), None
+
+    def _averaged_maps(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
+        """:meth:`predict_maps` over the views of :attr:`test_time_augmentation`."""
+        return pool_views(self.predict_maps, image, self.test_time_augmentation)
 
     # -- training ------------------------------------------------------------------------------
 
@@ -218,7 +229,7 @@ class SegmentationModule(LightningModule):
         Returns:
             For callbacks: ``id``, the images' names, and ``mask``, a bool (height, width) of each.
         """
-        maps, _ = self.predict_maps(batch["image"])
+        maps, _ = self._averaged_maps(batch["image"])
         truth = batch.get("truth")
         if truth is None:  # a data set without originals: the network's size is all there is
             truth = list(batch["mask"][:, 0].bool())
@@ -238,7 +249,7 @@ class SegmentationModule(LightningModule):
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> list[Prediction]:
         """Masks and probabilities of a batch, each at its image's original size."""
-        maps, uncertainty = self.predict_maps(batch["image"])
+        maps, uncertainty = self._averaged_maps(batch["image"])
         probability = restore_sizes(maps, batch["size"])
         spread: list[Tensor] | list[None] = [None] * len(probability)
         if uncertainty is not None:

@@ -10,7 +10,7 @@ from PIL import Image
 import lesionseg
 from lesionseg.cli import main
 from lesionseg.data import SyntheticLesions
-from lesionseg.errors import CheckpointError
+from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.inference import load_predictor
 from lesionseg.overlay import to_picture
 
@@ -42,6 +42,34 @@ def test_segment_runs_the_file_without_torch(checkpoint, photograph, tmp_path, c
     mask = np.asarray(Image.open(tmp_path / "masks" / "one_segmentation.png")) > 128
     assert mask.shape == (300, 410)
     assert (mask != eager.mask).mean() < 0.001
+
+
+def test_views_are_averaged_with_and_without_torch(checkpoint, photograph, tmp_path):
+    averaged = load_predictor(checkpoint, test_time_augmentation="flips_and_rotations")
+    expected = averaged(Image.open(photograph)).probability
+    plain = load_predictor(checkpoint)(Image.open(photograph)).probability
+    assert np.abs(plain - expected).max() > 1e-3
+    exported = tmp_path / "free.onnx"
+    assert main(["export", str(checkpoint), "--output", str(exported), "--dynamic"]) == 0
+    for model, spelling in (
+        (checkpoint, "--test-time-augmentation"),
+        (exported, "--test_time_augmentation"),
+    ):
+        command = ["segment", str(photograph), "--model", str(model), "--probabilities"]
+        command += [spelling, "flips_and_rotations", "--output", str(tmp_path / "masks")]
+        assert main(command) == 0
+        probability = np.asarray(Image.open(tmp_path / "masks" / "one_probability.png")) / 65535
+        # torch and Pillow resize to 8 bits, and may differ by one of 255 levels.
+        assert np.abs(probability - expected).max() < 0.01
+
+
+def test_quarter_turns_need_a_file_that_takes_them(checkpoint, tmp_path):
+    exported = tmp_path / "net.onnx"
+    assert main(["export", str(checkpoint), "--output", str(exported)]) == 0
+    flips = load_predictor(exported, test_time_augmentation="flips")
+    assert flips(Image.new("RGB", (50, 40))).mask.shape == (40, 50)
+    with pytest.raises(LesionsegError, match=r"net\.onnx takes images of 64 x 80 only"):
+        load_predictor(exported, test_time_augmentation="flips_and_rotations")
 
 
 def test_the_file_lies_beside_the_checkpoint_by_default(checkpoint, tmp_path):

@@ -1,5 +1,7 @@
 """What lies on the skin or the lens: hairs, gel bubbles, ruler, ink, stickers."""
 
+from typing import NamedTuple
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -55,13 +57,23 @@ def _hair(canvas: Canvas, pen: _Pen, heading: float, length: float, width: float
     pen.line(xs[7:], ys[7:], width * 0.6, strength)
 
 
-def draw_hairs(canvas: Canvas, picture: Array) -> Array:
-    """Lay hairs over a picture: none in half of them, a few, or many; dark, seldom light."""
+class Hairs(NamedTuple):
+    """Hairs that can be laid over any picture of their size.
+
+    Attributes:
+        shade: (H, W), what is left of the skin's light beside them, up to 1.
+        color: RGB in [0, 1].
+        opacity: (H, W) in [0, 1].
+    """
+
+    shade: Array
+    color: tuple[float, float, float]
+    opacity: Array
+
+
+def grow_hairs(canvas: Canvas, count: int) -> Hairs:
+    """Draw so many hairs: long or short, roughly in one direction; dark, seldom light."""
     rng = canvas.rng
-    kind = canvas.uniform(0, 1)
-    if kind < 0.48:
-        return picture
-    count = int(rng.integers(2, 10)) if kind < 0.8 else int(rng.integers(12, 40))
     heading = canvas.uniform(0, np.pi)
     short = canvas.chance(0.25)
     thick = float(np.exp(rng.uniform(np.log(0.003), np.log(0.010))))
@@ -69,16 +81,28 @@ def draw_hairs(canvas: Canvas, picture: Array) -> Array:
     for _ in range(count):
         length = canvas.uniform(0.06, 0.2) if short else canvas.uniform(0.35, 1.3)
         _hair(canvas, pen, heading + rng.normal(0, 0.45), length, thick * canvas.uniform(0.6, 1.3))
-    shade = canvas.uniform(0.03, 0.22)
-    color = (shade * 1.15, shade * 0.9, shade * 0.8)
+    dark = canvas.uniform(0.03, 0.22)
+    color = (dark * 1.15, dark * 0.9, dark * 0.8)
     opacity = canvas.uniform(0.65, 0.97)
     if canvas.chance(0.12):
         color, opacity = (0.93, 0.88, 0.80), canvas.uniform(0.4, 0.7)
     ink = pen.ink(canvas.uniform(0.0, 0.004))
+    shade = np.ones_like(ink)
     if opacity > 0.7:  # a faint shadow beside the hair
         shift = max(1, round(0.006 * canvas.side))
-        picture = picture * (1 - 0.12 * np.roll(ink, (shift, shift), (0, 1)))
-    return blend(picture, color, ink * np.float32(opacity))
+        shade -= 0.12 * np.roll(ink, (shift, shift), (0, 1))
+    return Hairs(shade, color, ink * np.float32(opacity))
+
+
+def draw_hairs(canvas: Canvas, picture: Array) -> Array:
+    """Lay hairs over a picture: none in half of them, a few, or many."""
+    rng = canvas.rng
+    kind = canvas.uniform(0, 1)
+    if kind < 0.48:
+        return picture
+    count = int(rng.integers(2, 10)) if kind < 0.8 else int(rng.integers(12, 40))
+    hairs = grow_hairs(canvas, count)
+    return blend(picture * hairs.shade, hairs.color, hairs.opacity)
 
 
 def draw_ruler(canvas: Canvas, picture: Array) -> Array:

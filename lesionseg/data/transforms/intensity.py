@@ -1,0 +1,78 @@
+"""Changes of brightness, contrast and colour, which leave the mask."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from lesionseg.data.colour_constancy import shades_of_grey
+from lesionseg.data.equalisation import clahe
+from lesionseg.data.transforms.base import RandomChange
+
+
+class Gamma(RandomChange):
+    """Raises intensities to an exponent from ``low_high``."""
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """Brighten or darken, in place."""
+        exponent = drawn.view(-1, 1, 1, 1).to(images.device, non_blocking=True)
+        # Less than torch.pow takes on a CPU.
+        return images.clamp_(0, 1).log_().mul_(exponent).exp_()
+
+
+class Clahe(RandomChange):
+    """Equalises the histograms of tiles: :func:`lesionseg.data.clahe`."""
+
+    def __init__(
+        self, probability: float, clip_limit: tuple[float, float], tiles: tuple[int, int]
+    ) -> None:
+        super().__init__(probability, clip_limit)
+        self.tiles = tiles
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """Equalise."""
+        return clahe(images, drawn.tolist(), self.tiles)
+
+
+class ColourConstancy(RandomChange):
+    """Takes the colour of the light out, to a degree from ``low_high``."""
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """Correct by shades of grey."""
+        return shades_of_grey(images, drawn.tolist())
+
+
+class ColourJitter(RandomChange):
+    """Changes brightness, contrast, saturation and hue, in this order.
+
+    Args:
+        probability: of a change, per image.
+        most: how far the factors of brightness, contrast and saturation may be from 1, and how
+            far the hue may turn, in turns of the colour circle; as torchvision's ``ColorJitter``.
+    """
+
+    def __init__(self, probability: float, most: tuple[float, float, float, float]) -> None:
+        super().__init__(probability)
+        self.most = most
+
+    def draw(self, count: int) -> Tensor:
+        """Draw three factors and an angle in radians, (count, 4)."""
+        drawn = torch.empty(count, 4, device="cpu").uniform_(-1, 1)
+        drawn *= torch.tensor(self.most, device="cpu")
+        drawn[:, :3] += 1
+        drawn[:, :3].clamp_(min=0)
+        drawn[:, 3] *= 2 * math.pi
+        return drawn
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """Change the colours."""
+        from kornia import enhance
+
+        brightness, contrast, saturation, hue = drawn.to(images.device, non_blocking=True).unbind(1)
+        changed = enhance.adjust_brightness_accumulative(images, brightness)
+        changed = enhance.adjust_contrast_with_mean_subtraction(changed, contrast)
+        changed = enhance.adjust_saturation_with_gray_subtraction(changed, saturation)
+        if self.most[3] > 0:  # the costliest of the four
+            changed = enhance.adjust_hue(changed, hue)
+        jittered: Tensor = changed.clamp_(0, 1)
+        return jittered
