@@ -12,6 +12,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader, Dataset
 
 from lesionseg.data.augmentation import Augmentation
+from lesionseg.data.late_loader import LateLoader
 from lesionseg.data.reading import check_size
 from lesionseg.data.recipe import DEFAULT_RECIPE, Recipe
 from lesionseg.data.sample import Batch, Sample, collate_samples
@@ -129,13 +130,14 @@ class BaseDataModule(LightningDataModule):
         return self.datasets[role]
 
     def _loader(self, role: Role, **options: Any) -> "DataLoader[Batch]":
-        return DataLoader(
+        return LateLoader(
             cast("Dataset[Batch]", self._dataset(role)),
             batch_size=self.batch_size,
             collate_fn=collate_samples,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
-            # For the workers' seeds; from the global one, a resumed fit would draw fewer of them.
+            # Workers take their seeds from it when they start; the global one would differ by that
+            # between a fit that is resumed and one that was never stopped.
             generator=torch.Generator().manual_seed(self.seed),
             pin_memory=torch.cuda.is_available(),
             **options,

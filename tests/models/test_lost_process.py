@@ -11,7 +11,7 @@ import pytest
 import torch
 from conftest_cli import TINY
 
-from lesionseg.peers import PEER_LOST, is_peer_lost
+from lesionseg.peers import PEER_LOST
 
 PATIENCE = 60.0
 FIT = [
@@ -114,17 +114,3 @@ def test_the_other_process_ends_with_a_sentence_and_the_run_goes_on(
     assert "Restored all states" in output
     after = weights(tmp_path)
     assert [key for key, value in undisturbed.items() if not torch.equal(after[key], value)] == []
-
-
-@pytest.mark.parametrize(
-    ("error", "lost"),
-    [
-        (RuntimeError("[pair.cc:534] Connection closed by peer [127.0.0.1]:5"), True),
-        (RuntimeError("writev [127.0.0.1]:5: Broken pipe"), True),
-        (torch.distributed.DistNetworkError("Connection was likely closed"), True),
-        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
-        (ValueError("Connection closed by peer"), False),
-    ],
-)
-def test_only_a_lost_connection_is_taken_for_one(error, lost):
-    assert is_peer_lost(error) == lost

@@ -122,17 +122,23 @@ class Stop(Callback):
 
 
 @pytest.mark.parametrize(
-    ("name", "schedule"),
-    [*((name, "poly") for name in BUILDERS), ("MobileGAN", "one-cycle"), ("ASNet", "one-cycle")],
+    ("name", "schedule", "workers"),
+    [
+        *((name, "poly", 0) for name in BUILDERS),
+        ("MobileGAN", "one-cycle", 2),
+        ("ASNet", "one-cycle", 0),
+    ],
 )
-def test_resumed_fit_ends_with_the_weights_of_an_uninterrupted_one(name, schedule, tmp_path):
+def test_resumed_fit_ends_with_the_weights_of_an_uninterrupted_one(
+    name, schedule, workers, tmp_path
+):
     """Bit for bit, with random augmentation, dropout and noise, and whatever was drawn before."""
 
     def fit(seed, *callbacks, checkpoint=None):
         torch.manual_seed(seed)
         model = BUILDERS[name](schedule=schedule)
         trainer = tiny_trainer(tmp_path, max_epochs=2, callbacks=list(callbacks))
-        data = tiny_data(augmentation=["horizontal_flip", "gamma"])
+        data = tiny_data(augmentation=["horizontal_flip", "gamma"], num_workers=workers)
         trainer.fit(model, data, ckpt_path=checkpoint)
         return model, trainer
 
