@@ -15,7 +15,7 @@ from lesionseg.data.resizing import resize_image
 from lesionseg.errors import CheckpointError
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
 from lesionseg.inference.segmentation import Segmentation
-from lesionseg.inference.test_time import TestTimeAugmentation, average_views
+from lesionseg.inference.test_time import TestTimeAugmentation, average_views, views_of
 from lesionseg.networks import create_network
 
 
@@ -30,6 +30,9 @@ class Predictor:
         device: Where it runs.
         test_time_augmentation: The views of each image whose probabilities are averaged; see
             :func:`~lesionseg.inference.average_views`.
+
+    Raises:
+        ValueError: There is no test-time augmentation of this name.
     """
 
     network: nn.Module
@@ -37,6 +40,9 @@ class Predictor:
     threshold: float = 0.5
     device: torch.device | str = "cpu"
     test_time_augmentation: TestTimeAugmentation = "none"
+
+    def __post_init__(self) -> None:
+        views_of(self.test_time_augmentation)  # an unknown name is an error now, not at an image
 
     @torch.inference_mode()
     def __call__(self, image: Image.Image) -> Segmentation:

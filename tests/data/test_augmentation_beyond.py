@@ -102,6 +102,17 @@ def test_a_batch_at_once_is_the_images_one_by_one(name):
     torch.testing.assert_close(together, torch.cat(single), atol=1e-6, rtol=0)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_seed_changes_images_alike_on_every_device():
+    image, mask = batch()
+    torch.manual_seed(5)
+    expected = Augmentation(NEW)(image, mask)
+    torch.manual_seed(5)
+    changed, moved = Augmentation(NEW)(image.cuda(), mask.cuda())
+    assert (moved.cpu() != expected[1]).float().mean() < 0.01  # a nearest pixel may be another
+    torch.testing.assert_close(changed.cpu(), expected[0], atol=0.02, rtol=0)
+
+
 def test_the_order_is_that_of_the_names():
     image, mask = batch(1)
     options = {"hair_probability": 1.0, "gamma_probability": 1.0, "gamma": (3.0, 3.0)}

@@ -142,6 +142,8 @@ def test_the_deviation_is_that_of_all_draws_of_all_views():
 def test_other_names_are_refused():
     with pytest.raises(ValueError, match="none, flips, flips_and_rotations: 'rotations'"):
         average_views(lambda view: view, np.zeros((1, 3, 4, 4)), "rotations")
+    with pytest.raises(ValueError, match="'flip'"):
+        Predictor(torch.nn.Identity(), (32, 32), test_time_augmentation="flip")
 
 
 @pytest.fixture(scope="module")
