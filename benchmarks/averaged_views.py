@@ -15,7 +15,7 @@ from lesionseg.evaluation.comparison import compare_tables
 from lesionseg.inference import TEST_TIME_AUGMENTATIONS, Predictor, average_views
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
 from lesionseg.inference.predictor import predictor_of_checkpoint
-from lesionseg.inference.test_time import views_of
+from lesionseg.inference.views import views_of
 from lesionseg.metrics import ISICScore
 from lesionseg.networks import create_network
 

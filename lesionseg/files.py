@@ -1,4 +1,4 @@
-"""Writing files so that nothing half-written is ever left under the final name."""
+"""Writing files: nothing half-written under the final name, and one process at a time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -59,6 +59,28 @@ def remove_unfinished(folder: Path | str, deep: bool = False) -> None:
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _SECONDS_TO_LOCK and _is_abandoned(path):
                 path.unlink()
+
+
+@contextmanager
+def one_at_a_time(lock: Path, say_waiting: Callable[[], None]) -> Iterator[None]:
+    """Lets one process at a time into the block; others wait, and one that is killed lets go.
+
+    Args:
+        lock: A file for this purpose; it is made, and stays.
+        say_waiting: Called before a wait.
+    """
+    from filelock import FileLock, Timeout  # few commands need it
+
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        say_waiting()
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
 
 
 if sys.platform == "win32":

@@ -27,7 +27,7 @@ from lesionseg.evaluation.overlay_logger import OverlayLogger
 from lesionseg.evaluation.run_logger import RunLogger
 from lesionseg.evaluation.score_report import ScoreReport
 from lesionseg.inference.predictor import read_checkpoint
-from lesionseg.inference.test_time import TestTimeAugmentation
+from lesionseg.inference.views import TestTimeAugmentation
 from lesionseg.models import GANFCN, ASNet, MobileGAN, SegAN, SegmentationModule, Segmenter
 from lesionseg.peers import PEER_LOST, end_with_launcher
 

@@ -5,18 +5,16 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from lesionseg.data.contents import Memo, file_states
 from lesionseg.data.store import Record, Shape, Store, store_bytes, write_store
 from lesionseg.errors import InvalidDataError, LesionsegError
-from lesionseg.files import atomic_path
+from lesionseg.files import atomic_path, one_at_a_time
 
 VERSION = 3
 """Of the format and of how files are read and resized; stores of another one are built again."""
@@ -70,7 +68,8 @@ def open_cache(
     if not memo.changed(states) and (store := attempt()) is not None:
         return store
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder):
+    waiting = f"cache: waiting for the process that builds in {folder}"
+    with one_at_a_time(folder / ".lock", lambda: tqdm.write(waiting, file=sys.stderr)):
         memo = Memo.load(memo_path)  # another process may have done it meanwhile
         memo.renew(states, _THREADS)
         name, key = _name(memo, rows, shape), _key(memo, rows, shape)
@@ -94,21 +93,6 @@ def _key(memo: Memo, rows: Sequence[Sequence[Path | None]], shape: Shape) -> byt
 
 def _name(memo: Memo, rows: Sequence[Sequence[Path | None]], shape: Shape) -> str:
     return f"{shape[2]}x{shape[3]}-{_key(memo, rows, shape).decode()[:16]}{_SUFFIX}"
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Let one process at a time build in a folder; the system lifts it when that one dies."""
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        tqdm.write(f"cache: waiting for the process that builds in {folder}", file=sys.stderr)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _build(

@@ -6,12 +6,9 @@ import errno
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from re import Pattern
-
-from filelock import FileLock, Timeout
 
 from lesionseg.data.archives import (
     ARCHIVES,
@@ -28,6 +25,7 @@ from lesionseg.data.transfer_bar import TransferBar, say, size_text
 from lesionseg.data.unpack import unpack
 from lesionseg.data.web import remote_length
 from lesionseg.errors import LesionsegError
+from lesionseg.files import one_at_a_time
 
 WORKERS = 4
 """Archives at a time: what one connection leaves of a line, others take."""
@@ -119,7 +117,8 @@ def download_isic(
     if all(piece.is_complete() for piece in pieces):
         return []
     root.mkdir(parents=True, exist_ok=True)
-    with _alone(root):
+    waiting = f"waits for the process that downloads into {root}"
+    with one_at_a_time(root / ".lesionseg-download.lock", lambda: say(waiting)):
         missing = [piece for piece in pieces if not piece.is_complete()]  # after waiting, perhaps
         if missing:
             _bring(root, f"ISIC {year}", missing, keep_archives, workers)
@@ -135,21 +134,6 @@ def _pieces(
         yield _Piece(f"{split} images", images, IMAGE_NAME, root, f"{base}/{year}/{images.zip}")
         if masks:
             yield _Piece(f"{split} masks", truth, MASK_NAME, root, f"{base}/{year}/{truth.zip}")
-
-
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Wait until no other process downloads into the folder; the system lifts a dead one's lock."""
-    lock = FileLock(root / ".lesionseg-download.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"waits for the process that downloads into {root}")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _bring(root: Path, what: str, pieces: list[_Piece], keep: bool, workers: int) -> None:

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from lesionseg.data.sample import collate_samples, draw_sample
 from lesionseg.files import atomic_path
 from lesionseg.inference.outputs import save_mask
-from lesionseg.inference.test_time import views_of
+from lesionseg.inference.views import views_of
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.models.base import SegmentationModule
 from lesionseg.overlay import contact_sheet, draw_outline

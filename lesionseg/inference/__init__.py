@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lesionseg.inference.predictor import Predictor
     from lesionseg.inference.segmentation import ImagePredictor, Segmentation
     from lesionseg.inference.single import segment
-    from lesionseg.inference.test_time import TEST_TIME_AUGMENTATIONS, average_views
+    from lesionseg.inference.views import TEST_TIME_AUGMENTATIONS, average_views
 
 _MODULES = {
     "ExportMetadata": "metadata",
@@ -24,8 +24,8 @@ _MODULES = {
     "ImagePredictor": "segmentation",
     "Predictor": "predictor",
     "Segmentation": "segmentation",
-    "TEST_TIME_AUGMENTATIONS": "test_time",
-    "average_views": "test_time",
+    "TEST_TIME_AUGMENTATIONS": "views",
+    "average_views": "views",
     "load_predictor": "loading",
     "segment": "single",
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from lesionseg.data.listing import IMAGE_SUFFIXES, list_files, stem_of
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.files import remove_unfinished
-from lesionseg.inference.test_time import TEST_TIME_AUGMENTATIONS
+from lesionseg.inference.views import TEST_TIME_AUGMENTATIONS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from lesionseg.data.pixel_modes import to_rgb
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.inference.metadata import ExportMetadata
 from lesionseg.inference.segmentation import Segmentation
-from lesionseg.inference.test_time import TestTimeAugmentation, average_views, views_of
+from lesionseg.inference.views import TestTimeAugmentation, average_views, views_of
 
 # ONNX Runtime sets the processor's treatment of denormal numbers in the thread that makes the
 # first session and leaves it so: not in the caller's, where other work needs such numbers.

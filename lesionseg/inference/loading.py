@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lesionseg.errors import CheckpointError
 from lesionseg.inference.segmentation import ImagePredictor
-from lesionseg.inference.test_time import TestTimeAugmentation
+from lesionseg.inference.views import TestTimeAugmentation
 
 if TYPE_CHECKING:
     import torch

@@ -15,7 +15,7 @@ from lesionseg.data.resizing import resize_image
 from lesionseg.errors import CheckpointError
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
 from lesionseg.inference.segmentation import Segmentation
-from lesionseg.inference.test_time import TestTimeAugmentation, average_views, views_of
+from lesionseg.inference.views import TestTimeAugmentation, average_views, views_of
 from lesionseg.networks import create_network
 
 

@@ -14,7 +14,7 @@ from lesionseg.data.id_lists import archive_ids
 from lesionseg.data.recipe import Recipe
 from lesionseg.errors import LesionsegError
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
-from lesionseg.inference.test_time import TestTimeAugmentation, pool_views
+from lesionseg.inference.views import TestTimeAugmentation, pool_views
 from lesionseg.metrics import ISICScore
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.models.seeding import seed_epoch
