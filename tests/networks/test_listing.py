@@ -16,6 +16,13 @@ def test_parameters_and_operations_of_known_networks():
     assert network_facts("smp:unet/resnet18").macs < network_facts("smp:unet/resnet34").macs
 
 
+def test_fused_attention_is_counted_under_every_torch():
+    """As it runs: each query and key of every position as wide as the values."""
+    positions = ((64**2, 32), (32**2, 64), (16**2, 128))  # twice each, two products
+    attention = sum(4 * count**2 * channels for count, channels in positions)
+    assert network_facts("mobilegan").macs == pytest.approx(attention + 1.32e9, rel=0.01)
+
+
 def test_a_preset_shows_what_it_stands_for():
     assert network_facts("asnet-without-dilation").options["dilations"] == (1, 1, 1)
     assert network_facts("asnet", share_fusion=True).parameters == 28_943_460
