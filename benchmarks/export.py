@@ -6,8 +6,11 @@ numbers that random weights do not.
 
 from __future__ import annotations
 
+import json
+import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,6 +108,44 @@ def eager(checkpoint: str | None, naive: bool, size: tuple[int, int]) -> Callabl
     return run
 
 
+# Operators by kind; pooling, resizing, additions and changes of memory order are the rest.
+KINDS = {
+    "convolutions": ("Conv", "ConvTranspose", "FusedConv", "QLinearConv"),
+    "attention": (
+        "MatMul",
+        "FusedMatMul",
+        "QLinearMatMul",
+        "MatMulIntegerToFloat",
+        "Softmax",
+        "MultiHeadAttention",
+    ),
+    "to and from int8": ("QuantizeLinear", "DequantizeLinear"),
+}
+
+
+def milliseconds_of(path: Path, size: tuple[int, int], runs: int) -> Counter[str]:
+    """What each kind of operator takes of one image's pass: the sum of its nodes' medians."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.enable_profiling = True
+        options.profile_file_prefix = f"{folder}/profile"
+        options.add_session_config_entry("session.set_denormal_as_zero", "1")
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        image = drawn(size)
+        for _ in range(runs + 1):
+            session.run(None, {"image": image})
+        events = json.loads(Path(session.end_profiling()).read_text())
+    nodes: dict[tuple[str, str], list[float]] = {}
+    for event in events:
+        if event["name"].endswith("_kernel_time"):
+            nodes.setdefault((event["args"]["op_name"], event["name"]), []).append(event["dur"])
+    kinds: Counter[str] = Counter()
+    for (operator, _), durations in nodes.items():
+        kind = next((kind for kind, names in KINDS.items() if operator in names), "the rest")
+        kinds[kind] += statistics.median(durations) / 1e3
+    return kinds
+
+
 def memory_of(path: Path, naive: bool, size: tuple[int, int]) -> int:
     """Bytes of one image's pass, session not counted."""
     return extra_memory((plain_session if naive else our_session)(path, size))
@@ -154,7 +195,7 @@ def main() -> None:
         seconds = in_turn_apart(makers, options.rounds)
         rows = []
         for name, times in seconds.items():
-            row = [name if name.startswith("smp") else f"MobileGAN {name}", spread(times)]
+            row = [named(name), spread(times)]
             row += [ratio(seconds["naive, eager"], times), ratio(seconds["naive, ONNX"], times)]
             row.append(f"{files[name].stat().st_size / 1e6:.1f}" if name in files else "")
             if name in ("naive, ONNX", "standard, ONNX", "fused, ONNX"):
@@ -163,10 +204,22 @@ def main() -> None:
             else:
                 row.append("")
             rows.append(row)
+        shares = []
+        for name, path in files.items():
+            kinds = in_own_process(milliseconds_of, path, size, 3 * options.rounds)
+            columns = (*KINDS, "the rest")
+            shares.append([named(name), *(f"{kinds[kind]:.1f}" for kind in columns)])
     notes = [] if options.small else [floor(seconds)]
     header = ("one image", "ms: median [range]", "naive eager / this", "naive ONNX / this")
     name = "export" if options.checkpoint is None else "export-trained"
     report(name, (*header, "file MB", "memory MiB"), rows, options, notes)
+    header = ("one image, ms", *columns)
+    report(f"{name}-operators", header, shares, options)
+
+
+def named(contestant: str) -> str:
+    """What stands in the first column."""
+    return contestant if contestant.startswith("smp") else f"MobileGAN {contestant}"
 
 
 def floor(seconds: dict[str, list[float]]) -> str:

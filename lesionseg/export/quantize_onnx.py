@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
 # Attention is not among them: its softmax weights span many orders of magnitude, and int8 made it
 # neither accurate nor faster (docs/benchmarks.md).
 _QUANTIZED = ["Conv", "Relu", "Add", "Concat", "MaxPool"]
+# Nor are the convolutions that give it queries, keys and values: ONNX Runtime would convert these
+# back to float32 once for each block.
+_FOR_ATTENTION = re.compile(r"\.(query|key|value)\.weight$")
 
 
 def quantize_onnx(proto: ModelProto, images: Iterable[npt.NDArray[Any]]) -> ModelProto:
     """Quantize the convolutions and what stands between them, statically and per channel.
+
+    Attention and the convolutions that feed it stay in float32.
 
     Args:
         proto: A model with the input ``image``.
@@ -55,6 +61,11 @@ def quantize_onnx(proto: ModelProto, images: Iterable[npt.NDArray[Any]]) -> Mode
         onnx.save(proto, source)
         # Its symbolic shape inference fails on Split nodes; onnx's own suffices.
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        for_attention = [
+            node.name
+            for node in onnx.load(prepared).graph.node
+            if node.op_type == "Conv" and _FOR_ATTENTION.search(node.input[1])
+        ]
         quantize_static(
             prepared,
             target,
@@ -63,5 +74,6 @@ def quantize_onnx(proto: ModelProto, images: Iterable[npt.NDArray[Any]]) -> Mode
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            nodes_to_exclude=for_attention,
         )
         return onnx.load(target)
