@@ -71,7 +71,7 @@ def one_at_a_time(lock: Path, say_waiting: Callable[[], None]) -> Iterator[None]
     """
     from filelock import FileLock, Timeout  # few commands need it
 
-    held = FileLock(lock)
+    held = FileLock(lock, mode=0o666)  # others who may write in its folder may hold it too
     try:
         held.acquire(timeout=0)
     except Timeout:

@@ -14,6 +14,7 @@ from pathlib import Path
 from conftest_isic import OFFICIAL, write_isic
 
 from lesionseg.data.archives import Archive, Official
+from lesionseg.data.id_lists import official_ids
 
 #: Runs the command line in a process of its own, which is told of the tiny archives.
 COMMAND = """
@@ -41,6 +42,7 @@ class ArchiveServer:
     - ``total``: tell another length of the whole file in Content-Range
     - ``ranges`` False: always send the whole file
     - ``length`` False: tell no length
+    - ``etag``: send a range with this ETag, whatever ``If-Range`` asks for
     - ``page``: send a web page instead
     """
 
@@ -97,7 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         etag = f'"{hashlib.md5(data).hexdigest()}"'
         first = 0
-        if asked and fault.get("ranges", True) and self.headers.get("If-Range", etag) == etag:
+        same = "etag" in fault or self.headers.get("If-Range", etag) == etag
+        if asked and fault.get("ranges", True) and same:
             first = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
             if first >= len(data):
                 self.answer(416, b"", {}, {"Content-Range": f"bytes */{len(data)}"})
@@ -105,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
             first += fault.get("shift", 0)
             total = fault.get("total", len(data))
             told = {"Content-Range": f"bytes {first}-{len(data) - 1}/{total}"}
-            self.answer(206, data[first:], fault, told | {"ETag": etag})
+            self.answer(206, data[first:], fault, told | {"ETag": fault.get("etag", etag)})
         else:
             self.answer(200, data, fault, {"ETag": etag})
 
@@ -155,7 +158,8 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 def official_zips(folder: Path, year: int, split: str, count: int) -> dict[str, bytes]:
     """Zips of a tiny split by their names, as the real ones: a folder in each, and more files."""
-    write_isic(folder, year, split, count)
+    ids = sorted(official_ids(year, split))[:count]  # others do not count as the split's
+    write_isic(folder, year, split, count, ids=ids)
     return {
         name: zipped(
             {f"{name}/{path.name}": path.read_bytes() for path in (folder / name).iterdir()}

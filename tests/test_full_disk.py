@@ -60,7 +60,7 @@ def test_a_download_says_so_keeps_what_came_and_goes_on(small_disk, monkeypatch,
         "Images": zipped({"Images/ISIC_0000000.jpg": noise}),
         "Masks": zipped({"Masks/ISIC_0000000_segmentation.png": b"mask"}),
     }
-    monkeypatch.setitem(ARCHIVES, 2018, {"val": facts_of(zips, 1)})
+    monkeypatch.setitem(ARCHIVES, 2018, {"train": facts_of(zips, 1)})
     # Another program takes the room after we have looked.
     usage = namedtuple("usage", "total used free")
     with monkeypatch.context() as patched, archive_server() as server:

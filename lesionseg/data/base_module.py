@@ -89,7 +89,7 @@ class BaseDataModule(LightningDataModule):
         self.num_workers = num_workers
         self.seed = seed
         self.allow_trained_images = allow_trained_images
-        self.cache = None if cache is None else Path(cache)
+        self.cache = None if cache is None else Path(cache).expanduser()
         self.datasets: dict[Role, SampleDataset] = {}
         self._resolve()
 

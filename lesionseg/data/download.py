@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import shutil
 import threading
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from re import Pattern
+from string import punctuation
+from urllib.parse import quote
 
 from lesionseg.data.archives import (
     ARCHIVES,
@@ -19,6 +22,7 @@ from lesionseg.data.archives import (
     ids_in,
     official_archives,
 )
+from lesionseg.data.id_lists import official_ids
 from lesionseg.data.threads import in_threads
 from lesionseg.data.transfer import Transfer, checksum_text, hash_of, note_of
 from lesionseg.data.transfer_bar import TransferBar, say, size_text
@@ -40,6 +44,7 @@ class _Piece:
 
     what: str
     archive: Archive
+    ids: frozenset[str]
     name: Pattern[str]
     root: Path
     url: str
@@ -55,7 +60,8 @@ class _Piece:
         return self.root / f"{self.archive.zip}.part"
 
     def files(self) -> int:
-        return len(ids_in(self.archive.home(self.root), self.name))
+        """How many of the official ones are here; others do not count."""
+        return len(self.ids & ids_in(self.archive.home(self.root), self.name))
 
     def is_complete(self) -> bool:
         return self.files() >= self.archive.files
@@ -103,11 +109,12 @@ def download_isic(
     Raises:
         ValueError: if there never was such a year or split, or an argument is out of range.
         LesionsegError: if the disk is too full, the server cannot be reached or lacks an archive,
-            or one has a wrong checksum or is unsafe. One that fails on its way stops no other.
+            one has a wrong checksum or is unsafe, or something else has an official folder's name.
+            One that fails on its way stops no other.
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1: {workers}")
-    base = ISIC_URL if mirror is None else mirror.rstrip("/")
+    base = ISIC_URL if mirror is None else quote(mirror.rstrip("/"), safe=punctuation)
     if not base.startswith(("http://", "https://", "file://")):
         raise ValueError(
             f"mirror must start with http://, https:// or file://, as {ISIC_URL} does: {mirror}"
@@ -116,6 +123,12 @@ def download_isic(
     pieces = list(_pieces(root, year, splits, base, masks))
     if all(piece.is_complete() for piece in pieces):
         return []
+    for piece in pieces:
+        folder = root / piece.archive.folder
+        if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
+            raise LesionsegError(
+                f"{folder} is no folder, or a link to none; remove it, or choose another --root."
+            )
     root.mkdir(parents=True, exist_ok=True)
     waiting = f"waits for the process that downloads into {root}"
     with one_at_a_time(root / ".lesionseg-download.lock", lambda: say(waiting)):
@@ -131,9 +144,11 @@ def _pieces(
     every = ARCHIVES.get(year, {"train": None})  # an unknown year's first split is an error below
     for split in dict.fromkeys(splits or every):
         images, truth = official_archives(year, split)
-        yield _Piece(f"{split} images", images, IMAGE_NAME, root, f"{base}/{year}/{images.zip}")
-        if masks:
-            yield _Piece(f"{split} masks", truth, MASK_NAME, root, f"{base}/{year}/{truth.zip}")
+        chosen = [(images, "images", IMAGE_NAME), (truth, "masks", MASK_NAME)][: 1 + masks]
+        for archive, kind, name in chosen:
+            url = f"{base}/{year}/{archive.zip}"
+            ids = official_ids(year, split)
+            yield _Piece(f"{split} {kind}", archive, ids, name, root, url)
 
 
 def _bring(root: Path, what: str, pieces: list[_Piece], keep: bool, workers: int) -> None:
@@ -168,7 +183,8 @@ def _look(piece: _Piece, bar: TransferBar, stop: threading.Event) -> None:
         piece.size = remote_length(piece.url, stop, bar.note)
     if length is None:
         return
-    if piece.size is not None and length < piece.size and not piece.part.exists():
+    shorter = piece.size is not None and length < piece.size
+    if shorter and not piece.part.exists() and _is_cut_off(piece.zip):
         bar.say(f"{piece.zip} is cut off; its rest is downloaded")
         note_of(piece.part).unlink(missing_ok=True)
         piece.zip.rename(piece.part)
@@ -177,6 +193,13 @@ def _look(piece: _Piece, bar: TransferBar, stop: threading.Event) -> None:
         f"{piece.zip} is not the official archive (its {checksum_text(name)} is another one); "
         "delete or rename it and run the same command again."
     )
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether a file is the beginning of a zip without its end, rather than another whole zip."""
+    with path.open("rb") as file:
+        begins = file.read(4) == b"PK\x03\x04"
+    return begins and not zipfile.is_zipfile(path)
 
 
 def _check_space(root: Path, what: str, pieces: list[_Piece]) -> None:
@@ -204,7 +227,8 @@ def _get(piece: _Piece, bar: TransferBar, keep: bool, stop: threading.Event) -> 
         source = piece.zip
         if not piece.has_zip:
             source = piece.part
-            Transfer(piece.url, source, piece.checksum(), piece.archive.size, bar, stop).run()
+            size, told = piece.archive.size, piece.size
+            Transfer(piece.url, source, piece.checksum(), size, bar, stop, told).run()
             if keep:
                 source = source.replace(piece.zip)
                 note_of(piece.part).unlink(missing_ok=True)

@@ -71,12 +71,12 @@ class FolderDataset(PairedDataset):
         with_truth: bool = False,
         on_error: OnError = "stop",
     ) -> None:
-        masks = None if masks is None else Path(masks)
+        masks = None if masks is None else Path(masks).expanduser()
         skip = check_on_error(on_error) == "skip"
         if isinstance(images, (str, Path)):
-            paths = _images_in(Path(images), masks)
+            paths = _images_in(Path(images).expanduser(), masks)
         else:
-            paths = [Path(path) for path in images]
+            paths = [Path(path).expanduser() for path in images]
             missing = [str(path) for path in paths if not path.is_file()]
             if missing and not skip:
                 raise DatasetNotFoundError(f"No such image: {shorten(missing)}; check the path.")

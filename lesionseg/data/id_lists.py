@@ -82,12 +82,12 @@ def named_ids(name: str | Path) -> frozenset[str]:
     if official in id_list_names():
         year, _, split = official.removeprefix("isic").partition("-")
         return official_ids(int(year), split or None)
-    if not Path(name).is_file():
+    if not Path(name).expanduser().is_file():
         raise LesionsegError(
             f"There is no id list {str(name)!r}, neither a file of that name nor an official one; "
             f"{_choices()}."
         )
-    if not (ids := load_ids(name)):
+    if not (ids := load_ids(Path(name).expanduser())):
         raise LesionsegError(f"The id list {name} is empty; write one id in each line.")
     return frozenset(ids)
 

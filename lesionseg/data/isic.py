@@ -16,6 +16,7 @@ from lesionseg.data.archives import (
     official_archives,
 )
 from lesionseg.data.download import download_isic
+from lesionseg.data.id_lists import official_ids
 from lesionseg.data.leaving_out import OnError, check_on_error
 from lesionseg.data.pairs import Pair, PairedDataset
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
@@ -76,11 +77,12 @@ class ISICDataset(PairedDataset):
     ) -> None:
         self.year = year
         self.split = split
+        root = Path(root).expanduser()
         official = self.check(year, split)
         if download:
             download_isic(root, year, [split], mirror=self.url, masks=masks)
-        images = self._scan(Path(root), official.images, IMAGE_NAME)
-        truth = self._scan(Path(root), official.masks, MASK_NAME) if masks else {}
+        images = self._scan(root, official.images, IMAGE_NAME)
+        truth = self._scan(root, official.masks, MASK_NAME) if masks else {}
         alone: dict[str, str] = {}
         if masks:
             for these, those, what in ((images, truth, "mask"), (truth, images, "image")):
@@ -89,10 +91,12 @@ class ISICDataset(PairedDataset):
                         alone |= {these.pop(id_).name: f"It has no {what}." for id_ in lonely}
                         continue
                     kind = "images" if what == "mask" else "masks"
+                    mend = f"{how_to_get(root, year, split)}, which adds what is missing"
+                    if official_ids(year, split).isdisjoint(lonely):
+                        mend = f"they are not of this split: remove the {kind}"
                     raise InvalidDataError(
                         f"{len(lonely)} of {len(these)} {kind} in {these[lonely[0]].parent} have "
-                        f"no {what}: {shorten(lonely)}; {how_to_get(Path(root), year, split)}, "
-                        "which adds what is missing."
+                        f"no {what}: {shorten(lonely)}; {mend}."
                     )
         pairs = [Pair(id_, path, truth.get(id_)) for id_, path in sorted(images.items())]
         super().__init__(pairs, size, with_truth, on_error, alone)
@@ -104,7 +108,7 @@ class ISICDataset(PairedDataset):
         if official is None:
             return False
         wanted = official if masks else (official.images,)
-        return all(Path(root, archive.folder).is_dir() for archive in wanted)
+        return all(Path(root, archive.folder).expanduser().is_dir() for archive in wanted)
 
     @classmethod
     def check(cls, year: int, split: str) -> Official:

@@ -103,7 +103,7 @@ class ISICDataModule(BaseDataModule):
         needed |= {named for named in (test_split, predict_split) if named is not None}
         for official in sorted(needed):
             ISICDataset.check(year, official)
-        self.root = Path(root)
+        self.root = Path(root).expanduser()
         self.year: Year = year
         self.split = split
         self.val_fraction = val_fraction

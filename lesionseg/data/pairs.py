@@ -121,7 +121,7 @@ class PairedDataset(Dataset[Sample]):
         """
         files = [(pair.image, pair.mask) for pair in self.pairs]
         other = self.subset(self.ids)
-        other._store = open_cache(Path(folder), files, self.size, self._record)
+        other._store = open_cache(Path(folder).expanduser(), files, self.size, self._record)
         other._rows = {pair.id: row for row, pair in enumerate(self.pairs)}
         return other
 

@@ -43,7 +43,7 @@ class PH2Dataset(PairedDataset):
         with_truth: bool = False,
         on_error: OnError = "stop",
     ) -> None:
-        folder = self._find(Path(root))
+        folder = self._find(Path(root).expanduser())
         cases = sorted(path for path in folder.iterdir() if re.fullmatch(r"IMD\d+", path.name))
         pairs: list[Pair] = []
         lonely: list[str] = []

@@ -46,6 +46,7 @@ class Transfer:
         size: bytes that the file must have, None where that is not known.
         bar: shows the way.
         stop: makes :meth:`run` raise :class:`Stopped` before it writes anything more.
+        told: bytes that it has as the server said before; taken where an answer does not tell.
     """
 
     def __init__(
@@ -56,11 +57,13 @@ class Transfer:
         size: int | None,
         bar: TransferBar,
         stop: threading.Event,
+        told: int | None = None,
     ) -> None:
         self.url = url
         self.part = part
         self.checksum = checksum
         self.size = size
+        self.told = told
         self.bar = bar
         self.stop = stop
         self.note = note_of(part)
@@ -148,7 +151,7 @@ class Transfer:
         """Whether the answer's bytes follow those that are here, perhaps after a new start."""
         status = answer.status or 200  # file:// has none
         if status == 206:
-            return self._accept_range(answer.headers.get("Content-Range", ""), file)
+            return self._accept_range(answer, file)
         if status != 200:
             raise PassingFault(f"answer {status}")
         length = length_of(answer)
@@ -159,7 +162,7 @@ class Transfer:
             )
         if self._here:
             self._restart(file, "the server has no ranges, or another file than before")
-        self._total = length or self.size
+        self._total = length or self.size or self.told
         etag = answer.headers.get("ETag", "")
         # A weak ETag may not be used here (RFC 9110, 13.1.5); a date is better than nothing.
         weak = not etag or etag.startswith("W/")
@@ -168,9 +171,14 @@ class Transfer:
         self.note.write_text(json.dumps(said), encoding="utf-8")
         return True
 
-    def _accept_range(self, content_range: str, file: BinaryIO) -> bool:
+    def _accept_range(self, answer: HTTPResponse, file: BinaryIO) -> bool:
+        content_range = answer.headers.get("Content-Range", "")
         if not self._here:
             raise PassingFault("a range that was not asked for")
+        etag = answer.headers.get("ETag", "")
+        if etag.startswith('"') and self._validator.startswith('"') and etag != self._validator:
+            self._restart(file, "the server has another file than before")  # and ignores If-Range
+            return False
         match = _RANGE.fullmatch(content_range)
         if match is None or int(match[1]) != self._here:
             self._ranges = False

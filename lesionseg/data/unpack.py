@@ -7,6 +7,7 @@ what is written is counted, and a folder appears under its name when it is compl
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import stat
 import threading
@@ -86,9 +87,13 @@ def unpack(
                         "--mirror."
                     )
                 _move_in(aside, home, entries)
-    # zlib's for damaged data; RuntimeError for encrypted data and unknown methods
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+    # RuntimeError for encrypted data and unknown methods
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
         raise _unusable(path, f"is damaged ({error})") from error
+    except OSError as error:
+        if error.errno is None:  # bz2's word for damaged data
+            raise _unusable(path, f"is damaged ({error})") from error
+        raise
 
 
 def checked_entries(zip_file: zipfile.ZipFile, path: Path, archive: Archive) -> list[Entry]:

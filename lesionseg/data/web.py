@@ -6,7 +6,7 @@ import random
 import ssl
 import threading
 from collections.abc import Callable
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, InvalidURL
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -125,6 +125,8 @@ def request(url: str, method: str = "GET", **headers: str) -> HTTPResponse:
                 "--mirror."
             ) from error
         raise PassingFault(str(error.reason)) from error
+    except (InvalidURL, UnicodeError) as error:
+        raise RefusedError(f"{url} is no address ({error}); choose another --mirror.") from error
     except (OSError, HTTPException) as error:
         raise PassingFault(str(error) or type(error).__name__) from error
     if answer.headers.get_content_type() == "text/html":

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lesionseg.inspection.sources import ImageSet
 
 _SHEET = Path("augment.png")
+_PICTURES = (".png", ".jpg")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,6 +110,10 @@ def _show_augmentation(options: argparse.Namespace) -> int:
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} must be 1 or more: {getattr(options, name)}")
     output: Path = options.output or _SHEET
+    if output.suffix.lower() not in _PICTURES or output.is_dir():
+        raise LesionsegError(
+            f"{output} is no name for a picture; give one that ends in {' or '.join(_PICTURES)}."
+        )
 
     from lesionseg.data.augmentation import AUGMENTATION_NAMES, Augmentation
     from lesionseg.data.reading import check_size
@@ -122,7 +127,7 @@ def _show_augmentation(options: argparse.Namespace) -> int:
     samples = load_samples(sets, options.images, check_size(tuple(options.size)), options.seed)
     sheet = augmentation_sheet(samples, names, options.draws, options.seed)
     with atomic_path(output) as unfinished:
-        sheet.save(unfinished, "PNG")
+        sheet.save(unfinished)
     _print(f"Contact sheet: {output}")
     return 0
 

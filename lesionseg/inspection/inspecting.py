@@ -12,7 +12,14 @@ from lesionseg.inspection.duplicates import (
     find_duplicates,
     find_strangers,
 )
-from lesionseg.inspection.overlaps import Overlap, Revision, find_overlaps, find_revisions
+from lesionseg.inspection.overlaps import (
+    Overlap,
+    Revision,
+    Shared,
+    find_overlaps,
+    find_revisions,
+    find_shared,
+)
 from lesionseg.inspection.records import Record, read_records
 from lesionseg.inspection.sources import ImageSet, Problem, find_sets
 from lesionseg.inspection.summary import Summary, summarise
@@ -33,6 +40,7 @@ class Inspection:
             the second; (a, a) within a set.
         strangers: Pairs of records of one id of the ISIC archive that look different.
         overlaps: Ids that training sets share with official splits of other years.
+        shared: Ids that splits of one year, or folders of one's own, have in common.
         revisions: Ids whose masks differ between sets.
     """
 
@@ -45,6 +53,7 @@ class Inspection:
     copies: dict[tuple[int, int], int]
     strangers: tuple[tuple[int, int], ...]
     overlaps: tuple[Overlap, ...]
+    shared: tuple[Shared, ...]
     revisions: tuple[Revision, ...]
 
 
@@ -80,5 +89,6 @@ def inspect_data(
         copies=count_copies(records, duplicates),
         strangers=tuple(find_strangers(records)),
         overlaps=tuple(find_overlaps(sets)),
+        shared=tuple(find_shared(sets)),
         revisions=tuple(find_revisions(records)),
     )

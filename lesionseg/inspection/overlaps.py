@@ -1,12 +1,14 @@
-"""The same ids in several years: who has seen whose test images, and whose masks were revised."""
+"""The same ids in several sets: who has seen whose test images, and whose masks were revised."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from lesionseg.data.archives import ARCHIVES
 from lesionseg.data.id_lists import archive_ids, official_ids
+from lesionseg.errors import shorten
 from lesionseg.inspection.duplicates import same_ids
 from lesionseg.inspection.records import Record, intersection_over_union
 from lesionseg.inspection.sources import ImageSet
@@ -38,6 +40,20 @@ class Overlap(NamedTuple):
     def list_name(self) -> str:
         """Name of the other split's id list, such as ``isic2017-test``."""
         return f"isic{self.year}-{self.split}"
+
+
+class Shared(NamedTuple):
+    """Ids of the ISIC archive that two sets have which should have none in common.
+
+    Attributes:
+        first: Place of a set.
+        second: Place of the other.
+        ids: Of images, sorted.
+    """
+
+    first: int
+    second: int
+    ids: tuple[str, ...]
 
 
 class Revision(NamedTuple):
@@ -100,6 +116,38 @@ def _trained_on(
     for one in sets:
         if one.year is None and (files := archive_ids(one.images)):
             yield one.name, None, files, files
+
+
+def find_shared(sets: Sequence[ImageSet]) -> list[Shared]:
+    """Find the ids that splits of one year, or folders of one's own, have in common.
+
+    Two copies of one official split, at two sizes perhaps, are no finding; what years share is that
+    of :func:`find_overlaps`. Other names than the archive's may mean other images.
+
+    Args:
+        sets: Of all paths.
+    """
+    found = []
+    for (first, one), (second, other) in combinations(enumerate(sets), 2):
+        same_split = one.year is not None and one.split == other.split
+        if one.year == other.year and not same_split:
+            ids = archive_ids(one.images) & archive_ids(other.images)
+            if ids:
+                found.append(Shared(first, second, tuple(sorted(ids))))
+    return found
+
+
+def shared_sentences(sets: Sequence[ImageSet], shared: Sequence[Shared]) -> list[str]:
+    """One sentence for each held-out set that has images of a training set."""
+    sentences = []
+    for first, second, ids in shared:
+        training, held = sorted((sets[first], sets[second]), key=lambda one: one.split != "train")
+        if training.split == "train" and held.split in ("val", "test"):
+            sentences.append(
+                f"{len(ids)} of {held.name} are in {training.name} too, which makes scores on "
+                f"{held.name} look too good. Take them out of one of the two ({shorten(ids)})"
+            )
+    return sentences
 
 
 def leak_sentences(overlaps: Sequence[Overlap]) -> list[str]:

@@ -11,7 +11,7 @@ from lesionseg._version import __version__
 from lesionseg.files import atomic_path
 from lesionseg.inspection.hashing import BITS, LEAST_CORRELATION, MOST_BITS
 from lesionseg.inspection.inspecting import Inspection
-from lesionseg.inspection.overlaps import REVISED_BELOW, leak_sentences
+from lesionseg.inspection.overlaps import REVISED_BELOW, leak_sentences, shared_sentences
 from lesionseg.inspection.page_style import STYLE
 from lesionseg.inspection.pictures import (
     Row,
@@ -31,6 +31,7 @@ from lesionseg.inspection.tables import (
     leaking_copies,
     mask_table,
     overlap_table,
+    shared_table,
     size_table,
 )
 
@@ -80,6 +81,11 @@ def render_page(inspection: Inspection) -> str:
             "The same images in several years",
             _table(overlap_table(inspection)),
             *map(_warning, leak_sentences(overlaps)),
+        ),
+        _section(
+            "The same images in several splits",
+            _table(shared_table(inspection)),
+            *map(_warning, shared_sentences(inspection.sets, inspection.shared)),
         ),
         _section(
             f"Masks that differ between sets: {len(revisions)}",

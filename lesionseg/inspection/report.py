@@ -7,7 +7,7 @@ from collections import Counter
 
 from lesionseg.inspection.hashing import BITS, LEAST_CORRELATION, MOST_BITS
 from lesionseg.inspection.inspecting import Inspection
-from lesionseg.inspection.overlaps import REVISED_BELOW, leak_sentences
+from lesionseg.inspection.overlaps import REVISED_BELOW, leak_sentences, shared_sentences
 from lesionseg.inspection.tables import (
     Table,
     area_table,
@@ -16,6 +16,7 @@ from lesionseg.inspection.tables import (
     leaking_copies,
     mask_table,
     overlap_table,
+    shared_table,
     size_table,
 )
 
@@ -38,6 +39,7 @@ def render_report(inspection: Inspection, shown: int = 5, ascii_only: bool = Fal
         _text(_with_histograms(area_table(inspection), inspection, ascii_only)),
         _text(mask_table(inspection)),
         _overlaps(inspection),
+        _shared(inspection),
         _revisions(inspection, shown),
         _duplicates(inspection, shown),
         _problems(inspection, shown),
@@ -67,8 +69,14 @@ def _overlaps(inspection: Inspection) -> str:
     return "\n".join([_text(overlap_table(inspection)), *lines]).strip()
 
 
+def _shared(inspection: Inspection) -> str:
+    sentences = shared_sentences(inspection.sets, inspection.shared)
+    return "\n".join([_text(shared_table(inspection)), *map(_wrapped, sentences)]).strip()
+
+
 def _revisions(inspection: Inspection, shown: int) -> str:
-    if not any(one.here for one in inspection.overlaps) and not inspection.revisions:
+    twice = inspection.shared or any(one.here for one in inspection.overlaps)
+    if not twice and not inspection.revisions:
         return ""  # nothing to compare
     records, sets = inspection.records, inspection.sets
     between = Counter(

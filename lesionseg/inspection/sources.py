@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -101,22 +102,33 @@ def find_sets(paths: Iterable[str | Path], masks: str | Path | None = None) -> t
         if not folder.is_dir():
             raise LesionsegError(f"{folder} is a file; give the folder that holds it.")
     found: list[ImageSet] = []
+    closed: list[Problem] = []
     for folder in folders:
         if masks is not None:
             sets = [_folder(_label(folder, folder), folder, Path(masks))]
         else:
-            sets = list(_search(folder, folder, DEPTH))
+            sets = list(_search(folder, folder, DEPTH, closed))
         if not any(one.images or one.masks for one in sets):
+            if closed and closed[-1].path == folder:
+                raise DatasetNotFoundError(closed[-1].message)
             raise DatasetNotFoundError(
                 f"There are no images in {folder}, nor {DEPTH} folders deep below it; give a "
                 "folder that holds the official ISIC folders, PH2, or images of your own."
             )
         found += [one for one in sets if one.images or one.masks]
-    return _named_apart(_once(found))
+    first, *others = _once(found)
+    return _named_apart([replace(first, problems=(*closed, *first.problems)), *others])
 
 
-def _search(folder: Path, top: Path, depth: int) -> Iterator[ImageSet]:
-    """The sets in a folder and below; what belongs to a set is not searched again."""
+def _search(folder: Path, top: Path, depth: int, closed: list[Problem]) -> Iterator[ImageSet]:
+    """The sets in a folder and below; what belongs to a set is not searched again.
+
+    Folders that may not be read are noted in ``closed``.
+    """
+    if not os.access(folder, os.R_OK | os.X_OK):
+        message = f"The folder {folder} may not be read by you; change its permissions."
+        closed.append(Problem("unreadable folder", folder, message))
+        return
     used: set[Path] = set()
     for year, splits in ARCHIVES.items():
         for split, official in splits.items():
@@ -140,7 +152,7 @@ def _search(folder: Path, top: Path, depth: int) -> Iterator[ImageSet]:
     if depth:
         for child in children:
             if child not in used:
-                yield from _search(child, top, depth - 1)
+                yield from _search(child, top, depth - 1, closed)
 
 
 def _official(year: int, split: str, images: Path, masks: Path) -> ImageSet:

@@ -100,6 +100,15 @@ def overlap_table(inspection: Inspection) -> Table:
     return Table("Ids in common between years", header, tuple(rows))
 
 
+def shared_table(inspection: Inspection) -> Table:
+    """Ids that splits of one year, or folders of one's own, have in common."""
+    rows = [
+        (inspection.sets[one.first].name, inspection.sets[one.second].name, f"{len(one.ids)}")
+        for one in inspection.shared
+    ]
+    return Table("Ids in common between splits", ("of", "also in", "images"), tuple(rows))
+
+
 def copy_table(inspection: Inspection) -> Table:
     """Images with a copy under another id, within sets and across them."""
     rows = [

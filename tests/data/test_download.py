@@ -17,13 +17,14 @@ from conftest_server import (
     facts_of,
     official_zips,
     wait_for,
+    zipped,
 )
 
 from lesionseg import cli
 from lesionseg.data import ISICDataModule, ISICDataset, download, download_isic, web
 from lesionseg.data.archives import ARCHIVES
 from lesionseg.data.isic import DatasetNotFoundError
-from lesionseg.errors import LesionsegError
+from lesionseg.errors import InvalidDataError, LesionsegError
 
 COUNTS = {"val": 3, "test": 2}
 LOCK = ".lesionseg-download.lock"
@@ -364,3 +365,61 @@ def test_archives_have_the_official_names_and_checksums():
                 name, digest = archive.checksum
                 assert len(digest) == 2 * hashlib.new(name).digest_size
                 assert archive.home(Path("d")) == Path("d", archive.zip.removesuffix(".zip"))
+
+
+def test_another_zip_of_that_name_is_not_taken_for_a_beginning(server, facts, root):
+    mine = zipped({"mine.txt": b"mine"})
+    images = facts["val"].images
+    assert len(mine) < len(server.files[f"/2018/{images.zip}"])
+    root.mkdir()
+    for content in (mine, b"not a zip"):
+        (root / images.zip).write_bytes(content)
+        with pytest.raises(LesionsegError, match="is not the official archive"):
+            download_isic(root, 2018, ["val"], mirror=server.url)
+        assert (root / images.zip).read_bytes() == content
+
+
+def test_foreign_images_do_not_stand_for_official_ones(server, facts, root):
+    download_isic(root, 2018, ["val"], mirror=server.url)
+    folder = root / facts["val"].images.folder
+    lost, *_ = sorted(folder.glob("ISIC_*"))
+    lost.rename(folder / "ISIC_9999999.jpg")
+    assert download_isic(root, 2018, ["val"], mirror=server.url) == [folder.name]
+    assert lost.exists()
+    with pytest.raises(InvalidDataError, match="ISIC_9999999; they are not of this split: remove"):
+        ISICDataset(root, 2018, "val")
+
+
+def test_a_home_folder_may_be_meant(server, facts, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(ISICDataset("~/data", 2018, "val", download=True)) == COUNTS["val"]
+    assert ISICDataset.has("~/data", 2018, "val")
+    data = ISICDataModule("~/data", 2017, cache="~/cache")
+    assert (data.root, data.cache) == (tmp_path / "data", tmp_path / "cache")
+
+
+def test_what_is_no_folder_is_told_before_anything_comes(server, facts, root):
+    root.mkdir()
+    folder = root / facts["val"].masks.folder
+    folder.symlink_to("unplugged")
+    with pytest.raises(LesionsegError, match=f"{folder.name} is no folder, or a link to none"):
+        download_isic(root, 2018, ["val"], mirror=server.url)
+    assert server.requests == []
+
+
+def test_no_address_is_told_at_once(facts, root, monkeypatch):
+    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    with pytest.raises(LesionsegError, match=r"is no address .*port"):
+        download_isic(root, 2018, ["val"], mirror="http://127.0.0.1:port")
+
+
+def test_a_mirror_may_have_spaces_and_accents(server, facts, root):
+    for path in paths(facts):
+        server.files[f"/my%20donn%C3%A9es{path}"] = server.files[path]
+    download_isic(root, 2018, ["val"], mirror=f"{server.url}/my données")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such rights")
+def test_others_may_hold_the_lock_of_a_shared_folder(server, root):
+    download_isic(root, 2018, ["val"], mirror=server.url)
+    assert (root / LOCK).stat().st_mode & 0o777 == 0o666

@@ -33,11 +33,11 @@ def server():
         yield server
 
 
-def bring(server, part, size=None, data=DATA):
+def bring(server, part, size=None, data=DATA, told=None):
     checksum = ("sha256", hashlib.sha256(data).hexdigest())
     bar = TransferBar("file")
     try:
-        Transfer(server.url + PATH, part, checksum, size, bar, threading.Event()).run()
+        Transfer(server.url + PATH, part, checksum, size, bar, threading.Event(), told).run()
     finally:
         bar.close()
     assert part.read_bytes() == data
@@ -253,3 +253,15 @@ def test_the_bar_of_a_log_is_a_line_now_and_then(server, tmp_path, monkeypatch, 
     assert lines[0] == "download: file: download, 1.0 kB of 76.8 kB"
     assert lines[-1] == "download: file: download, 76.8 kB of 76.8 kB"
     assert all(line.startswith("download: file: ") for line in lines)
+
+
+def test_what_the_server_told_before_tells_a_cut_from_the_end(server, tmp_path):
+    server.faults[PATH] = [{"length": False, "cut": 5000}, {}]
+    bring(server, tmp_path / "part", told=len(DATA))
+    assert server.gets() == [None, "bytes=5000-"]
+
+
+def test_another_file_from_a_server_that_heeds_no_if_range(server, tmp_path):
+    server.faults[PATH] = [{"cut": 5000}, {"etag": '"new"'}, {}]
+    bring(server, tmp_path / "part")
+    assert server.gets() == [None, "bytes=5000-", None]

@@ -45,6 +45,8 @@ def test_a_contact_sheet(data, tmp_path, monkeypatch, capsys):
     assert Image.open("a.png").tobytes() == first
     assert cli.main([*arguments, "--augment", "--output=all.png"]) == 0
     assert Image.open("all.png").height > 4 * Image.open("a.png").height
+    assert cli.main([*arguments, "--augment", "rotation", "--output=a.jpg"]) == 0
+    assert Image.open("a.jpg").format == "JPEG"
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,8 @@ def test_a_contact_sheet(data, tmp_path, monkeypatch, capsys):
         (["--augment", "gamma", "--draws", "0"], "--draws"),
         (["--augment", "gamma", "--size", "0", "5"], "size"),
         (["--html", "."], "folder"),
+        (["--augment", "gamma", "--output", "."], "no name for a picture"),
+        (["--augment", "gamma", "--output", "x.txt"], "x.txt is no name for a picture"),
     ],
 )
 def test_a_mistake_gives_one_sentence(extra, words, data, tmp_path, monkeypatch, capsys):

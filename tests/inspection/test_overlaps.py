@@ -4,8 +4,9 @@ from conftest_isic import OFFICIAL, write_isic
 from PIL import Image
 
 from lesionseg.data import official_ids
-from lesionseg.inspection import find_sets, inspect_data
-from lesionseg.inspection.overlaps import find_overlaps, leak_sentences
+from lesionseg.inspection import find_sets, inspect_data, render_report
+from lesionseg.inspection.overlaps import find_overlaps, find_shared, leak_sentences
+from lesionseg.inspection.page import render_page
 
 TRAINED = official_ids(2018, "train") | official_ids(2018, "val")
 
@@ -62,3 +63,30 @@ def test_revised_masks_are_found(tmp_path):
     (revision,) = inspection.revisions
     assert {inspection.records[index].id for index in revision[:2]} == {ids[3]}
     assert revision.iou == 0.5
+
+
+def test_an_image_in_two_splits_is_a_leak(tmp_path):
+    ids = [f"ISIC_000000{number}" for number in range(5)]
+    parts = {"train": ids, "test": [*ids[3:], "ISIC_0000009"], "val": ["own"]}
+    for part, stems in parts.items():
+        for id_ in stems:
+            save_pair(tmp_path / "images" / part, tmp_path / "masks" / part, id_, int(id_[-1:], 36))
+    write_isic(tmp_path / "official", 2018, "train", 3, ids=ids[:3])
+    write_isic(tmp_path / "official", 2018, "val", 2, ids=[ids[0], "ISIC_0000008"])
+    inspection = inspect_data(tmp_path)
+    names = [one.name for one in inspection.sets]
+    own = tmp_path.name
+    assert [(names[first], names[second], held) for first, second, held in inspection.shared] == [
+        (f"{own} test", f"{own} train", tuple(ids[3:])),
+        ("ISIC 2018 train", "ISIC 2018 val", (ids[0],)),
+    ]
+    words = " ".join(render_report(inspection).split())
+    assert f"2 of {own} test are in {own} train too" in words
+    assert "1 of ISIC 2018 val are in ISIC 2018 train too" in words
+    assert "1 of ISIC 2018 val are in ISIC 2018 train too" in render_page(inspection)
+
+
+def test_two_copies_of_one_split_are_no_leak(tmp_path):
+    for parent in ("small", "large"):
+        write_isic(tmp_path / parent, 2018, "train", 3)
+    assert find_shared(find_sets([tmp_path])) == []

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from conftest_inspect import photo, save_pair
 from conftest_isic import OFFICIAL, write_isic
@@ -111,3 +113,17 @@ def test_what_is_not_there_gives_one_sentence(tmp_path):
         find_sets([tmp_path / "file.jpg"])
     with pytest.raises(DatasetNotFoundError, match="empty"):
         find_sets([tmp_path / "empty"])
+
+
+def test_a_folder_that_may_not_be_read_stops_no_other(tmp_path, monkeypatch):
+    for name in ("mine", "lost+found"):
+        save_pair(tmp_path / name, None, "a", 0)
+    may = os.access  # root may read everything
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: "lost" not in str(path) and may(path, mode)
+    )
+    (one,) = find_sets([tmp_path])
+    assert one.name == "mine"
+    assert [problem.path.name for problem in one.problems] == ["lost+found"]
+    with pytest.raises(DatasetNotFoundError, match=r"lost\+found may not be read"):
+        find_sets([tmp_path / "lost+found"])
