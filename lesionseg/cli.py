@@ -9,8 +9,13 @@ import argparse
 import errno
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
 
 from lesionseg._version import __version__
 from lesionseg.errors import LesionsegError
@@ -61,6 +66,9 @@ SMALL_COMMANDS = {
 }
 
 
+_TERMINATED = 128 + signal.SIGTERM
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
@@ -79,9 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except SystemExit as error:
-        if type(error).__name__ != "SIGTERMException":  # Lightning's, which would exit with 0
+        # Lightning's would exit with 0
+        if error.code != _TERMINATED and type(error).__name__ != "SIGTERMException":
             raise
-        return _fail("terminated", 143)
+        return _fail("terminated", _TERMINATED)
     except OSError as error:
         if _debugging():
             raise
@@ -97,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong with a file we say ourselves
     command = arguments[0] if arguments else "--help"
     if command in TRAINER_COMMANDS:
         from lesionseg.trainer_cli import run
@@ -113,12 +123,30 @@ def _dispatch(arguments: list[str]) -> int:
         if rest and not getattr(module, "PASSES_ON", False):
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
         options.rest = rest
-        code: int = module.run(options)
+        with _ended_by_sigterm():
+            code: int = module.run(options)
         return code
     parser = _top_parser()
     parser.parse_args(arguments)
     parser.print_help()
     return 0
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Within it SIGTERM is an exception, so that unfinished files are removed on the way out."""
+
+    def end(*_: object) -> NoReturn:
+        raise SystemExit(_TERMINATED)
+
+    if threading.current_thread() is not threading.main_thread():  # the others get no signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _top_parser() -> argparse.ArgumentParser:
@@ -163,6 +191,8 @@ def _describe(error: OSError) -> str:
         return f"no such file or folder:{where}" if where else str(error)
     if isinstance(error, PermissionError):
         return f"no permission to use{where}"
+    if isinstance(error, FileExistsError | NotADirectoryError) and where:
+        return f"a folder is needed where there is a file:{where}"
     return f"{error.strerror or error}{where and ':' + where}"
 
 

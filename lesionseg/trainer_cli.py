@@ -13,19 +13,21 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NoReturn
 
+import yaml
 from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from lesionseg.cli_messages import one_sentence
 from lesionseg.data import FolderDataModule, ISICDataModule, SyntheticDataModule
 from lesionseg.errors import LesionsegError
+from lesionseg.evaluation.best_checkpoint import BestCheckpoint
+from lesionseg.evaluation.going_on import CONFIG, reopen
 from lesionseg.evaluation.last_checkpoint import LastCheckpoint
 from lesionseg.evaluation.mask_writer import MaskWriter
 from lesionseg.evaluation.overlay_logger import OverlayLogger
-from lesionseg.evaluation.run_logger import RunLogger
 from lesionseg.evaluation.score_report import ScoreReport
+from lesionseg.files import atomic_path
 from lesionseg.inference.predictor import read_checkpoint
 from lesionseg.inference.views import TestTimeAugmentation
 from lesionseg.models import GANFCN, ASNet, MobileGAN, SegAN, SegmentationModule, Segmenter
@@ -53,11 +55,19 @@ class _Parser(LightningArgumentParser):
 
 
 class _SaveConfig(SaveConfigCallback):
-    """Saves the configuration of a fit; a test in the same folder does not overwrite it."""
+    """Saves the configuration of a fit, whole; a test in the same folder does not overwrite it."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if stage == "fit" and trainer.loggers:
-            super().setup(trainer, pl_module, stage)
+        log_dir = trainer.log_dir  # asks all processes
+        if stage == "fit" and trainer.loggers and log_dir and trainer.is_global_zero:
+            with atomic_path(Path(log_dir, CONFIG)) as unfinished:
+                unfinished.write_text(self.text, encoding="utf-8")
+
+    @property
+    def text(self) -> str:
+        """What is saved."""
+        text: str = self.parser.dump(self.config, skip_none=False)
+        return text
 
 
 class LesionCLI(LightningCLI):
@@ -93,7 +103,7 @@ class LesionCLI(LightningCLI):
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         parser.usage, parser.description = _help_of(subcommand)
         if subcommand == "fit":
-            parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+            parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
             parser.set_defaults(
                 {
                     "checkpoint.monitor": "val/jaccard",
@@ -119,6 +129,15 @@ class LesionCLI(LightningCLI):
             )
         return parser
 
+    def before_instantiate_classes(self) -> None:
+        """Refuses to score or use a network that nobody has trained."""
+        checkpoint = self._get(self.config, "ckpt_path")
+        if self.subcommand != "fit" and checkpoint in (None, "best", "last", "hpc"):
+            raise LesionsegError(
+                f"{self.subcommand} needs --ckpt_path with the file of a checkpoint, such as "
+                "runs/version_0/checkpoints/best.ckpt."
+            )
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """A Trainer that fits what torchrun has started, and that can go on when it is killed."""
         asked = self._get(self.config_init, "trainer")
@@ -131,9 +150,9 @@ class LesionCLI(LightningCLI):
         if self.subcommand == "fit":
             trainer.callbacks.append(LastCheckpoint())  # type: ignore[attr-defined]
             if self._get(self.config_init, "ckpt_path") == "last":
+                (saves,) = (one for one in trainer.callbacks if isinstance(one, _SaveConfig))  # type: ignore[attr-defined]
                 for logger in trainer.loggers:
-                    if isinstance(logger, RunLogger):
-                        logger.reopen()
+                    reopen(logger, yaml.safe_load(saves.text))
         return trainer
 
     def before_test(self) -> None:
@@ -197,6 +216,10 @@ def run(arguments: list[str]) -> int:
     end_with_launcher()
     try:
         _run(_with_checkpoint(_with_recipes(arguments)))
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning makes it an exit with 1
+            raise KeyboardInterrupt from error
+        raise
     except (ValueError, TypeError) as error:  # from a constructor, wrapped by jsonargparse
         if "Does not validate" not in str(error):
             raise
@@ -245,6 +268,7 @@ def _hush() -> None:
         "It is recommended to use `self.log",  # of processes: the first one's losses will do
         "Experiment logs directory .* exists and is not empty",
         "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
+        "Using `DistributedSampler` with the dataloaders",  # repeated images are scored once
     ):
         warnings.filterwarnings("ignore", message)
     logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")

@@ -201,6 +201,11 @@ def test_other_models_fit_through_the_command_line(model, extra, tmp_path):
             ["unett"],
         ),
         (["test", "--ckpt_path=none.ckpt", "--data=SyntheticDataModule"], ["none.ckpt"]),
+        (["test", "--model=ASNet", "--data=SyntheticDataModule"], ["test needs --ckpt_path"]),
+        (
+            ["predict", "--ckpt_path=last", "--model=ASNet", "--data=SyntheticDataModule"],
+            ["predict needs --ckpt_path"],
+        ),
         (["segment", "nowhere.jpg", "--model=x.ckpt", "--output=o"], ["nowhere.jpg"]),
         (["score", "nowhere", "nowhere"], ["nowhere"]),
         (["fitt"], ["fitt", "fit"]),

@@ -18,7 +18,7 @@ from lesionseg.data.recipe import DEFAULT_RECIPE, Recipe
 from lesionseg.data.sample import Batch, Sample, collate_samples
 from lesionseg.data.sampler import SeededSampler
 from lesionseg.data.splits import save_ids
-from lesionseg.errors import LesionsegError
+from lesionseg.errors import InvalidDataError, LesionsegError
 
 Role = Literal["train", "val", "test", "predict"]
 
@@ -166,7 +166,16 @@ class BaseDataModule(LightningDataModule):
         return self._loader("test")
 
     def predict_dataloader(self) -> "DataLoader[Batch]":
-        """Return batches to predict, in order, without masks where there are none."""
+        """Return batches to predict, in order, without masks where there are none.
+
+        Raises:
+            InvalidDataError: if there are fewer images than processes.
+        """
+        count, processes = len(self._dataset("predict")), self._world_size()
+        if count < processes:
+            raise InvalidDataError(
+                f"{count} images are too few for {processes} processes; predict with fewer."
+            )
         return self._loader("predict")
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:

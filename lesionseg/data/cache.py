@@ -49,12 +49,30 @@ def open_cache(
         read: gives the record of a row in so many channels; called in several threads.
 
     Raises:
-        LesionsegError: if the disk has no room for it, or a file cannot be read.
+        LesionsegError: if the disk has no room for it, nothing can be kept in the folder, or a
+            file cannot be read.
     """
+    try:
+        return _open(folder.resolve(), files, size, read)
+    except OSError as error:
+        # not what the images' own files are to blame for
+        if error.filename is None or not Path(error.filename).is_relative_to(folder.resolve()):
+            raise
+        raise LesionsegError(
+            f"The cache cannot be kept in {folder} ({error.strerror}); choose another folder for "
+            "it, or none."
+        ) from error
+
+
+def _open(
+    folder: Path,
+    files: Sequence[tuple[Path, Path | None]],
+    size: tuple[int, int],
+    read: Callable[[int, int], Record],
+) -> Store:
     shape = (len(files), 3 + any(mask is not None for _, mask in files), *size)
     rows = [tuple(path and path.resolve() for path in pair) for pair in files]
     states = file_states(path for row in rows for path in row if path is not None)
-    folder = folder.resolve()
     memo_path = folder / f"{_hash(list(states))[:16]}.json"
 
     def attempt() -> Store | None:

@@ -55,7 +55,7 @@ def clahe(
     cut_at = torch.tensor(most, dtype=torch.int32, device="cpu").repeat_interleave(channels)
     cut_at = cut_at.to(image.device, non_blocking=True).view(-1, 1, 1)
 
-    planes = image.reshape(count * channels, height, width)
+    planes = image.contiguous().view(count * channels, height, width)
     at_once = len(planes)
     if image.device.type == "cpu":
         at_once = max(_PIXELS_AT_ONCE // (height * width), 1)

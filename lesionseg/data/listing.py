@@ -5,7 +5,8 @@ from pathlib import Path
 
 from lesionseg.errors import DatasetNotFoundError
 
-# Pillow reads HEIC with a plugin only; without one, an error names the file that would be missed.
+# What Pillow reads and photographs come in. HEIC takes a plugin, and AVIF a recent Pillow; without
+# them an error names the file that would be missed.
 IMAGE_SUFFIXES = (
     ".jpg",
     ".jpeg",
@@ -14,6 +15,13 @@ IMAGE_SUFFIXES = (
     ".tif",
     ".tiff",
     ".webp",
+    ".gif",
+    ".jfif",
+    ".jp2",
+    ".pgm",
+    ".ppm",
+    ".tga",
+    ".avif",
     ".heic",
     ".heif",
 )

@@ -37,7 +37,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def to_grey(mask: Image.Image) -> npt.NDArray[np.uint8]:
     """A mask of any mode as grey values, uint8 (h, w); as :func:`to_rgb`, but laid on black.
 
-    Transparent parts of a mask are no lesion.
+    Transparent parts of a mask are no lesion. 16 bits of which none exceeds 255 are 8 bits.
 
     Raises:
         ValueError: if it is coloured, or as :func:`to_rgb`.
@@ -64,7 +64,9 @@ def _is_numeric(image: Image.Image) -> bool:
 def _to_8_bit(image: Image.Image, paper: int) -> npt.NDArray[np.uint8]:
     values = np.asarray(image)
     if image.mode.startswith("I;16"):
-        grey: npt.NDArray[np.uint8] = (values >> 8).astype(np.uint8)
+        # An image may be dark; a mask without a high byte has 8 bits in 16, or it would be empty.
+        is_8_bit = paper == BLACK and values.max(initial=0) <= 255
+        grey: npt.NDArray[np.uint8] = (values if is_8_bit else values >> 8).astype(np.uint8)
         if "transparency" in image.info:
             grey[values == image.info["transparency"]] = paper
         return grey

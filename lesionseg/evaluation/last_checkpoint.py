@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from filelock import FileLock, Timeout
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_warn
 
+from lesionseg.errors import LesionsegError
 from lesionseg.evaluation.run_logger import RunLogger
 from lesionseg.files import remove_unfinished
 
@@ -15,9 +19,9 @@ class LastCheckpoint(ModelCheckpoint):
 
     Lightning's ``save_last`` writes only where the monitored score has improved as well, and, with
     ``val_check_interval``, in the middle of an epoch, whose first images would then be trained on
-    twice. At the start of a fit it clears away what a killed one left unfinished in the run's
-    folder. A resumed fit goes on in the ``metrics.csv`` of a :class:`RunLogger`, and ends at once
-    where early stopping had ended it.
+    twice. During a fit no other one may use its folder; at its start what a killed one left
+    unfinished there is cleared away. A resumed fit goes on in the ``metrics.csv`` of a
+    :class:`RunLogger`, and ends at once where early stopping had ended it.
 
     It belongs behind other checkpoint callbacks, so that their state in it is that of its epoch.
     """
@@ -26,16 +30,52 @@ class LastCheckpoint(ModelCheckpoint):
         super().__init__(
             filename="last", save_on_train_epoch_end=True, enable_version_counter=False
         )
+        self._lock: FileLock | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Finds the folder and tidies it."""
+        """Finds the folder, holds and tidies it.
+
+        Raises:
+            LesionsegError: Another process fits there.
+        """
         super().setup(trainer, pl_module, stage)
         log_dir = trainer.log_dir  # asks all processes
         if stage == "fit" and trainer.is_global_zero:
             # without a logger that is the current folder, which may be large
             folder = log_dir if trainer.loggers else self.dirpath
             if folder is not None:
+                self._hold(Path(folder))
                 remove_unfinished(folder, deep=True)
+
+    def _hold(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")  # the system lifts it when this process dies
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise LesionsegError(
+                f"another process trains in {folder}; wait for it, or give this fit a folder of "
+                "its own with --trainer.logger.init_args.version NAME."
+            ) from error
+        self._lock = lock
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Lets the folder go."""
+        super().teardown(trainer, pl_module, stage)
+        self._let_go()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Lets the folder go."""
+        super().on_exception(trainer, pl_module, exception)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            Path(self._lock.lock_file).unlink(missing_ok=True)
+            self._lock.release()
+            self._lock = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes up a resumed fit's log; see there for early stopping."""
@@ -50,5 +90,12 @@ class LastCheckpoint(ModelCheckpoint):
         for logger in trainer.loggers:
             if isinstance(logger, RunLogger):
                 logger.resume(trainer.current_epoch)
-        if any(one.wait_count >= one.patience for one in trainer.early_stopping_callbacks):
+        if any(map(_had_stopped, trainer.early_stopping_callbacks)):
             trainer.should_stop = True
+
+
+def _had_stopped(stopping: EarlyStopping) -> bool:
+    """Whether the fit that goes on was at its end; more patience than before lets it go on."""
+    limits = (stopping.stopping_threshold, stopping.divergence_threshold)
+    at_limit = stopping.stopped_epoch > 0 and limits != (None, None)
+    return at_limit or stopping.wait_count >= stopping.patience

@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from lesionseg.data.reading import read_image
 from lesionseg.files import remove_unfinished
@@ -51,6 +52,18 @@ class MaskWriter(BasePredictionWriter):
         if trainer.is_global_zero:
             for folder in (".", "masks", "probabilities", "uncertainty", "overlays"):
                 remove_unfinished(self.directory / folder)
+
+    def on_predict_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: dict[str, Any],
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Ends where SIGTERM has come; Lightning looks for it in other loops only."""
+        if trainer.received_sigterm:
+            raise SIGTERMException
 
     def write_on_batch_end(
         self,

@@ -15,8 +15,6 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from lesionseg.files import atomic_path
 
-_CONFIG = "config.yaml"  # a fit saves it, a test does not
-
 
 class RunLogger(CSVLogger):
     """Lightning's CSV logger, which deletes the ``metrics.csv`` that it finds; this one keeps it.
@@ -37,13 +35,6 @@ class RunLogger(CSVLogger):
     @rank_zero_only
     def _open(self) -> None:
         self._experiment = _Writer(self.log_dir)
-
-    def reopen(self) -> None:
-        """Choose the folder of the last fit instead of a new one, unless a version was given."""
-        if self._version is None:
-            folders = Path(self.root_dir).glob(f"version_*/{_CONFIG}")
-            names = [path.parent.name.removeprefix("version_") for path in folders]
-            self._version = max((int(name) for name in names if name.isdigit()), default=None)
 
     @rank_zero_only
     def resume(self, epoch: int) -> None:

@@ -52,10 +52,18 @@ def check_equal(run: Run, model: Deployable, examples: Sequence[Tensor]) -> floa
 def official_scores(
     run: Run, model: Deployable, samples: Sequence[Sample], threshold: float
 ) -> dict[str, float]:
-    """The six official scores of a program, at the images' original size where it is known."""
+    """The six official scores of a program, at the images' original size where it is known.
+
+    Raises:
+        LesionsegError: A probability is not a number.
+    """
     score = ISICScore()
     for sample in samples:
         probability = torch.from_numpy(run(model.fed(sample["image"][None])))
+        if not probability.isfinite().all():
+            raise LesionsegError(
+                "the program gives probabilities that are no numbers; nothing was written."
+            )
         truth = sample.get("truth", sample["mask"][0].bool())
         (restored,) = restore_sizes(probability, [(truth.shape[-2], truth.shape[-1])])
         score.update([binarise(restored, threshold)], [truth], [sample["id"]])
@@ -74,7 +82,7 @@ def check_scores(before: dict[str, float], after: dict[str, float]) -> None:
     """
     for name in ("jaccard", "threshold_jaccard"):
         lost = 100 * (before[name] - after[name])
-        if lost > POINTS:
+        if not lost <= POINTS:  # also where it is not a number
             raise LesionsegError(
                 f"int8 costs {lost:.2f} points of {name} ({100 * before[name]:.2f} to "
                 f"{100 * after[name]:.2f}), more than {POINTS}; nothing was written. Calibrate on "

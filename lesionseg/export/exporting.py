@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lesionseg._version import __version__
 from lesionseg.data import FolderDataset, SyntheticLesions
+from lesionseg.data.reading import check_size
 from lesionseg.data.sample import Sample
 from lesionseg.data.splits import shuffle_ids
 from lesionseg.errors import InvalidDataError, LesionsegError
@@ -21,7 +22,7 @@ from lesionseg.export.deployable import AttentionExport, Deployable
 from lesionseg.export.to_executorch import load_executorch, to_executorch
 from lesionseg.export.to_onnx import save_onnx, to_onnx
 from lesionseg.export.to_torch import save_program, to_program
-from lesionseg.files import atomic_path
+from lesionseg.files import atomic_path, remove_unfinished
 from lesionseg.inference.exported import ExportedPredictor
 from lesionseg.inference.metadata import ExportMetadata, InputType
 from lesionseg.inference.predictor import predictor_of_checkpoint, read_checkpoint
@@ -128,6 +129,7 @@ def export_checkpoint(
         raise LesionsegError(
             f"the output {output} must be a file whose name ends in {SUFFIXES[options.format]}."
         )
+    remove_unfinished(output.parent)
     predictor = predictor_of_checkpoint(checkpoint)
     size = options.size or predictor.size
     _check_size(predictor.network, size)
@@ -228,24 +230,35 @@ def _check_size(network: nn.Module, size: tuple[int, int]) -> None:
     """Refuse a size that the network cannot take, by its own sentence."""
     check = getattr(network, "check_image", None)
     if check is not None:
-        check(torch.empty(1, 3, *size, device="meta"))
+        check(torch.empty(1, 3, *check_size(size), device="meta"))
 
 
 def _examples(model: Deployable, size: tuple[int, int], dynamic: bool) -> list[Tensor]:
     """Noise and a drawing of the size and, with free dimensions, two of another batch and size."""
     generator = torch.Generator().manual_seed(0)
-    drawing = SyntheticLesions(1, (max(size[0], 32), max(size[1], 32)))[0]["image"]
-    drawn = nn.functional.interpolate(drawing[None], size, mode="bilinear", antialias=True)
+    drawn = next(_drawings(1, size))["image"][None]
     noise = torch.rand(1, 3, *size, generator=generator)
     if not dynamic:
-        return [model.fed(noise), model.fed(drawn.clamp(0, 1))]
+        return [model.fed(noise), model.fed(drawn)]
     multiple = getattr(model.network, "size_multiple", 1)
     other = (size[0] + 2 * multiple, size[1] + 4 * multiple)
     return [
-        model.fed(torch.cat([noise, drawn.clamp(0, 1)])),
+        model.fed(torch.cat([noise, drawn])),
         model.fed(torch.rand(1, 3, *size, generator=generator)),
         model.fed(torch.rand(3, 3, *other, generator=generator)),
     ]
+
+
+def _drawings(count: int, size: tuple[int, int]) -> Iterator[Sample]:
+    """Drawn lesions, whose images are of any size, with their truth."""
+    drawn = SyntheticLesions(count, (max(size[0], 32), max(size[1], 32)), with_truth=True)
+    for index in range(count):
+        sample = drawn[index]
+        image = nn.functional.interpolate(
+            sample["image"][None], size, mode="bilinear", antialias=True
+        )[0]
+        sample["image"] = image.clamp(0, 1)
+        yield sample
 
 
 def _free_shapes(network: nn.Module) -> dict[int, Dim]:
@@ -253,8 +266,8 @@ def _free_shapes(network: nn.Module) -> dict[int, Dim]:
     from torch.export import Dim
 
     multiple = getattr(network, "size_multiple", 1)
-    # torch.export fixes a dimension that may be 1.
-    least = max(2, -(-getattr(network, "minimum_size", 1) // multiple))
+    # torch.export fixes a dimension that may be 1, of the innermost maps too.
+    least = -(-getattr(network, "minimum_size", 1) // multiple) + 1
     height, width = (
         Dim(name, min=least, max=_LARGEST_SIDE // multiple) for name in ("height", "width")
     )
@@ -266,8 +279,7 @@ def _free_shapes(network: nn.Module) -> dict[int, Dim]:
 def _samples(options: ExportOptions, size: tuple[int, int]) -> tuple[list[Sample], list[Sample]]:
     """Images that calibrate int8, and others that score it."""
     if options.images is None:
-        drawn = SyntheticLesions(_CALIBRATION_IMAGES + _SCORED_IMAGES, size, with_truth=True)
-        samples = (drawn[index] for index in range(len(drawn)))
+        samples = _drawings(_CALIBRATION_IMAGES + _SCORED_IMAGES, size)
         return list(itertools.islice(samples, _CALIBRATION_IMAGES)), list(samples)
     data = FolderDataset(options.images, options.masks, size, with_truth=True)
     if len(data) < 2:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lesionseg.data.listing import IMAGE_SUFFIXES, list_files, stem_of
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.files import remove_unfinished
 from lesionseg.inference.views import TEST_TIME_AUGMENTATIONS
+
+if TYPE_CHECKING:
+    from lesionseg.inference.segmentation import ImagePredictor
+
+_KINDS = ("segmentation", "probability", "overlay")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,56 +64,84 @@ def run(options: argparse.Namespace) -> int:
 
     Args:
         options: What :func:`add_arguments` describes. With ``on_error`` ``"skip"``, images that
-            cannot be read are left out and listed on stderr at the end, each with the reason.
+            cannot be used are left out and listed on stderr at the end, each with the reason.
 
     Returns:
         0, also if images were left out.
 
     Raises:
-        InvalidDataError: An image cannot be read; those before it are done. With ``"skip"``: none
-            can be read.
+        InvalidDataError: An image cannot be used; those before it are done. With ``"skip"``: none
+            can be used.
         CheckpointError: The checkpoint cannot be used.
         LesionsegError: A path does not exist, or two images would be written to one name.
     """
-    images = find_images(options.paths)
+    skip = options.on_error == "skip"
+    left_out: list[str] = []
+    images = find_images(options.paths, options.output, left_out if skip else None)
 
     from tqdm import tqdm
 
-    from lesionseg.data.reading import read_image
     from lesionseg.inference.loading import load_predictor
-    from lesionseg.inference.outputs import save_map, save_mask, save_overlay
 
     remove_unfinished(options.output)
     predictor = load_predictor(options.model, options.device, options.test_time_augmentation)
-    left_out: list[str] = []
+    segmented = 0
     for path in tqdm(images, desc="segment", unit="image", disable=None):
         try:
-            image = read_image(path)
+            _segment(path, predictor, options)
+            segmented += 1
         except LesionsegError as error:
-            if options.on_error == "stop":
+            if not skip:
                 raise
             left_out.append(str(error))
-            continue
-        result = predictor(image)
-        save_mask(result.mask, options.output / f"{path.stem}_segmentation.png")
-        if options.probabilities:
-            save_map(result.probability, options.output / f"{path.stem}_probability.png")
-        if not options.no_overlays:
-            save_overlay(image, result.mask, options.output / f"{path.stem}_overlay.png")
     if left_out:
         print(f"{_count(len(left_out))} left out:", *left_out, sep="\n  ", file=sys.stderr)
-    if len(left_out) == len(images):
-        raise InvalidDataError(f"of {_count(len(images))} none could be segmented.")
-    print(f"{_count(len(images) - len(left_out))} segmented; see {options.output}")
+    if not segmented:
+        raise InvalidDataError(f"of {_count(len(left_out))} none could be segmented.")
+    print(f"{_count(segmented)} segmented; see {options.output}")
     return 0
+
+
+def _segment(path: Path, predictor: ImagePredictor, options: argparse.Namespace) -> None:
+    """Write what is asked for of one image."""
+    from lesionseg.data.reading import read_image
+    from lesionseg.inference.outputs import save_map, save_mask, save_overlay
+
+    image = read_image(path)
+    result = predictor(image)
+    mask, probability, overlay = (options.output / _result_name(path, kind) for kind in _KINDS)
+    try:
+        save_mask(result.mask, mask)
+        if options.probabilities:
+            save_map(result.probability, probability)
+        if not options.no_overlays:
+            save_overlay(image, result.mask, overlay)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise InvalidDataError(
+            f"The image {path} has too long a name for its results; shorten it."
+        ) from error
+
+
+def _result_name(path: Path, kind: str) -> str:
+    return f"{path.stem}_{kind}.png"
 
 
 def _count(images: int) -> str:
     return f"{images} image" + ("s" if images != 1 else "")
 
 
-def find_images(paths: Sequence[Path]) -> list[Path]:
+def find_images(
+    paths: Sequence[Path], output: Path, missing: list[str] | None = None
+) -> list[Path]:
     """The image files among ``paths`` and, sorted, in the folders among them.
+
+    Args:
+        paths: Files and folders.
+        output: Folder of the results; what an earlier run has left there for these images is not
+            among them.
+        missing: Takes a sentence for each path that does not exist, which is an error otherwise.
 
     Raises:
         LesionsegError: A path does not exist, a folder holds no image, or two have one stem.
@@ -123,13 +158,18 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
         elif path.is_file():
             found.append(path)
         else:
-            raise LesionsegError(f"there is no file or folder {path}; check the path.")
+            message = f"there is no file or folder {path}; check the path."
+            if missing is None:
+                raise LesionsegError(message)
+            missing.append(message)
+    results = {(output / _result_name(path, kind)).absolute() for path in found for kind in _KINDS}
+    found = [path for path in found if path.absolute() not in results]
     stems: dict[str, Path] = {}
     for path in found:
         other = stems.setdefault(stem_of(path), path)  # macOS takes both forms of an accent as one
         if other != path:
             raise LesionsegError(
-                f"{other} and {path} would both be written to {path.stem}_segmentation.png; "
+                f"{other} and {path} would both be written to {_result_name(path, _KINDS[0])}; "
                 "segment them into different folders."
             )
     return list(stems.values())

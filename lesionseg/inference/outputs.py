@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -45,7 +46,8 @@ def save_zip(files: Iterable[Path], path: Path) -> None:
     """
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for file in files:
-            entry = zipfile.ZipInfo(file.name)  # of 1980, not of the file's time
+            name = os.fsencode(file.name).decode("utf-8", "replace")  # zips know text only
+            entry = zipfile.ZipInfo(name)  # of 1980, not of the file's time
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, file.read_bytes())
 

@@ -42,11 +42,16 @@ def restore_sizes(maps: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Tensor
     if len(sizes) != len(maps):
         raise ValueError(f"{len(maps)} maps but {len(sizes)} sizes; give one (height, width) each")
     return [
-        one[0]
-        if tuple(one.shape[-2:]) == tuple(size)
-        else F.interpolate(one[None], size=tuple(size), mode="bilinear", antialias=True)[0, 0]
+        one[0] if tuple(one.shape[-2:]) == tuple(size) else _resize(one, *size)
         for one, size in zip(maps, sizes, strict=True)
     ]
+
+
+def _resize(one: Tensor, height: int, width: int) -> Tensor:
+    """Resize a map (1, H, W); the result has no channel."""
+    if width == 1 < height:  # torch 2.14 makes all rows of such a map alike, but not all columns
+        return _resize(one.mT, width, height).mT
+    return F.interpolate(one[None], size=(height, width), mode="bilinear", antialias=True)[0, 0]
 
 
 def binarise(probability: Tensor, threshold: float = 0.5) -> Tensor:

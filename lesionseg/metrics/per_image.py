@@ -90,8 +90,8 @@ class PerImageMetric(Metric):
     def table(self) -> ScoreTable:
         """Return the per-image table of all images of all processes.
 
-        In distributed use every process must call it, and each gets the whole table. Images
-        without an id are named by their position, ``image_000000`` and so on.
+        In distributed use every process must call it, and each gets the whole table, sorted by
+        id. Images without an id are named by their position, ``image_000000`` and so on.
 
         Raises:
             InvalidDataError: If no image was scored yet.
@@ -127,7 +127,9 @@ class PerImageMetric(Metric):
                     "scored. Give different images different ids.",
                     stacklevel=2,
                 )
-        return ScoreTable(list(first), counts[list(first.values())])
+        # Processes hand in their images in turns: by name, the table is that of one process.
+        names = sorted(first) if self._is_synced else list(first)
+        return ScoreTable(names, counts[[first[name] for name in names]])
 
     def _scalar(self, value: float) -> Tensor:
         # Apple's GPUs have no float64.

@@ -173,3 +173,9 @@ def test_arguments_are_checked():
         clahe(image, 2.0, (0, 8))
     with pytest.raises(ValueError, match="3 clip limits for 2 images"):
         clahe(image, [1.0, 2.0, 3.0])
+
+
+def test_one_image_in_channels_last_order():
+    image = torch.rand(1, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+    turned = image.to(memory_format=torch.channels_last)
+    assert torch.equal(clahe(turned, 2.0, (2, 3)), clahe(image, 2.0, (2, 3)))

@@ -199,3 +199,15 @@ def test_a_mode_that_pillow_cannot_convert(tmp_path, monkeypatch):
     monkeypatch.setattr(Image.Image, "convert", refuse)
     with pytest.raises(InvalidDataError, match=r"a\.tif cannot be used: conversion not"):
         read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_mask_of_8_bits_in_16(tmp_path, suffix):
+    """Its high bytes are all 0, which would make it empty."""
+    path = tmp_path / f"mask{suffix}"
+    Image.fromarray(np.where(RAMP > 100, 255, 0).astype(np.uint16)).save(path)
+    assert ((read_mask(path) > 128) == (RAMP > 100)).all()
+    assert not np.asarray(read_image(path)).any()
+    Image.fromarray((RAMP > 100).astype(np.uint16)).save(path)
+    with pytest.raises(InvalidDataError, match="holds only 0 and 1"):
+        read_mask(path)

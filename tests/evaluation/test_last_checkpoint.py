@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from lesionseg.data import SyntheticDataModule
+from lesionseg.errors import LesionsegError
+from lesionseg.evaluation.best_checkpoint import BestCheckpoint
 from lesionseg.evaluation.last_checkpoint import LastCheckpoint
 from lesionseg.evaluation.run_logger import RunLogger
 from lesionseg.models import Segmenter
@@ -72,3 +74,45 @@ def test_it_clears_away_what_a_killed_fit_left(tmp_path):
     os.utime(left, (0, 0))
     fit(tmp_path, epochs=1)
     assert [path.name for path in folder.iterdir()] == ["last.ckpt"]
+
+
+def test_a_fit_that_a_limit_ended_stays_so(tmp_path):
+    def stopping():
+        return EarlyStopping("worse", patience=9, divergence_threshold=0.5)
+
+    assert fit(tmp_path, stopping(), epochs=9).current_epoch == 2
+    assert fit(tmp_path, stopping(), epochs=9, checkpoint="last").current_epoch == 2
+
+
+def best():
+    return BestCheckpoint(monitor="worse", filename="best", enable_version_counter=False)
+
+
+def test_the_best_epoch_comes_along_into_another_folder(tmp_path, monkeypatch):
+    fit(tmp_path, best())
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    trainer = fit(tmp_path / "new", best(), checkpoint=last, epochs=4)
+    assert load(tmp_path / "new", "best")["epoch"] == 0
+    assert trainer.checkpoint_callback.best_model_path.startswith(str(tmp_path / "new"))
+    monkeypatch.chdir(tmp_path)
+    fit(Path(), best(), checkpoint="last", epochs=5)  # the same folder, spelled differently
+    assert load(tmp_path, "best")["epoch"] == 0
+    (tmp_path / "new").rename(tmp_path / "moved")
+    fit(tmp_path / "moved", best(), checkpoint="last", epochs=5)
+    assert load(tmp_path / "moved", "best")["epoch"] == 0
+
+
+def test_two_fits_do_not_share_a_folder(tmp_path):
+    class Second(Callback):
+        said = ""
+
+        def on_train_epoch_start(self, trainer, model):
+            with pytest.raises(LesionsegError) as error:
+                fit(tmp_path)
+            self.said = str(error.value)
+
+    second = Second()
+    fit(tmp_path, second, epochs=1)
+    assert f"another process trains in {tmp_path / 'run'}" in second.said
+    assert not (tmp_path / "run" / ".lock").exists()
+    fit(tmp_path, epochs=1)

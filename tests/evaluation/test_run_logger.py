@@ -71,18 +71,3 @@ def test_resuming_where_nothing_was_logged_or_a_test_has_tested(tmp_path):
     log(logger, *train(1))
     assert epochs(tmp_path / "tested") == ["1"]
     assert (tmp_path / "tested" / "metrics-1.csv").exists()
-
-
-def test_it_reopens_the_last_fit(tmp_path):
-    def version(**arguments):
-        logger = RunLogger(tmp_path, name="", **arguments)
-        logger.reopen()
-        return logger.version
-
-    assert version() == 0
-    for number in (2, 10):
-        (tmp_path / f"version_{number}").mkdir()
-        (tmp_path / f"version_{number}" / "config.yaml").touch()
-    (tmp_path / "version_11").mkdir()  # a test's
-    assert version() == 10
-    assert version(version="mine") == "mine"

@@ -1,12 +1,14 @@
 """A checkpoint becomes a file that says the same."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import torch
+from lightning.pytorch import Trainer
 
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.export import ExportOptions, export_checkpoint, exporting
@@ -14,6 +16,7 @@ from lesionseg.export.to_onnx import to_onnx
 from lesionseg.export.to_torch import METADATA_FILE
 from lesionseg.inference import ExportedPredictor
 from lesionseg.inference.predictor import predictor_of_checkpoint
+from lesionseg.models import Segmenter
 
 
 def eager(checkpoint, images):
@@ -139,8 +142,29 @@ def test_what_does_not_go_together_is_said(checkpoint, tmp_path):
         ExportOptions(images=tmp_path, masks=tmp_path)
     with pytest.raises(ValueError, match="multiples of 2, got 63 x 80"):
         export_checkpoint(checkpoint, tmp_path / "x.onnx", ExportOptions(size=(63, 80)))
+    with pytest.raises(ValueError, match=r"size must be .*-64"):
+        export_checkpoint(checkpoint, tmp_path / "x.onnx", ExportOptions(size=(-64, 80)))
     with pytest.raises(LesionsegError, match=r"ends in \.onnx"):
         export_checkpoint(checkpoint, tmp_path / "net.pt2")
     with pytest.raises(CheckpointError, match=r"absent\.ckpt"):
         export_checkpoint(tmp_path / "absent.ckpt", tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_export_left_is_removed(checkpoint, tmp_path):
+    left = tmp_path / ".unfinished-abc.onnx"
+    left.touch()
+    os.utime(left, (0, 0))
+    path = export_checkpoint(checkpoint, tmp_path / "net.onnx").path
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_free_sizes_of_a_network_whose_least_size_has_maps_of_one_pixel(tmp_path):
+    model = Segmenter("asnet", size=(64, 64))
+    trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
+    trainer.strategy.connect(model)
+    trainer.save_checkpoint(tmp_path / "asnet.ckpt")
+    options = ExportOptions(format="torch", dynamic=True)
+    path = export_checkpoint(tmp_path / "asnet.ckpt", tmp_path / "asnet.pt2", options).path
+    program = torch.export.load(path).module()
+    assert program(torch.rand(3, 3, 40, 90)).shape == (3, 1, 40, 90)

@@ -4,11 +4,13 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 from lesionseg.data import SyntheticLesions
 from lesionseg.errors import LesionsegError
 from lesionseg.export import ExportOptions, export_checkpoint, exporting
-from lesionseg.export.checks import check_scores
+from lesionseg.export.checks import check_scores, official_scores
+from lesionseg.export.deployable import Deployable
 from lesionseg.inference import ExportedPredictor
 from lesionseg.overlay import to_picture
 
@@ -81,3 +83,18 @@ def test_weights_are_8_bit_but_those_that_feed_attention(checkpoint, tmp_path):
             into.add(one.data_type)
     assert feeding == {onnx.TensorProto.FLOAT}
     assert onnx.TensorProto.INT8 in others
+
+
+def test_small_sizes_are_calibrated_on_drawings_too(checkpoint, tmp_path):
+    options = ExportOptions(quantize="int8", size=(16, 24))
+    assert export_checkpoint(checkpoint, tmp_path / "net.onnx", options).metadata.size == (16, 24)
+
+
+def test_numbers_that_are_none_are_refused():
+    worse = {"jaccard": float("nan"), "threshold_jaccard": 0.7}
+    with pytest.raises(LesionsegError, match="jaccard"):
+        check_scores({"jaccard": 0.8, "threshold_jaccard": 0.7}, worse)
+    model = Deployable(torch.nn.Identity())
+    sample = SyntheticLesions(1, (32, 32))[0]
+    with pytest.raises(LesionsegError, match="no numbers"):
+        official_scores(lambda _: np.full((1, 1, 32, 32), np.nan, np.float32), model, [sample], 0.5)

@@ -159,3 +159,23 @@ def test_torch_is_quiet_about_large_read_only_arrays(recwarn):
     segment(Image.new("RGB", (70, 50)), Predictor(Bright().eval(), SIZE))
     assert [str(one.message) for one in recwarn] == []
     assert torch.is_grad_enabled()
+
+
+def test_what_cannot_be_written_or_is_not_there_is_left_out_too(tmp_path, bright, capsys):
+    long = tmp_path / f"{'a' * 240}.png"
+    write_corner(long, (20, 30))
+    write_corner(tmp_path / "fine.png", (20, 30))
+    paths = [str(path) for path in (long, tmp_path / "fine.png", tmp_path / "nowhere.png")]
+    output = tmp_path / "out"
+    arguments = ["segment", *paths, "--model", "x.ckpt", "--output", str(output)]
+    assert cli.main(arguments) == 1
+    assert "nowhere.png" in capsys.readouterr().err
+    assert cli.main([*arguments, "--on-error=skip"]) == 0
+    said = capsys.readouterr()
+    assert "1 image segmented" in said.out
+    for words in ("2 images left out", "too long a name for its results", "nowhere.png"):
+        assert words in said.err
+    assert sorted(path.name for path in output.iterdir()) == [
+        "fine_overlay.png",
+        "fine_segmentation.png",
+    ]

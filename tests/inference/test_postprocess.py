@@ -1,10 +1,14 @@
+import os
+import zipfile
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from lesionseg.inference.outputs import to_grey
+from lesionseg.inference.outputs import save_mask, save_zip, to_grey
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
 
 
@@ -53,3 +57,18 @@ def test_grey_values_are_0_and_255():
     grey = to_grey(np.array([[True, False]]))
     assert grey.dtype == np.uint8
     assert grey.tolist() == [[255, 0]]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 1), (90, 1), (1, 7), (3, 2), (70, 90)])
+def test_it_equals_pillow(size):
+    maps = torch.rand(1, 1, 32, 48, generator=torch.Generator().manual_seed(0))
+    expected = Image.fromarray(maps[0, 0].numpy()).resize(size[::-1], Image.Resampling.BILINEAR)
+    np.testing.assert_allclose(restore_sizes(maps, [size])[0], np.asarray(expected), atol=1e-5)
+
+
+def test_names_that_are_no_text_can_be_zipped(tmp_path):
+    path = tmp_path / os.fsdecode(b"lat\xe9in_segmentation.png")
+    save_mask(np.zeros((2, 3), bool), path)
+    save_zip([path], tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert archive.namelist() == ["lat\ufffdin_segmentation.png"]

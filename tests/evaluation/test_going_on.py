@@ -1,0 +1,72 @@
+"""Which folder a fit goes on in, and that it is a fit of the same things."""
+
+import pytest
+import yaml
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from lesionseg.errors import LesionsegError
+from lesionseg.evaluation.going_on import reopen
+from lesionseg.evaluation.run_logger import RunLogger
+
+CONFIG = {
+    "seed_everything": 0,
+    "trainer": {"max_epochs": 3},
+    "model": {"class_path": "lesionseg.models.ASNet", "init_args": {"size": [64, 64]}},
+    "data": {
+        "class_path": "lesionseg.data.ISICDataModule",
+        "init_args": {"root": "isic", "fold": 0, "num_workers": 0},
+    },
+}
+
+
+def changed(section, **init_args):
+    return CONFIG | {section: CONFIG[section] | {"init_args": init_args}}
+
+
+def write_fit(folder, config=CONFIG, checkpoint=True):
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    if checkpoint:
+        (folder / "checkpoints" / "last.ckpt").touch()
+
+
+@pytest.mark.parametrize("kind", [RunLogger, TensorBoardLogger])
+def test_it_is_the_last_fit(tmp_path, kind):
+    def version(**arguments):
+        logger = kind(str(tmp_path), name="", **arguments)
+        reopen(logger, CONFIG)
+        return logger.version
+
+    assert version() == 0
+    for number in (2, 10):
+        write_fit(tmp_path / f"version_{number}")
+    (tmp_path / "version_11").mkdir()  # a test's
+    assert version() == 10
+    assert version(version="mine") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (changed("data", root="isic", fold=1), r"data\.init_args\.fold was 0 and is 1"),
+        (changed("model", size=[32, 64]), r"size was \[64, 64\] and is \[32, 64\]"),
+        (CONFIG | {"model": {"class_path": "lesionseg.models.MobileGAN"}}, "MobileGAN"),
+        (CONFIG | {"seed_everything": 7}, "seed_everything was 0 and is 7"),
+    ],
+)
+def test_another_fit_is_refused(tmp_path, config, words):
+    write_fit(tmp_path / "version_0")
+    with pytest.raises(LesionsegError, match=f"version_0 is another fit: .*{words}"):
+        reopen(RunLogger(tmp_path, name=""), config)
+
+
+def test_what_makes_no_other_fit_may_change(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_fit(tmp_path / "version_0")
+    data = {"root": str(tmp_path / "isic"), "fold": 0, "num_workers": 4, "new": 1}
+    reopen(RunLogger(tmp_path, name=""), changed("data", **data) | {"trainer": {"max_epochs": 9}})
+
+
+def test_a_fit_without_an_epoch_may_be_another(tmp_path):
+    write_fit(tmp_path / "version_0", checkpoint=False)
+    reopen(RunLogger(tmp_path, name=""), CONFIG | {"seed_everything": 7})
