@@ -174,7 +174,8 @@ class BaseDataModule(LightningDataModule):
         count, processes = len(self._dataset("predict")), self._world_size()
         if count < processes:
             raise InvalidDataError(
-                f"{count} images are too few for {processes} processes; predict with fewer."
+                f"{processes} processes need an image each, and there are {count}; predict with "
+                "fewer --trainer.devices."
             )
         return self._loader("predict")
 

@@ -16,7 +16,7 @@ from lesionseg.data.store import Record, Shape, Store, store_bytes, write_store
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.files import atomic_path, one_at_a_time
 
-VERSION = 3
+VERSION = 4
 """Of the format and of how files are read and resized; stores of another one are built again."""
 
 _THREADS = min(os.cpu_count() or 1, 16)  # each holds an image at its full size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -57,6 +58,8 @@ class LastCheckpoint(ModelCheckpoint):
                 f"another process trains in {folder}; wait for it, or give this fit a folder of "
                 "its own with --trainer.logger.init_args.version NAME."
             ) from error
+        except (OSError, NotImplementedError):  # a file system without locks
+            return
         self._lock = lock
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -73,7 +76,8 @@ class LastCheckpoint(ModelCheckpoint):
 
     def _let_go(self) -> None:
         if self._lock is not None:
-            Path(self._lock.lock_file).unlink(missing_ok=True)
+            with suppress(OSError):  # Windows keeps what is open
+                Path(self._lock.lock_file).unlink()
             self._lock.release()
             self._lock = None
 
