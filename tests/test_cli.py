@@ -2,8 +2,11 @@
 
 import csv
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 
 import numpy as np
@@ -293,6 +296,7 @@ def test_help_and_version(tmp_path):
 def test_import_and_light_commands_do_not_import_torch(arguments):
     script = f"""
 import sys
+import time
 import lesionseg, lesionseg.cli
 try:
     lesionseg.cli.main({arguments or ["--help"]})
@@ -301,3 +305,16 @@ except SystemExit:
 assert "torch" not in sys.modules, "torch was imported"
 """
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_sigterm_ends_a_small_command_with_a_word(monkeypatch, capsys):
+    def run(options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("lesionseg.networks.listing.run", run)
+    assert cli.main(["models"]) == 143
+    assert capsys.readouterr().err == "lesionseg: error: terminated\n"
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -22,8 +22,8 @@ FIT = [
 ]
 
 
-def interrupt(arguments, cwd, there, seconds=0.0):
-    """Return code and stderr of a command that gets Ctrl-C some time after a file is there."""
+def interrupt(arguments, cwd, there, seconds=0.0, number=signal.SIGINT):
+    """What a command says on stderr that gets a signal some time after a file is there."""
     with subprocess.Popen(
         [sys.executable, "-m", "lesionseg.cli", *map(str, arguments)],
         cwd=cwd,
@@ -39,14 +39,15 @@ def interrupt(arguments, cwd, there, seconds=0.0):
         while not there() and time.monotonic() - started < 120:
             time.sleep(0.05)
         time.sleep(seconds)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         try:
             stderr = process.communicate(timeout=60)[1]
         finally:
             process.kill()
-    assert process.returncode not in (0, None)
+    assert process.returncode == 128 + number
     assert "Traceback" not in stderr
-    assert "nterrupt" in stderr
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    assert stderr.endswith(f"lesionseg: error: {word}\n")
     return stderr
 
 
@@ -66,13 +67,14 @@ def test_ctrl_c_stops_with_a_word_and_the_next_run_goes_on(tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_no_half_prediction(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_no_half_prediction_is_left(tmp_path, number):
     fitted = lesionseg(*FIT, "--data.train_length=8", "--trainer.max_epochs=1", cwd=tmp_path)
     assert fitted.returncode == 0, fitted.stderr
     checkpoint = tmp_path / "runs" / "run" / "checkpoints" / "best.ckpt"
     predict = ["predict", *TINY, "--data.test_length=100000", f"--ckpt_path={checkpoint}"]
     masks = tmp_path / "predictions" / "masks"
-    interrupt(predict, tmp_path, masks.exists, 0.5)
+    interrupt(predict, tmp_path, masks.exists, 0.5, number)
     left = [path for path in (tmp_path / "predictions").rglob("*") if path.is_file()]
     assert left
     for path in left:

@@ -13,11 +13,11 @@ from lesionseg.files import atomic_path
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's ModelCheckpoint, which forgets the best epoch where the folder has another name.
+    """A ModelCheckpoint that still knows the best epoch where its folder has another name.
 
     A fit that goes on in a folder that was moved, is spelled differently, or is a new one takes the
-    best checkpoints along from beside the checkpoint that it goes on from. Without it the first
-    epoch there would count as the best. Arguments are those of
+    best checkpoints along from beside the checkpoint that it goes on from. To Lightning's own class
+    the first epoch there would be the best. Arguments are those of
     :class:`lightning.pytorch.callbacks.ModelCheckpoint`.
     """
 
