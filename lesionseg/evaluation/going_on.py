@@ -64,6 +64,8 @@ def _flat(config: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             continue
         if isinstance(value, Mapping):
             yield from _flat(value, full)
+        elif key == "class_path":
+            yield full, value.rpartition(".")[2]  # a class has several paths
         else:
             yield full, value
 

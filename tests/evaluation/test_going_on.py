@@ -64,7 +64,9 @@ def test_what_makes_no_other_fit_may_change(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_fit(tmp_path / "version_0")
     data = {"root": str(tmp_path / "isic"), "fold": 0, "num_workers": 4, "new": 1}
-    reopen(RunLogger(tmp_path, name=""), changed("data", **data) | {"trainer": {"max_epochs": 9}})
+    config = changed("data", **data) | {"trainer": {"max_epochs": 9}}
+    config["model"] = CONFIG["model"] | {"class_path": "ASNet"}
+    reopen(RunLogger(tmp_path, name=""), config)
 
 
 def test_a_fit_without_an_epoch_may_be_another(tmp_path):
