@@ -71,6 +71,10 @@ def names(root):
     return sorted(path.name for path in root.iterdir() if path.name != LOCK)
 
 
+def _with_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def command(server, facts, root, *options):
     """A process that downloads the validation split."""
     chosen = ["--root", str(root), "--mirror", server.url, "--splits", "val", *options]
@@ -80,6 +84,8 @@ def command(server, facts, root, *options):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # a program started in the background may have Ctrl-C switched off, and hand that down
+        preexec_fn=None if sys.platform == "win32" else _with_ctrl_c,
     )
 
 

@@ -108,8 +108,8 @@ def test_a_name_becomes_a_folder():
 
 @pytest.mark.parametrize("name", table_names())
 def test_lesionseg_fit_accepts_every_configuration(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer_cli.LesionCLI, "_set_seed", lambda self: None)
-    monkeypatch.setattr(trainer_cli.LesionCLI, "instantiate_classes", lambda self: None)
+    for name_of_part in ("_set_seed", "before_instantiate_classes", "instantiate_classes"):
+        monkeypatch.setattr(trainer_cli.LesionCLI, name_of_part, lambda self: None)
     monkeypatch.setattr(trainer_cli.LesionCLI, "_run_subcommand", lambda self, subcommand: None)
     table = load_table(name)
     for row in table.rows:
