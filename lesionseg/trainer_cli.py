@@ -237,7 +237,6 @@ def _run(arguments: list[str]) -> None:
         load_from_checkpoint_support=False,
         seed_everything_default=0,
         save_config_callback=_SaveConfig,
-        save_config_kwargs={"overwrite": True},
         parser_kwargs={"prog": "lesionseg"},
         args=arguments,
     )

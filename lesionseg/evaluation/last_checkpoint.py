@@ -58,7 +58,7 @@ class LastCheckpoint(ModelCheckpoint):
                 f"another process trains in {folder}; wait for it, or give this fit a folder of "
                 "its own with --trainer.logger.init_args.version NAME."
             ) from error
-        except (OSError, NotImplementedError):  # a file system without locks
+        except (OSError, NotImplementedError):  # what filelock raises where there are no locks
             return
         self._lock = lock
 
