@@ -116,8 +116,10 @@ def find_sets(paths: Iterable[str | Path], masks: str | Path | None = None) -> t
                 "folder that holds the official ISIC folders, PH2, or images of your own."
             )
         found += [one for one in sets if one.images or one.masks]
-    first, *others = _once(found)
-    return _named_apart([replace(first, problems=(*closed, *first.problems)), *others])
+    sets = _once(found)
+    if closed:  # problems belong to sets
+        sets[0] = replace(sets[0], problems=(*closed, *sets[0].problems))
+    return _named_apart(sets)
 
 
 def _search(folder: Path, top: Path, depth: int, closed: list[Problem]) -> Iterator[ImageSet]:
