@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -19,11 +20,12 @@ _SECONDS_TO_LOCK = 1.0  # far more than lie between making a temporary file and 
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Gives a temporary path and renames it to ``path`` once the block has succeeded.
+    """Give a temporary path and rename it to ``path`` once the block has succeeded.
 
     Whatever stops the block (an error, Ctrl-C, a full disk) removes the temporary file and leaves
     an earlier file of that name as it was. Parent folders are made. What ``kill -9`` leaves is
-    removed by :func:`remove_unfinished`.
+    removed by :func:`remove_unfinished`. As with :func:`open`, a symbolic link stays and the file
+    that it names is written, and an existing file keeps its permissions and its owner.
 
     Args:
         path: The final path.
@@ -32,13 +34,15 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         A path in the same folder with the same suffix, to be written.
     """
     path = Path(path)
+    if path.is_symlink():
+        path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX, suffix=path.suffix)
     temporary = Path(name)
     try:
         with _held(descriptor):
             yield temporary
-            temporary.chmod(0o666 & ~_umask())
+            _copy_permissions(path, temporary)
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -112,6 +116,19 @@ else:
         finally:
             os.close(descriptor)
         return True
+
+
+def _copy_permissions(source: Path, target: Path) -> None:
+    """Give a new file the mode and owner of an existing one, or those of any other new file."""
+    try:
+        status = source.stat()
+    except FileNotFoundError:
+        target.chmod(0o666 & ~_umask())
+        return
+    if sys.platform != "win32":
+        with suppress(OSError):  # only root may give files away
+            os.chown(target, status.st_uid, status.st_gid)
+    target.chmod(stat.S_IMODE(status.st_mode))
 
 
 def _umask() -> int:

@@ -107,9 +107,14 @@ def load_ids(path: str | Path) -> list[str]:
 
     Raises:
         DatasetNotFoundError: if there is no such file.
+        InvalidDataError: if it is not text in UTF-8.
     """
     path = Path(path)
     if not path.is_file():
         raise DatasetNotFoundError(f"The id list {path} does not exist; check the path.")
-    lines = unicodedata.normalize("NFC", path.read_text(encoding="utf-8-sig")).splitlines()
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidDataError(f"The id list {path} is not UTF-8 text; save it as such.") from error
+    lines = unicodedata.normalize("NFC", text).splitlines()
     return [line.strip() for line in lines if line.strip()]

@@ -163,7 +163,7 @@ class ScoreTable:
         """
         path = Path(path)
         try:
-            with path.open(newline="", encoding="utf-8") as stream:
+            with path.open(newline="", encoding="utf-8-sig") as stream:  # Excel adds a mark
                 rows = list(csv.DictReader(stream))
             ids = [row[_ID_NAME] for row in rows]
             counts = [[int(row[name]) for name in _COUNT_NAMES] for row in rows]

@@ -78,3 +78,6 @@ def test_id_lists_are_read_back(tmp_path: Path):
     assert load_ids(path) == ["a", "b"]
     with pytest.raises(DatasetNotFoundError, match=r"nothing\.txt"):
         load_ids(tmp_path / "nothing.txt")
+    path.write_bytes(b"caf\xe9\n")
+    with pytest.raises(InvalidDataError, match=r"train\.txt is not UTF-8 text"):
+        load_ids(path)

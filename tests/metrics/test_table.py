@@ -78,6 +78,15 @@ def test_csv_round_trip(table, tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_csv_that_excel_has_saved(table, tmp_path):
+    path = tmp_path / "scores.csv"
+    table.to_csv(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    read = ScoreTable.from_csv(path)
+    assert read.ids == table.ids
+    assert np.array_equal(read.counts, table.counts)
+
+
 def test_csv_that_cannot_be_written_leaves_nothing(table, tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(LesionsegError, match="folder"):
