@@ -9,7 +9,6 @@ import signal
 import sys
 import warnings
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,28 +17,24 @@ from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+from lesionseg.cli_help import classes
+from lesionseg.cli_help.classes import load_class
+from lesionseg.cli_help.recipes import recipe_names, recipe_path
 from lesionseg.cli_messages import one_sentence
-from lesionseg.data import FolderDataModule, ISICDataModule, SyntheticDataModule
 from lesionseg.errors import LesionsegError
-from lesionseg.evaluation.best_checkpoint import BestCheckpoint
 from lesionseg.evaluation.going_on import CONFIG, reopen
 from lesionseg.evaluation.last_checkpoint import LastCheckpoint
-from lesionseg.evaluation.mask_writer import MaskWriter
-from lesionseg.evaluation.overlay_logger import OverlayLogger
-from lesionseg.evaluation.score_report import ScoreReport
 from lesionseg.files import atomic_path
 from lesionseg.inference.predictor import read_checkpoint
 from lesionseg.inference.views import TestTimeAugmentation
-from lesionseg.models import GANFCN, ASNet, MobileGAN, SegAN, SegmentationModule, Segmenter
+from lesionseg.models import SegmentationModule
 from lesionseg.peers import PEER_LOST, end_with_launcher
 
 __all__ = ["LesionCLI", "recipe_names", "run"]
 
-_CONFIGS = files("lesionseg") / "configs"
-
 #: Imported, so that their bare names stand for them after ``--model`` and ``--data``.
-MODELS = (ASNet, GANFCN, MobileGAN, SegAN, Segmenter)
-DATA_MODULES = (FolderDataModule, ISICDataModule, SyntheticDataModule)
+MODELS = tuple(load_class(path) for path in classes.MODELS.values())
+DATA_MODULES = tuple(load_class(path) for path in classes.DATA_MODULES.values())
 
 
 class _Parser(LightningArgumentParser):
@@ -84,41 +79,16 @@ class LesionCLI(LightningCLI):
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds trainer, model and data, and logs to ``runs`` unless told otherwise."""
         super().add_core_arguments_to_parser(parser)
-        parser.set_defaults(
-            {
-                "trainer.max_epochs": 80,
-                "trainer.plugins": {
-                    "class_path": "lesionseg.models.checkpoint_io.AtomicCheckpointIO"
-                },
-                "trainer.logger": {
-                    "class_path": "lesionseg.evaluation.run_logger.RunLogger",
-                    "init_args": {"save_dir": "runs", "name": ""},
-                },
-            }
-        )
+        parser.set_defaults(classes.TRAINER_DEFAULTS)
 
     def _prepare_subcommand_parser(
         self, klass: type, subcommand: str, **kwargs: Any
     ) -> LightningArgumentParser:
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         parser.usage, parser.description = _help_of(subcommand)
-        if subcommand == "fit":
-            parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
-            parser.set_defaults(
-                {
-                    "checkpoint.monitor": "val/jaccard",
-                    "checkpoint.mode": "max",
-                    "checkpoint.filename": "best",
-                    "checkpoint.enable_version_counter": False,
-                }
-            )
-            parser.add_lightning_class_args(OverlayLogger, "overlays")
-        elif subcommand == "test":
-            parser.add_lightning_class_args(ScoreReport, "report")
-            parser.set_defaults({"verbose": False})  # the report prints a better table
-        elif subcommand == "predict":
-            parser.add_lightning_class_args(MaskWriter, "output")
-            parser.set_defaults({"return_predictions": False})
+        for name, path in classes.CALLBACKS[subcommand].items():
+            parser.add_lightning_class_args(load_class(path), name)
+        parser.set_defaults(classes.COMMAND_DEFAULTS[subcommand])
         if subcommand in ("test", "predict"):
             parser.add_argument(
                 "--test_time_augmentation",
@@ -197,13 +167,6 @@ def _help_of(subcommand: str) -> tuple[str, str]:
         "--trainer.logger.init_args.version names it."
     )
     return usage, description
-
-
-def recipe_names() -> list[str]:
-    """Names of the recipes that come with the package."""
-    return sorted(
-        Path(entry.name).stem for entry in _CONFIGS.iterdir() if entry.name.endswith(".yaml")
-    )
 
 
 def run(arguments: list[str]) -> int:
@@ -303,20 +266,9 @@ def _with_recipes(arguments: list[str]) -> list[str]:
             continue
         where = index if equals else index + 1
         if where < len(arguments):
-            path = _recipe_path(value if equals else arguments[where])
+            path = recipe_path(value if equals else arguments[where])
             replaced[where] = f"{name}={path}" if equals else path
     return replaced
-
-
-def _recipe_path(name: str) -> str:
-    if Path(name).is_file():
-        return name
-    if name in recipe_names():
-        return str(_CONFIGS / f"{name}.yaml")
-    raise LesionsegError(
-        f"there is no configuration file {name!r} and no recipe of that name; "
-        f"recipes are {', '.join(recipe_names())}."
-    )
 
 
 def _with_checkpoint(arguments: list[str]) -> list[str]:

@@ -28,7 +28,7 @@ ROOMS = (
     "cli",
 )
 SHARED = {"_version", "errors", "files", "lazy", "overlay"}
-COMMAND_LINE = {"cli", "cli_messages", "peers", "trainer_cli", "training_job"}
+COMMAND_LINE = {"cli", "cli_help", "cli_messages", "peers", "trainer_cli", "training_job"}
 
 
 @pytest.mark.parametrize("module", NAMES)
