@@ -282,7 +282,7 @@ def move_masks(mask: Tensor) -> Tensor:
     count, _, height, width = mask.shape
 
     def uniform(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(count, device=mask.device)
+        return low + (high - low) * torch.rand(count, device=mask.device, dtype=torch.float32)
 
     angle, scale = uniform(-math.pi, math.pi), uniform(0.8, 1.2)
     flip = torch.randint(0, 2, (count,), device=mask.device) * 2 - 1
