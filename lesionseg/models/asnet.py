@@ -33,7 +33,7 @@ class ASNet(SupervisedModule):
         share_fusion: One scale-aware module used twice instead of two.
         residual: ``"convex"``: beta * f + (1 - beta) * x; ``"additive"``: beta * f + x.
         wide_decoder: Residual blocks in the decoder (Table 2, "Baseline-Wide").
-        encoder_weights: None, ``"imagenet"``, or a local file of torchvision's ResNet34.
+        encoder_weights: None, ``"imagenet"``, or a local file of the encoder's ImageNet classifier.
         loss: See :class:`SupervisedModule`, also for the rest.
         optimizer: ``"sgd"``, ``"adam"`` or ``"adamw"``.
         learning_rate: Basic (poly, constant) or peak (one-cycle) learning rate.
@@ -45,10 +45,19 @@ class ASNet(SupervisedModule):
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile the network with ``torch.compile``.
         channels_last: See :class:`SegmentationModule`.
+        encoder: ``"resnet34"`` (the paper's) or any encoder of segmentation-models-pytorch or
+            timm, such as ``"efficientnet_lite0"``; see
+            :class:`~lesionseg.networks.asnet.ASNetNetwork`.
+        decoder_widths: Channels of the four decoder blocks, the deepest first; None derives them
+            from the encoder.
+        encoder_learning_rate: Learning rate of the encoder, smaller than that of the rest where it
+            is pretrained; None takes ``learning_rate``. The schedule scales both alike.
+        warmup_fraction: See :class:`SupervisedModule`.
 
     Raises:
         ValueError: An argument is out of range.
         CheckpointError: The encoder's weights cannot be had.
+        LesionsegError: There is no such encoder.
     """
 
     recipe = Recipe(size=(192, 256), batch_size=12, augmentation=("horizontal_flip",))
@@ -73,6 +82,10 @@ class ASNet(SupervisedModule):
         threshold: float = 0.5,
         compile: bool = False,
         channels_last: bool = False,
+        encoder: str = "resnet34",
+        decoder_widths: tuple[int, int, int, int] | None = None,
+        encoder_learning_rate: float | None = None,
+        warmup_fraction: float = 0.3,
     ) -> None:
         network = create_network(
             "asnet",
@@ -83,6 +96,8 @@ class ASNet(SupervisedModule):
             residual=residual,
             wide_decoder=wide_decoder,
             encoder_weights=encoder_weights,
+            encoder=encoder,
+            decoder_widths=decoder_widths,
         )
         super().__init__(
             network,
@@ -97,5 +112,7 @@ class ASNet(SupervisedModule):
             threshold=threshold,
             compile=compile,
             channels_last=channels_last,
+            encoder_learning_rate=encoder_learning_rate,
+            warmup_fraction=warmup_fraction,
         )
         self.save_hyperparameters()

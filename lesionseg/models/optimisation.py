@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
@@ -28,7 +28,7 @@ def check_choice(argument: str, value: str, choices: object) -> None:
 
 def create_optimizer(
     name: OptimizerName,
-    parameters: Iterable[nn.Parameter],
+    parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
     learning_rate: float,
     momentum: float = 0.9,
     weight_decay: float = 0.0,
@@ -37,7 +37,7 @@ def create_optimizer(
 
     Args:
         name: ``"sgd"``, ``"adam"`` or ``"adamw"``.
-        parameters: What is optimised.
+        parameters: What is optimized: parameters, or groups of them with an ``lr`` of their own.
         learning_rate: The basic learning rate.
         momentum: SGD's momentum; Adam's first beta.
         weight_decay: L2 penalty (decoupled for AdamW).
@@ -53,7 +53,12 @@ def create_optimizer(
 
 
 def create_schedule(
-    name: ScheduleName, optimizer: Optimizer, epochs: int, steps: int, power: float = 0.9
+    name: ScheduleName,
+    optimizer: Optimizer,
+    epochs: int,
+    steps: int,
+    power: float = 0.9,
+    warmup_fraction: float = 0.3,
 ) -> tuple[LRScheduler, Literal["epoch", "step"]] | None:
     """A learning-rate schedule and what steps it; None for ``"constant"``.
 
@@ -65,6 +70,7 @@ def create_schedule(
         epochs: Epochs of the whole training.
         steps: Optimizer steps of the whole training.
         power: The power of ``"poly"``.
+        warmup_fraction: Share of the steps in which ``"one-cycle"`` goes up.
 
     Raises:
         ValueError: ``name`` is none of the three.
@@ -76,6 +82,12 @@ def create_schedule(
         return PolynomialLR(optimizer, total_iters=max(epochs, 1), power=power), "epoch"
     peaks = [group["lr"] for group in optimizer.param_groups]
     return (
-        OneCycleLR(optimizer, max_lr=peaks, total_steps=max(steps, 1), cycle_momentum=False),
+        OneCycleLR(
+            optimizer,
+            max_lr=peaks,
+            total_steps=max(steps, 1),
+            pct_start=warmup_fraction,
+            cycle_momentum=False,
+        ),
         "step",
     )

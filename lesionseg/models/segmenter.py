@@ -29,6 +29,8 @@ class Segmenter(SupervisedModule):
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile the network with ``torch.compile``.
         channels_last: See :class:`SegmentationModule`.
+        encoder_learning_rate: See :class:`SupervisedModule`.
+        warmup_fraction: See :class:`SupervisedModule`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -50,6 +52,8 @@ class Segmenter(SupervisedModule):
         threshold: float = 0.5,
         compile: bool = False,
         channels_last: bool = False,
+        encoder_learning_rate: float | None = None,
+        warmup_fraction: float = 0.3,
     ) -> None:
         super().__init__(
             create_network(network, **(network_arguments or {})),
@@ -64,5 +68,7 @@ class Segmenter(SupervisedModule):
             threshold=threshold,
             compile=compile,
             channels_last=channels_last,
+            encoder_learning_rate=encoder_learning_rate,
+            warmup_fraction=warmup_fraction,
         )
         self.save_hyperparameters()

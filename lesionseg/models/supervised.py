@@ -36,9 +36,13 @@ class SupervisedModule(SegmentationModule):
         threshold: See :class:`SegmentationModule`.
         compile: See :class:`SegmentationModule`.
         channels_last: See :class:`SegmentationModule`.
+        encoder_learning_rate: Learning rate of the network's pretrained encoder, scheduled like
+            that of the rest; None trains the whole network at ``learning_rate``.
+        warmup_fraction: Share of the steps in which ``"one-cycle"`` raises the learning rate.
 
     Raises:
-        ValueError: An argument is out of range.
+        ValueError: An argument is out of range, or ``encoder_learning_rate`` is given for a network
+            without an encoder.
         LesionsegError: There is no such loss.
     """
 
@@ -56,12 +60,22 @@ class SupervisedModule(SegmentationModule):
         threshold: float = 0.5,
         compile: bool = False,
         channels_last: bool = False,
+        encoder_learning_rate: float | None = None,
+        warmup_fraction: float = 0.3,
     ) -> None:
         super().__init__(network, size, threshold, compile, channels_last)
         check_choice("optimizer", optimizer, OptimizerName)
         check_choice("schedule", schedule, ScheduleName)
         if learning_rate <= 0:
             raise ValueError(f"learning_rate must be positive, got {learning_rate}")
+        if encoder_learning_rate is not None and encoder_learning_rate <= 0:
+            raise ValueError(f"encoder_learning_rate must be positive, got {encoder_learning_rate}")
+        if not 0 < warmup_fraction < 1:
+            raise ValueError(f"warmup_fraction must lie between 0 and 1, got {warmup_fraction}")
+        self.encoder_learning_rate = encoder_learning_rate
+        self.warmup_fraction = warmup_fraction
+        if encoder_learning_rate is not None:
+            encoder_of(self.network)
         self.loss = create_loss(loss)
         self.optimizer_name = optimizer
         self.learning_rate = learning_rate
@@ -92,7 +106,7 @@ class SupervisedModule(SegmentationModule):
         """The optimizer, with its schedule unless it is constant."""
         optimizer = create_optimizer(
             self.optimizer_name,
-            self.network.parameters(),
+            self._parameter_groups(),
             self.learning_rate,
             self.momentum,
             self.weight_decay,
@@ -104,6 +118,7 @@ class SupervisedModule(SegmentationModule):
             epochs=self.trainer.max_epochs or 1,
             steps=steps,
             power=self.power,
+            warmup_fraction=self.warmup_fraction,
         )
         if schedule is None:
             return optimizer
@@ -113,3 +128,29 @@ class SupervisedModule(SegmentationModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": interval},
         }
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        """All parameters, those of the encoder in a group with a learning rate of their own."""
+        if self.encoder_learning_rate is None:
+            return [{"params": list(self.network.parameters())}]
+        encoder = list(encoder_of(self.network).parameters())
+        theirs = {id(parameter) for parameter in encoder}
+        others = [p for p in self.network.parameters() if id(p) not in theirs]
+        return [{"params": others}, {"params": encoder, "lr": self.encoder_learning_rate}]
+
+
+def encoder_of(network: nn.Module) -> nn.Module:
+    """Return a network's encoder: its ``encoder``, or that of the smp model inside.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    encoder = getattr(network, "encoder", None) or getattr(
+        getattr(network, "model", None), "encoder", None
+    )
+    if not isinstance(encoder, nn.Module):
+        raise ValueError(
+            f"expected a network with an encoder for encoder_learning_rate, got "
+            f"{type(network).__name__}; leave encoder_learning_rate out"
+        )
+    return encoder

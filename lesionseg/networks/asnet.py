@@ -8,16 +8,18 @@ from torch.nn import functional as F
 
 from lesionseg.blocks import AdaptiveScaleModule, ConvBlock, Normalize, ResidualBlock
 from lesionseg.networks.base import SegmentationNetwork
+from lesionseg.networks.library_encoder import LibraryEncoder
 from lesionseg.networks.resnet_encoder import ResNet34Encoder
 
-_WIDTHS = (512, 256, 128, 64, 64)
+#: The least widths of the decoder's blocks; with ResNet34 its skips' own widths are no smaller.
+_LEAST_WIDTHS = (64, 64, 48, 32)
 
 
 class ASNetNetwork(SegmentationNetwork):
     """ResNet34 encoder, adaptive scale module, U-shaped decoder; 30,652,774 parameters.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; any H and W from 32 up.
-    ImageNet's normalisation is inside. Training at 32 x 32 needs two images at least, because a
+    The encoder's normalization is inside. Training at 32 x 32 needs two images at least, because a
     batch normalisation cannot take one value per channel.
 
     Args:
@@ -31,6 +33,13 @@ class ASNetNetwork(SegmentationNetwork):
             the adaptive scale module that is "Baseline-Wide" (30,805,345).
         encoder_weights: None for random ones, "imagenet" for torchvision's IMAGENET1K_V1 (the
             paper's; downloaded once), or the path of a local state dict of torchvision's ResNet34.
+            With another encoder, "imagenet" takes an installed package of weights first and
+            downloads them otherwise; see :class:`LibraryEncoder`.
+        encoder: "resnet34" (the paper's) or any encoder of segmentation-models-pytorch or timm that
+            halves the size five times, such as "efficientnet_lite0" (6,479,414 parameters in all).
+        decoder_widths: Channels of the four decoder blocks, the deepest first. None takes the
+            channels of the skip that each block adds, but at least 64, 64, 48 and 32: 256, 128, 64
+            and 64 with ResNet34.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -38,7 +47,10 @@ class ASNetNetwork(SegmentationNetwork):
 
     Source: Zhu et al., ASNet (SPIE 11317, 2020), sections 2.1 to 2.3 and table 2. Chosen where the
     paper is silent: decoder widths 512-256-128-64-64, skips added, the head, and the residual
-    blocks of the wide decoder; weights that are not pretrained start as torch starts them.
+    blocks of the wide decoder; weights that are not pretrained start as torch starts them. Chosen
+    for other encoders: a 1x1 convolution with bias where the width of a skip differs from its
+    block's, and a ReLU after the addition (with ResNet34 both addends are never negative, and it
+    changes nothing).
     """
 
     minimum_size = 32
@@ -54,20 +66,37 @@ class ASNetNetwork(SegmentationNetwork):
         residual: Literal["convex", "additive"] = "convex",
         wide_decoder: bool = False,
         encoder_weights: str | None = None,
+        encoder: str = "resnet34",
+        decoder_widths: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        self.normalize = Normalize()
-        self.encoder = ResNet34Encoder(encoder_weights)
+        if encoder == "resnet34":
+            self.encoder: ResNet34Encoder | LibraryEncoder = ResNet34Encoder(encoder_weights)
+        else:
+            self.encoder = LibraryEncoder(encoder, encoder_weights)
+        self.normalize = Normalize(self.encoder.mean, self.encoder.std)
+        *skips, deepest = self.encoder.channels
+        skips.reverse()
+        if decoder_widths is None:
+            decoder_widths = [max(pair) for pair in zip(skips, _LEAST_WIDTHS, strict=True)]
+        if len(decoder_widths) != 4 or min(decoder_widths) < 1:
+            raise ValueError(f"decoder_widths must be four positive widths, got {decoder_widths}")
         self.context: nn.Module = (
-            AdaptiveScaleModule(_WIDTHS[0], dilations, fusion, share_fusion, residual)
+            AdaptiveScaleModule(deepest, dilations, fusion, share_fusion, residual)
             if adaptive_scale
             else nn.Identity()
         )
+        inputs = [deepest, *decoder_widths[:-1]]
         self.decoder = nn.ModuleList(
-            _DecoderBlock(_WIDTHS[i], _WIDTHS[i + 1], wide=wide_decoder and i < 3) for i in range(4)
+            _DecoderBlock(width_in, width_out, skip, wide=wide_decoder and i < 3)
+            for i, (width_in, width_out, skip) in enumerate(
+                zip(inputs, decoder_widths, skips, strict=True)
+            )
         )
         self.head = nn.Sequential(
-            ConvBlock(_WIDTHS[-1], 32, kernel_size=1), ConvBlock(32, 32), nn.Conv2d(32, 1, 1)
+            ConvBlock(decoder_widths[-1], 32, kernel_size=1),
+            ConvBlock(32, 32),
+            nn.Conv2d(32, 1, 1),
         )
 
     def forward(self, image: Tensor) -> Tensor:
@@ -84,15 +113,20 @@ class ASNetNetwork(SegmentationNetwork):
 class _DecoderBlock(nn.Module):
     """3x3 convolution, bilinear upsampling to the skip's size, 1x1 convolution, plus the skip."""
 
-    def __init__(self, in_channels: int, out_channels: int, wide: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, skip_channels: int, wide: bool) -> None:
         super().__init__()
         self.widen = ResidualBlock(in_channels) if wide else nn.Identity()
         self.conv = ConvBlock(in_channels, in_channels)
         self.reduce = ConvBlock(in_channels, out_channels, kernel_size=1)
+        self.has_skip = skip_channels > 0
+        self.lateral: nn.Module = nn.Identity()
+        if self.has_skip and skip_channels != out_channels:
+            self.lateral = nn.Conv2d(skip_channels, out_channels, 1)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = self.conv(self.widen(x))
-        return F.relu(self.reduce(_resize(x, skip)) + skip)
+        x = self.reduce(_resize(x, skip))
+        return F.relu(x + self.lateral(skip)) if self.has_skip else x
 
 
 def _resize(x: Tensor, like: Tensor) -> Tensor:

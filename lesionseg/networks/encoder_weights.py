@@ -27,7 +27,7 @@ def load_encoder_weights(
         CheckpointError: If the weights cannot be read, downloaded or used.
     """
     classifier = type(pretrained).__name__.removesuffix("_Weights")
-    state = _download(pretrained, classifier) if weights == "imagenet" else _read(weights)
+    state = _download(pretrained, classifier) if weights == "imagenet" else read_state_dict(weights)
     try:
         encoder.load_state_dict(select(state))
     except RuntimeError as error:
@@ -49,7 +49,12 @@ def _download(pretrained: Any, classifier: str) -> State:
     return state
 
 
-def _read(path: str) -> State:
+def read_state_dict(path: str) -> State:
+    """Read a local file of tensors; no code in it is run.
+
+    Raises:
+        CheckpointError: If there is no such file, or it is not a plain state dict.
+    """
     if not Path(path).is_file():
         raise CheckpointError(f'there is no encoder weights file {path}; use "imagenet" or a path')
     try:

@@ -39,6 +39,7 @@ def register(name: str, target: str | type[SegmentationNetwork], /, **preset: An
 
 _ASNET = "lesionseg.networks.asnet:ASNetNetwork"
 register("asnet", _ASNET)
+register("asnet-lite", _ASNET, encoder="efficientnet_lite0")
 register("asnet-baseline", _ASNET, adaptive_scale=False)
 register("asnet-baseline-wide", _ASNET, adaptive_scale=False, wide_decoder=True)
 register("asnet-without-attention", _ASNET, fusion="sum")

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 from torchvision.models import ResNet34_Weights, resnet34
 
+from lesionseg.blocks.normalize import IMAGENET_MEAN, IMAGENET_STD
 from lesionseg.networks.encoder_weights import State, load_encoder_weights
 
 
@@ -12,6 +13,11 @@ class ResNet34Encoder(nn.Module):
     Normalised image (N, 3, H, W) in; five feature maps out, of 64, 64, 128, 256 and 512 channels at
     1/2, 1/4, 1/8, 1/16 and 1/32 of the size (rounded up). Parameter names are torchvision's.
 
+    Attributes:
+        channels: Channels of the five maps, the largest map first.
+        mean: Mean of the normalization that the ImageNet weights expect.
+        std: Standard deviation of the same.
+
     Args:
         weights: None, "imagenet" or the path of a local state dict.
 
@@ -20,6 +26,10 @@ class ResNet34Encoder(nn.Module):
 
     Source: He et al., Deep residual learning (CVPR 2016).
     """
+
+    channels = (64, 64, 128, 256, 512)
+    mean = IMAGENET_MEAN
+    std = IMAGENET_STD
 
     def __init__(self, weights: str | None = None) -> None:
         super().__init__()
