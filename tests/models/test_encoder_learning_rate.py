@@ -83,8 +83,8 @@ def test_smp_encoders_have_one_too():
 
 
 def test_a_network_without_encoder_is_named():
-    with pytest.raises(ValueError, match="MobileGANGenerator"):
-        Segmenter("mobilegan", encoder_learning_rate=1e-4)
+    with pytest.raises(ValueError, match="UNet"):
+        Segmenter("unet", encoder_learning_rate=1e-4)
 
 
 @pytest.mark.parametrize(
