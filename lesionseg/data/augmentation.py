@@ -5,19 +5,35 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from lesionseg.data.transforms.geometry import Elastic, Flip, Rotation, Scale
+from lesionseg.data.transforms.geometry import (
+    Elastic,
+    Flip,
+    Rotation,
+    Scale,
+    Translation,
+    Transposition,
+)
 from lesionseg.data.transforms.hair import Hair
-from lesionseg.data.transforms.intensity import Clahe, ColourConstancy, ColourJitter, Gamma
+from lesionseg.data.transforms.intensity import (
+    Clahe,
+    ColourConstancy,
+    ColourJitter,
+    Gamma,
+    Resolution,
+)
 from lesionseg.errors import LesionsegError
 
 AUGMENTATION_NAMES: tuple[str, ...] = (
     "horizontal_flip",
     "vertical_flip",
+    "transposition",
+    "translation",
     "rotation",
     "scale",
     "elastic",
     "gamma",
     "clahe",
+    "resolution",
     "colour_constancy",
     "colour_jitter",
     "hair",
@@ -25,13 +41,18 @@ AUGMENTATION_NAMES: tuple[str, ...] = (
 """All that an :class:`Augmentation` knows."""
 
 
+#: What changes no pixel's value, and goes on while augmentation is weakened.
+_EXACT = ("horizontal_flip", "vertical_flip", "transposition")
+
+
 class Augmentation(nn.Module):
     """Named random transforms of a batch of images, and of their masks where they move pixels.
 
     Draws its parameters for every image by itself, gamma's exponent and CLAHE's clip limit too,
     from torch's global generator of the CPU: the same seed changes images alike on every device.
-    Computes in float32 outside autocast, and only what was drawn. Flips, rotation, scale and
-    elastic move image and mask alike; the others leave the mask. CLAHE is
+    Computes in float32 outside autocast, and only what was drawn. Flips, transposition,
+    translation, rotation, scale and elastic move image and mask alike; the others leave the mask.
+    CLAHE is
     :func:`lesionseg.data.clahe`, which equals OpenCV's on 8-bit images: it rounds the images that
     it changes to 256 levels.
 
@@ -43,6 +64,9 @@ class Augmentation(nn.Module):
 
     Beyond the papers, each with probability one half too:
 
+    - ``transposition`` of rows and columns, of square images only.
+    - ``translation`` by up to a tenth of each side.
+    - ``resolution``: images are shrunk by a factor of 1 to 2 and enlarged again.
     - ``rotation`` about the centre by any angle and ``scale`` about it, in kornia.
     - ``elastic``: the points of a 4 x 4 grid move by normal random numbers with a deviation of 1 to
       3 % of the shorter side, and everything between them by bicubic interpolation, as in U-Net's
@@ -57,6 +81,9 @@ class Augmentation(nn.Module):
     Where pixels move, images are interpolated bilinearly and masks take the nearest pixel; what
     comes in from outside is the image reflected.
 
+    Attributes:
+        weakened: If True, only flips and transpositions are applied.
+
     Args:
         names: of :data:`AUGMENTATION_NAMES`, in the order of their application; none of them makes
             this an identity.
@@ -66,6 +93,11 @@ class Augmentation(nn.Module):
         clahe_probability: of CLAHE, per image.
         clip_limit: range of CLAHE's contrast limit.
         tiles: rows and columns of CLAHE's grid.
+        transposition_probability: Of a transposition, per image.
+        translation_probability: Of a translation, per image.
+        translation: The largest move, in shares of height and width; below 1.
+        resolution_probability: Of a loss of resolution, per image.
+        resolution: Range of the factor by which an image is shrunk; from 1 up.
         rotation_probability: of a rotation, per image.
         degrees: range of its angle, counter-clockwise.
         scale_probability: of a change of scale, per image.
@@ -109,6 +141,11 @@ class Augmentation(nn.Module):
         colour_jitter: tuple[float, float, float, float] = (0.2, 0.2, 0.2, 0.02),
         hair_probability: float = 0.5,
         hairs: tuple[int, int] = (2, 40),
+        transposition_probability: float = 0.5,
+        translation_probability: float = 0.5,
+        translation: float = 0.1,
+        resolution_probability: float = 0.5,
+        resolution: tuple[float, float] = (1.0, 2.0),
     ) -> None:
         super().__init__()
         probabilities = (
@@ -121,6 +158,9 @@ class Augmentation(nn.Module):
             colour_constancy_probability,
             colour_jitter_probability,
             hair_probability,
+            transposition_probability,
+            translation_probability,
+            resolution_probability,
         )
         if not all(0 <= p <= 1 for p in probabilities):
             raise ValueError(f"Augmentation probabilities must lie in [0, 1]: {probabilities}")
@@ -147,16 +187,23 @@ class Augmentation(nn.Module):
                 "colour_jitter must be four numbers, none below 0 and the last, the hue's, not "
                 f"above 0.5: {colour_jitter}"
             )
+        if not 0 <= translation < 1:
+            raise ValueError(f"translation must lie in [0, 1), got {translation}")
+        if not 1 <= resolution[0] <= resolution[1]:
+            raise ValueError(f"resolution must be a (low, high) range from 1 up, got {resolution}")
         if not 1 <= hairs[0] <= hairs[1]:
             raise ValueError(f"hairs must be a (low, high) range from 1 on: {hairs}")
         makers: dict[str, Callable[[], nn.Module]] = {
             "horizontal_flip": lambda: Flip(flip_probability, axis=-1),
             "vertical_flip": lambda: Flip(flip_probability, axis=-2),
+            "transposition": lambda: Transposition(transposition_probability),
+            "translation": lambda: Translation(translation_probability, translation),
             "rotation": lambda: Rotation(rotation_probability, degrees),
             "scale": lambda: Scale(scale_probability, scale),
             "elastic": lambda: Elastic(elastic_probability, displacement, control_points),
             "gamma": lambda: Gamma(gamma_probability, gamma),
             "clahe": lambda: Clahe(clahe_probability, clip_limit, tiles),
+            "resolution": lambda: Resolution(resolution_probability, resolution),
             "colour_constancy": lambda: ColourConstancy(
                 colour_constancy_probability, colour_constancy
             ),
@@ -171,6 +218,8 @@ class Augmentation(nn.Module):
                 f"choose from {', '.join(AUGMENTATION_NAMES)}."
             )
         self.names = tuple(names)
+        self.kept_when_weakened = {number for number, name in enumerate(names) if name in _EXACT}
+        self.weakened = False
         self.transforms = nn.ModuleList(makers[name]() for name in names)
 
     @torch.no_grad()
@@ -190,6 +239,7 @@ class Augmentation(nn.Module):
             # Copies, which the transforms may change in place.
             image = image.to(torch.float32, copy=True)
             mask = mask.to(torch.float32, copy=True)
-            for transform in self.transforms:
-                image, mask = transform(image, mask)
+            for number, transform in enumerate(self.transforms):
+                if not self.weakened or number in self.kept_when_weakened:
+                    image, mask = transform(image, mask)
         return image, mask

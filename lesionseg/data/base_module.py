@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, cast
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_only
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from lesionseg.data.augmentation import Augmentation
@@ -53,6 +54,9 @@ class BaseDataModule(LightningDataModule):
         allow_trained_images: test even on images that the checkpoint was trained on, with a
             warning; without it a :class:`lesionseg.models.SegmentationModule` refuses. Only the
             ISIC archive's ids are compared (:func:`lesionseg.data.archive_ids`).
+        plain_epochs: In so many last epochs only flips and transpositions are applied.
+        small_sizes: Sizes that training images are reduced to on the device at first, each for an
+            equal share of the epochs; the last share is trained at ``size``.
         cache: folder for files of decoded images (:meth:`lesionseg.data.PairedDataset.cached`),
             from which training and validation images are read; None reads the original files in
             every epoch. What is tested or predicted is read once and is never cached.
@@ -75,8 +79,14 @@ class BaseDataModule(LightningDataModule):
         seed: int = 0,
         allow_trained_images: bool = False,
         cache: str | Path | None = None,
+        plain_epochs: int = 0,
+        small_sizes: Sequence[tuple[int, int]] = (),
     ) -> None:
         super().__init__()
+        if plain_epochs < 0:
+            raise ValueError(f"plain_epochs must be 0 or more, got {plain_epochs}")
+        self.plain_epochs = plain_epochs
+        self.small_sizes = tuple(check_size(size) for size in small_sizes)
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be at least 1: {batch_size}")
         if num_workers < 0:
@@ -182,8 +192,21 @@ class BaseDataModule(LightningDataModule):
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Augment training batches, on the device that they have been moved to."""
         if self.trainer is not None and self.trainer.training and "mask" in batch:
+            left = (self.trainer.max_epochs or 0) - self.trainer.current_epoch
+            self.augmentation.weakened = 0 < left <= self.plain_epochs
             batch["image"], batch["mask"] = self.augmentation(batch["image"], batch["mask"])
+            size = self._training_size(self.trainer.current_epoch, self.trainer.max_epochs or 0)
+            if size != self.size:
+                batch["image"] = F.interpolate(
+                    batch["image"], size, mode="bilinear", antialias=True
+                )
+                batch["mask"] = F.interpolate(batch["mask"], size, mode="nearest-exact")
         return batch
+
+    def _training_size(self, epoch: int, epochs: int) -> tuple[int, int]:
+        """The size that images are trained at in an epoch; see ``small_sizes``."""
+        sizes = (*self.small_sizes, self.size)
+        return sizes[min(epoch * len(sizes) // epochs, len(sizes) - 1)] if epochs > 0 else self.size
 
     def split_ids(self) -> dict[str, list[str]]:
         """Return the ids of the training, validation and test images, as far as they are there."""

@@ -33,11 +33,15 @@ def _lists() -> dict[str, frozenset[str]]:
 
 
 def id_list_names() -> list[str]:
-    """Return the names of the official id lists: ``isic2016-test``, ``isic2016-train`` and so on.
+    """Return the names of the id lists: ``isic2016-test``, ``isic2016-train`` and so on.
 
-    A year's name alone, such as ``isic2017``, stands for all its lists together.
+    A year's name alone, such as ``isic2017``, stands for all its official lists together.
+    ``near-duplicates`` holds the 2018 training images to leave out so that no two images left look
+    alike, and none looks like an image of ``isic2018-val``, ``isic2017-val`` or ``isic2017-test``
+    (:func:`lesionseg.inspection.inspect_data`).
     """
-    return sorted({*_lists(), *(name.split("-")[0] for name in _lists())})
+    years = {name.split("-")[0] for name in _lists() if name.startswith("isic")}
+    return sorted({*_lists(), *years})
 
 
 def official_ids(year: int, split: str | None = None) -> frozenset[str]:
@@ -79,9 +83,10 @@ def named_ids(name: str | Path) -> frozenset[str]:
             holds no id.
     """
     official = str(name).lower()
+    if official in _lists():
+        return _lists()[official]
     if official in id_list_names():
-        year, _, split = official.removeprefix("isic").partition("-")
-        return official_ids(int(year), split or None)
+        return official_ids(int(official.removeprefix("isic")))
     if not Path(name).expanduser().is_file():
         raise LesionsegError(
             f"There is no id list {str(name)!r}, neither a file of that name nor an official one; "

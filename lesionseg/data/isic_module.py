@@ -58,6 +58,9 @@ class ISICDataModule(BaseDataModule):
         on_error: ``skip`` reads every file once when the data are set up, before any split, and
             leaves out what cannot be used, with a warning that names each and the reason; ``stop``
             ends the run at the first such file.
+        plain_epochs: In so many last epochs only flips and transpositions are applied.
+        small_sizes: Sizes that training images are reduced to on the device at first, each for an
+            equal share of the epochs; the last share is trained at ``size``.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -87,9 +90,19 @@ class ISICDataModule(BaseDataModule):
         cache: str | Path | None = None,
         download: bool = False,
         on_error: OnError = "stop",
+        plain_epochs: int = 0,
+        small_sizes: Sequence[tuple[int, int]] = (),
     ) -> None:
         super().__init__(
-            size, batch_size, augmentation, num_workers, seed, allow_trained_images, cache
+            size,
+            batch_size,
+            augmentation,
+            num_workers,
+            seed,
+            allow_trained_images,
+            cache,
+            plain_epochs,
+            small_sizes,
         )
         if split not in ("official", "holdout", "k-fold"):
             raise ValueError(f"split must be official, holdout or k-fold: {split!r}")

@@ -164,8 +164,9 @@ class SegmentationModule(LightningModule):
         self.trained_on |= archive_ids(loaded_ids(self.trainer.train_dataloader))
 
     def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Records the size that the network is trained at."""
-        height, width = batch["image"].shape[-2:]
+        """Record the size that the network is fed at; a DataModule may train smaller at first."""
+        data = getattr(self.trainer, "datamodule", None)
+        height, width = getattr(data, "size", None) or batch["image"].shape[-2:]
         self.recipe = self.recipe._replace(size=(height, width))
 
     def validation_loss(self, logits: Tensor, mask: Tensor) -> Tensor:

@@ -56,7 +56,11 @@ def test_the_lists_are_the_archives_own(shared_data, year, split):
 def test_every_name_is_understood():
     names = id_list_names()
     assert names == sorted(
-        [*(f"isic{year}-{split}" for year, split in SPLITS), "isic2016", "isic2017", "isic2018"]
+        [
+            *(f"isic{year}-{split}" for year, split in SPLITS),
+            *("isic2016", "isic2017", "isic2018"),
+            "near-duplicates",
+        ]
     )
     assert all(named_ids(name) for name in names)
 
@@ -93,3 +97,18 @@ def test_the_lists_need_no_torch_and_the_function_is_no_module():
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert callable(lesionseg.data.official_ids)
+
+
+@pytest.mark.slow
+def test_near_duplicates_are_those_that_inspect_finds(shared_data):
+    from lesionseg.inspection import inspect_data
+
+    found = inspect_data([shared_data / "isic2018-128px", shared_data / "isic2017-256px"])
+    held_out = named_ids("isic2018-val") | official_ids(2017, "val") | official_ids(2017, "test")
+    left_out = set()
+    for group in found.duplicates:
+        ids = sorted({found.records[index].id for index in group.members})
+        trained = [id_ for id_ in ids if id_ in official_ids(2018, "train") - held_out]
+        left_out |= set(trained if held_out & set(ids) else trained[1:])
+    assert named_ids("near-duplicates") == left_out
+    assert len(left_out) == 34

@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 from lesionseg import ASNet, Segmenter
 from lesionseg.data import SyntheticLesions, collate_samples
 from lesionseg.models.optimisation import create_schedule
+from lesionseg.models.supervised import encoder_of
 
 
 class RecordRates:
@@ -83,8 +84,8 @@ def test_smp_encoders_have_one_too():
 
 
 def test_a_network_without_encoder_is_named():
-    with pytest.raises(ValueError, match="UNet"):
-        Segmenter("unet", encoder_learning_rate=1e-4)
+    with pytest.raises(ValueError, match=r"network with an encoder .* got Conv2d"):
+        encoder_of(torch.nn.Conv2d(3, 1, 1))
 
 
 @pytest.mark.parametrize(

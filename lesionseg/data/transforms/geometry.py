@@ -21,6 +21,46 @@ class Flip(RandomChange):
         return images.flip(self.axis)
 
 
+class Transposition(RandomChange):
+    """Swap rows and columns of square images; images that are not square stay as they are."""
+
+    moves_pixels = True
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """Transpose."""
+        height, width = images.shape[-2:]
+        return images.transpose(-2, -1).contiguous() if height == width else images
+
+
+class Translation(RandomChange):
+    """Move an image along both axes, each by a share of its side.
+
+    Args:
+        probability: Of a move, per image.
+        most: The largest move along each axis, in shares of height and width.
+    """
+
+    moves_pixels = True
+
+    def __init__(self, probability: float, most: float) -> None:
+        super().__init__(probability)
+        self.most = most
+
+    def draw(self, count: int) -> Tensor:
+        """Draw the moves, (count, 2), along x and y."""
+        return torch.empty(count, 2, device="cpu").uniform_(-self.most, self.most)
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """Move the content, to the right and down where a move is positive."""
+        moves = drawn.to(images.device, non_blocking=True)
+        matrix = torch.eye(2, 3, device=images.device).repeat(len(images), 1, 1)
+        matrix[:, :, 2] = -2 * moves  # grid_sample counts an axis from -1 to 1
+        grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
+        return F.grid_sample(
+            images, grid, mode=_mode(images), padding_mode="reflection", align_corners=False
+        )
+
+
 class Rotation(RandomChange):
     """Turns about the centre by degrees from ``low_high``."""
 

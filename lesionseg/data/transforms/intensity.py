@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from lesionseg.data.colour_constancy import shades_of_grey
 from lesionseg.data.equalisation import clahe
@@ -32,6 +33,20 @@ class Clahe(RandomChange):
     def change(self, images: Tensor, drawn: Tensor) -> Tensor:
         """Equalise."""
         return clahe(images, drawn.tolist(), self.tiles)
+
+
+class Resolution(RandomChange):
+    """Shrink an image by a factor from ``low_high`` and enlarge it again: a smaller file's look."""
+
+    def change(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """Lose the detail that a smaller image does not have."""
+        height, width = images.shape[-2:]
+        changed = []
+        for image, factor in zip(images.split(1), drawn.tolist(), strict=True):
+            smaller = (max(round(height / factor), 1), max(round(width / factor), 1))
+            reduced = F.interpolate(image, smaller, mode="bilinear", antialias=True)
+            changed.append(F.interpolate(reduced, (height, width), mode="bilinear"))
+        return torch.cat(changed).clamp_(0, 1)
 
 
 class ColourConstancy(RandomChange):
