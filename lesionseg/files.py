@@ -1,18 +1,29 @@
-"""Writing files: nothing half-written under the final name, and one process at a time."""
+"""Writing files: whole or not at all, one process at a time, and nothing of anybody else's lost."""
 
 from __future__ import annotations
 
+import mmap
 import os
+import shutil
 import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from lesionseg.errors import LesionsegError, shorten
+
 if sys.platform != "win32":
     import fcntl
+
+MARK = "written by lesionseg"
+"""Stands in every picture, page, plot and zip that a command writes, where its format has room."""
+
+_STARTS = (b"image,tp,fp,fn,tn,", b'{\n  "overall": ')  # of score tables, which have no such room
+_MODELS = {".onnx", ".pt2", ".pte"}  # the package's name stands somewhere in those it exported
+_NEAR = 4096  # bytes from either end of a file within which its mark stands
 
 _PREFIX = ".unfinished-"
 _SECONDS_TO_LOCK = 1.0  # far more than lie between making a temporary file and locking it
@@ -27,13 +38,25 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     removed by :func:`remove_unfinished`. As with :func:`open`, a symbolic link stays and the file
     that it names is written, and an existing file keeps its permissions and its owner.
 
+    Devices and pipes, such as ``/dev/null`` and ``/dev/stdout``, are not replaced but written to.
+
     Args:
         path: The final path.
 
     Yields:
         A path in the same folder with the same suffix, to be written.
+
+    Raises:
+        LesionsegError: If ``path`` is a disk or another block device.
     """
     path = Path(path)
+    if _is_stream(path):
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder, f"output{path.suffix}")
+            yield temporary
+            with temporary.open("rb") as source, path.open("ab") as stream:
+                shutil.copyfileobj(source, stream)
+        return
     if path.is_symlink():
         path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,6 +69,91 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_outputs(
+    paths: Iterable[Path],
+    inputs: Iterable[Path] = (),
+    overwrite: bool = False,
+    mend: str = "give another place for the results, or --overwrite",
+) -> None:
+    """Refuse to write over files that are not this package's own results.
+
+    A command calls this before it starts to work. A file may be replaced if it does not exist, is
+    empty, carries :data:`MARK`, or is a score table; devices and pipes are no files. What the
+    command reads is never replaced, whoever wrote it and whatever ``overwrite`` says.
+
+    Args:
+        paths: What will be written.
+        inputs: What the command reads; files that do not exist do not count.
+        overwrite: Also replace what others have written.
+        mend: What the user can do about it.
+
+    Raises:
+        LesionsegError: If a path is a folder, an input, or was written by anybody else; the message
+            names the files.
+    """
+    read = {place for one in inputs if (place := _place(one)) is not None}
+    also_read, foreign = [], []
+    for path in paths:
+        if path.is_dir():
+            raise LesionsegError(f"{path} is a folder; give the file's own name.")
+        place = _place(path)
+        if place is None or _is_stream(path):
+            continue
+        if place in read:
+            also_read.append(str(path))
+        elif not overwrite and not _is_ours(path):
+            foreign.append(str(path))
+    if also_read:
+        raise LesionsegError(
+            f"the results would overwrite what this command reads: {shorten(also_read)}; give "
+            "another place for the results."
+        )
+    if foreign:
+        raise LesionsegError(
+            f"the results would overwrite {len(foreign)} "
+            f"file{'s' if len(foreign) > 1 else ''} that lesionseg did not write: "
+            f"{shorten(foreign)}; {mend}."
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        file = path.open("rb")
+    except OSError:  # it cannot be read, so it cannot be told
+        return False
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        if not size:
+            return True
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            if path.suffix.lower() in _MODELS:
+                return content.find(b"lesionseg") >= 0
+            ends = content[:_NEAR] + content[max(0, size - _NEAR) :]
+    return MARK.encode() in ends or ends.startswith(_STARTS)
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    """What tells a file from all others, by whatever name; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path is written to, not replaced: a device, a pipe, or a descriptor by its name."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    if stat.S_ISBLK(mode):
+        raise LesionsegError(f"{path} is a block device; give a file.")
+    if str(path).startswith(("/dev/std", "/dev/fd/", "/proc/")):  # maybe a file that is open
+        return not stat.S_ISDIR(mode)
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def remove_unfinished(folder: Path | str, deep: bool = False) -> None:

@@ -80,6 +80,11 @@ class PairedDataset(Dataset[Sample]):
         """Names of the images, in the order of the items."""
         return [pair.id for pair in self.pairs]
 
+    @property
+    def files(self) -> list[Path]:
+        """Every image and mask file."""
+        return [path for pair in self.pairs for path in (pair.image, pair.mask) if path is not None]
+
     def subset(self, ids: Iterable[str]) -> Self:
         """Return a data set of the same kind that holds these ids, in this order.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lesionseg.errors import LesionsegError
+from lesionseg.errors import LesionsegError, shorten
 from lesionseg.files import atomic_path, remove_unfinished
 
 
@@ -22,12 +22,18 @@ def claimed(folder: Path, settings: dict[str, object], file: str) -> Iterator[No
         file: Name of the note, a JSON file.
 
     Raises:
-        LesionsegError: Another process holds the folder, or its note has other settings; the
-            message says which.
+        LesionsegError: Another process holds the folder, its note has other settings, or it has no
+            note and holds other files; the message says which.
     """
     from filelock import FileLock, Timeout  # a lock that the system lifts when its process dies
 
     folder.mkdir(parents=True, exist_ok=True)
+    others = sorted(one.name for one in folder.iterdir() if not one.name.startswith("."))
+    if others and file not in others:
+        raise LesionsegError(
+            f"{folder} holds other files ({shorten(others)}) and no {file}; give a new or empty "
+            "folder as --output, so that none of them is overwritten."
+        )
     try:
         held = FileLock(folder / ".lock").acquire(timeout=0)
     except Timeout as error:

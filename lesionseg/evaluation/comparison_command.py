@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionseg.errors import DatasetNotFoundError, LesionsegError
+from lesionseg.files import check_outputs
 
 # scipy and matplotlib are imported where they are used: the program's --help is quick.
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plot", metavar="FILE", type=Path, help="also draw the differences, to a PNG, SVG or PDF"
     )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="also replace files of these names that lesionseg did not write",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise LesionsegError(f"--seed is {arguments.seed}; take 0 or more.")
     paths = arguments.run_a, arguments.run_b
     a, b = map(load_table, paths)
+    if arguments.plot is not None:
+        check_outputs([arguments.plot], paths, arguments.overwrite)
 
     from lesionseg.evaluation.comparison import compare_tables
 

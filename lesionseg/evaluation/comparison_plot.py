@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lesionseg.errors import LesionsegError
 from lesionseg.evaluation.comparison import Comparison
-from lesionseg.files import atomic_path
+from lesionseg.files import MARK, atomic_path
 
 _A, _B, _GREY = "#1f77b4", "#d95f02", "#555555"
 
@@ -33,8 +33,11 @@ def save_plot(comparison: Comparison, path: str | Path) -> None:
         raise LesionsegError(
             f"a plot cannot be written to {path}; give a file that ends in .png, .svg or .pdf."
         )
+    # Other kinds have no room for a mark: a second plot of that name needs --overwrite.
+    about = {"png": "Software", "svg": "Creator", "pdf": "Creator", "ps": "Creator"}.get(kind)
     with atomic_path(path) as unfinished:
-        figure.savefig(unfinished, format=kind, dpi=150)
+        metadata = {"metadata": {about: MARK}} if about else {}
+        figure.savefig(unfinished, format=kind, dpi=150, **metadata)
 
 
 def draw(comparison: Comparison) -> Figure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from lesionseg.data.reading import read_image
-from lesionseg.files import remove_unfinished
+from lesionseg.files import check_outputs, remove_unfinished
 from lesionseg.inference.outputs import save_map, save_mask, save_overlay, save_zip
 from lesionseg.models.base import Prediction
 from lesionseg.overlay import to_picture
@@ -25,13 +25,15 @@ class MaskWriter(BasePredictionWriter):
     and ``submission.zip`` with the masks.
 
     Each file is whole or not there. The same command again writes the same files again, and removes
-    what a killed one left unfinished.
+    what a killed one left unfinished. Files of these names that this package did not write, such as
+    the true masks, end the run before anything is written.
 
     Args:
         directory: Folder of the results; it is made.
         probabilities: Write the probability maps, and the uncertainty where the model gives one.
         overlays: Write each image with the predicted border in red.
         zip: Pack the masks for submission.
+        overwrite: Also replace files that this package did not write.
     """
 
     def __init__(
@@ -40,15 +42,28 @@ class MaskWriter(BasePredictionWriter):
         probabilities: bool = False,
         overlays: bool = True,
         zip: bool = True,
+        overwrite: bool = False,
     ) -> None:
         super().__init__(write_interval="batch")
         self.directory = Path(directory)
         self.probabilities = probabilities
         self.overlays = overlays
         self.zip = zip
+        self.overwrite = overwrite
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Clears away what a killed run left."""
+        """Check what is there already, and clear away what a killed run left.
+
+        Raises:
+            LesionsegError: If a result would overwrite an image, or a file of anybody else's.
+        """
+        dataset: Any = getattr(trainer.predict_dataloaders, "dataset", None)
+        check_outputs(
+            self._results(getattr(dataset, "ids", [])),
+            getattr(dataset, "files", []),
+            self.overwrite,
+            "give another --output.directory, or --output.overwrite true",
+        )
         if trainer.is_global_zero:
             for folder in (".", "masks", "probabilities", "uncertainty", "overlays"):
                 remove_unfinished(self.directory / folder)
@@ -111,6 +126,18 @@ class MaskWriter(BasePredictionWriter):
             masks = [self._path("masks", one, "segmentation") for one in ids]
             save_zip([mask for mask in masks if mask.exists()], self.directory / "submission.zip")
             print(f"Zip:      {self.directory / 'submission.zip'}")
+
+    def _results(self, ids: Sequence[str]) -> Iterator[Path]:
+        """Everything that may be written for some images."""
+        kinds = [("masks", "segmentation")]
+        if self.probabilities:
+            kinds += [("probabilities", "probability"), ("uncertainty", "uncertainty")]
+        if self.overlays:
+            kinds += [("overlays", "overlay")]
+        for folder, suffix in kinds:
+            yield from (self._path(folder, one, suffix) for one in ids)
+        if self.zip:
+            yield self.directory / "submission.zip"
 
     def _path(self, folder: str, name: str, suffix: str) -> Path:
         return self.directory / folder / f"{name}_{suffix}.png"

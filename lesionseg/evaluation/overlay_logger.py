@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 
-from lesionseg.files import atomic_path
+from lesionseg.inference.outputs import save_picture
 from lesionseg.inference.postprocess import binarise, probabilities
 from lesionseg.overlay import TRUTH_COLOUR, contact_sheet, draw_outline, to_picture
 
@@ -67,8 +67,7 @@ class OverlayLogger(Callback):
         sheet = contact_sheet(self._tiles)
         self._tiles = []
         name = f"epoch-{trainer.current_epoch:03d}.png"
-        with atomic_path(Path(log_dir) / "overlays" / name) as temporary:
-            sheet.save(temporary)
+        save_picture(sheet, Path(log_dir) / "overlays" / name)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image(

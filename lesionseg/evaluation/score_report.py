@@ -13,8 +13,8 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from lesionseg.data.sample import collate_samples, draw_sample
-from lesionseg.files import atomic_path
-from lesionseg.inference.outputs import save_mask
+from lesionseg.files import atomic_path, check_outputs
+from lesionseg.inference.outputs import save_mask, save_picture
 from lesionseg.inference.views import views_of
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.models.base import SegmentationModule
@@ -32,16 +32,45 @@ class ScoreReport(Callback):
         mask_directory: Where to write the masks that were scored, as the challenge names them; None
             writes none.
         images: How many images the sheet shows, a third each of best, median and worst; 0: none.
+        overwrite: Also replace files that this package did not write; without it they end the test
+            before anything is written. What the test reads is never replaced.
     """
 
     def __init__(
-        self, directory: str | None = None, mask_directory: str | None = None, images: int = 12
+        self,
+        directory: str | None = None,
+        mask_directory: str | None = None,
+        images: int = 12,
+        overwrite: bool = False,
     ) -> None:
         if images < 0:
             raise ValueError(f"images must not be negative, got {images}")
         self.directory = directory
         self.mask_directory = mask_directory
         self.images = images
+        self.overwrite = overwrite
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check what is there already.
+
+        Raises:
+            LesionsegError: If a result would overwrite an image or a mask of this test, or a file
+                of anybody else's.
+        """
+        dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
+        results: list[Path] = []
+        if self.directory is not None:
+            names = ["scores.csv", "scores.json", *(["overlays.png"] if self.images else [])]
+            results += [Path(self.directory, name) for name in names]
+        if self.mask_directory is not None:
+            results += [self._mask(one) for one in getattr(dataset, "ids", [])]
+        check_outputs(
+            results,
+            getattr(dataset, "files", []),
+            self.overwrite,
+            "give another --report.directory or --report.mask_directory, or "
+            "--report.overwrite true",
+        )
 
     def on_test_batch_end(
         self,
@@ -55,8 +84,10 @@ class ScoreReport(Callback):
         """Writes the masks of a batch."""
         if self.mask_directory is not None:
             for name, mask in zip(outputs["id"], outputs["mask"], strict=True):
-                path = Path(self.mask_directory) / f"{name}_segmentation.png"
-                save_mask(mask.cpu().numpy(), path)
+                save_mask(mask.cpu().numpy(), self._mask(name))
+
+    def _mask(self, name: str) -> Path:
+        return Path(self.mask_directory or "", f"{name}_segmentation.png")
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints and writes the report."""
@@ -78,8 +109,8 @@ class ScoreReport(Callback):
         )
         dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
         if self.images and hasattr(dataset, "ids"):
-            with atomic_path(directory / "overlays.png") as temporary:
-                overlay_sheet(pl_module, dataset, table, self.images).save(temporary)
+            sheet = overlay_sheet(pl_module, dataset, table, self.images)
+            save_picture(sheet, directory / "overlays.png")
             print(f"Overlays: {directory / 'overlays.png'} (truth green, prediction red)")
 
 

@@ -18,8 +18,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionseg.errors import InvalidDataError, LesionsegError, shorten
+from lesionseg.errors import InvalidDataError, shorten
 from lesionseg.evaluation.mask_source import Entry, MaskPair, MaskSource, open_source
+from lesionseg.files import check_outputs
 
 # What needs numpy and Pillow is imported where it is used: the program's --help is quick.
 if TYPE_CHECKING:
@@ -113,6 +114,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="pairs read at the same time (default: one for each core, at most 8)",
     )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="also replace files of these names that lesionseg did not write",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -122,9 +128,10 @@ def run(arguments: argparse.Namespace) -> int:
         LesionsegError: If the masks cannot be scored or the CSV cannot be written.
     """
     csv: Path | None = arguments.csv
-    if csv is not None and csv.is_dir():
+    if csv is not None:
         # Said before the scoring, which may take minutes.
-        raise LesionsegError(f"{csv} is a folder; give the CSV file's own name.")
+        inputs = [arguments.truth, arguments.prediction]
+        check_outputs([csv], inputs + _files(inputs), arguments.overwrite)
     table = score_predictions(
         arguments.truth,
         arguments.prediction,
@@ -138,6 +145,10 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(table.render(arguments.aggregation))
     return 0
+
+
+def _files(places: list[Path]) -> list[Path]:
+    return [file for place in places if place.is_dir() for file in place.iterdir()]
 
 
 def _pair(truths: MaskSource, predictions: MaskSource) -> list[MaskPair]:

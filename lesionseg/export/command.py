@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lesionseg.files import check_outputs
+
 if TYPE_CHECKING:
     from lesionseg.export.exporting import Export
 
@@ -26,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "-o", "--output", metavar="FILE", type=Path, help="default: beside CKPT, by its name"
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="also replace files of these names that lesionseg did not write",
     )
     parser.add_argument(
         "--size",
@@ -87,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         licence=arguments.licence,
     )
     output = arguments.output or arguments.checkpoint.with_suffix(SUFFIXES[options.format])
+    check_outputs([output], [arguments.checkpoint], arguments.overwrite)
     print(_summary(export_checkpoint(arguments.checkpoint, output, options)))
     return 0
 

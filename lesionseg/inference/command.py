@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lesionseg.data.listing import IMAGE_SUFFIXES, list_files, stem_of
 from lesionseg.errors import InvalidDataError, LesionsegError
-from lesionseg.files import remove_unfinished
+from lesionseg.files import check_outputs, remove_unfinished
 from lesionseg.inference.views import TEST_TIME_AUGMENTATIONS
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-overlays", action="store_true", help="write masks only")
     parser.add_argument(
         "--device", default="cpu", help="where a checkpoint runs, such as cuda (default: cpu)"
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="also replace files of these names that lesionseg did not write",
     )
     parser.add_argument(
         "--on-error",
@@ -78,6 +83,11 @@ def run(options: argparse.Namespace) -> int:
     skip = options.on_error == "skip"
     left_out: list[str] = []
     images = find_images(options.paths, options.output, left_out if skip else None)
+    wanted = {"segmentation": True, "probability": options.probabilities}
+    wanted["overlay"] = not options.no_overlays
+    kinds = [kind for kind in _KINDS if wanted[kind]]
+    results = (options.output / _result_name(path, kind) for path in images for kind in kinds)
+    check_outputs(results, images, options.overwrite)
 
     from tqdm import tqdm
 

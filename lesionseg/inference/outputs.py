@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from lesionseg.files import atomic_path
+from lesionseg.files import MARK, atomic_path
 from lesionseg.overlay import draw_outline
 
 
@@ -23,7 +24,7 @@ def to_grey(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
 
 def save_mask(mask: npt.NDArray[np.bool_], path: Path) -> None:
     """Writes a boolean mask (height, width) as a grey {0, 255} PNG, whole or not at all."""
-    _save(Image.fromarray(to_grey(mask)), path)
+    save_picture(Image.fromarray(to_grey(mask)), path)
 
 
 def save_map(values: npt.NDArray[np.float32], path: Path) -> None:
@@ -31,12 +32,12 @@ def save_map(values: npt.NDArray[np.float32], path: Path) -> None:
     pixels = values.clip(0, 1)
     pixels *= 65535
     pixels = pixels.round(out=pixels).astype(np.uint16)
-    _save(Image.fromarray(pixels), path)
+    save_picture(Image.fromarray(pixels), path)
 
 
 def save_overlay(image: Image.Image, mask: npt.NDArray[np.bool_], path: Path) -> None:
     """Writes the image with the mask's border in red."""
-    _save(draw_outline(image, mask), path)
+    save_picture(draw_outline(image, mask), path)
 
 
 def save_zip(files: Iterable[Path], path: Path) -> None:
@@ -50,8 +51,20 @@ def save_zip(files: Iterable[Path], path: Path) -> None:
             entry = zipfile.ZipInfo(name)  # of 1980, not of the file's time
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, file.read_bytes())
+        archive.comment = MARK.encode()
 
 
-def _save(picture: Image.Image, path: Path) -> None:
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Write a picture as PNG or JPEG, whole or not at all, with the mark of this package.
+
+    Args:
+        picture: Of a mode that the format takes.
+        path: The suffix tells the format; a device may have none, which gets a PNG.
+    """
     with atomic_path(path) as temporary:
-        picture.save(temporary)
+        if path.suffix.lower() in (".jpg", ".jpeg"):
+            picture.save(temporary, comment=MARK)
+            return
+        about = PngInfo()
+        about.add_text("Software", MARK)
+        picture.save(temporary, "PNG", pnginfo=about)

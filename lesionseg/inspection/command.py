@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionseg.errors import LesionsegError
+from lesionseg.files import check_outputs
 
 # What needs numpy, Pillow and scipy, and torch for --augment, is imported where it is used.
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="also write a page with pictures, one file"
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="also replace files of these names that lesionseg did not write",
     )
     sheet = parser.add_argument_group("contact sheet of augmentation")
     sheet.add_argument(
@@ -86,9 +92,8 @@ def run(options: argparse.Namespace) -> int:
     if options.output is not None:
         raise LesionsegError("--output is for --augment; a page is written with --html FILE.")
     page: Path | None = options.html
-    if page is not None and page.is_dir():
-        # Said before the files are read, which may take minutes.
-        raise LesionsegError(f"{page} is a folder; give the page's own name, such as inspect.html.")
+    if page is not None:
+        check_outputs([page], overwrite=options.overwrite)  # reading may take minutes
 
     from lesionseg.inspection.inspecting import inspect_data
     from lesionseg.inspection.report import render_report
@@ -117,17 +122,18 @@ def _show_augmentation(options: argparse.Namespace) -> int:
 
     from lesionseg.data.augmentation import AUGMENTATION_NAMES, Augmentation
     from lesionseg.data.reading import check_size
-    from lesionseg.files import atomic_path
+    from lesionseg.inference.outputs import save_picture
     from lesionseg.inspection.contact import augmentation_sheet, load_samples
     from lesionseg.inspection.sources import find_sets
 
     names = options.augment or list(AUGMENTATION_NAMES)
     Augmentation(names)  # says which are known before the data are searched
     sets: tuple[ImageSet, ...] = find_sets(options.data, options.masks)
+    read = [path for one in sets for path in (*one.images.values(), *(one.masks or {}).values())]
+    check_outputs([output], read, options.overwrite)
     samples = load_samples(sets, options.images, check_size(tuple(options.size)), options.seed)
     sheet = augmentation_sheet(samples, names, options.draws, options.seed)
-    with atomic_path(output) as unfinished:
-        sheet.save(unfinished)
+    save_picture(sheet, output)
     _print(f"Contact sheet: {output}")
     return 0
 

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from lesionseg._version import __version__
-from lesionseg.files import atomic_path
+from lesionseg.files import MARK, atomic_path
 from lesionseg.inspection.hashing import BITS, LEAST_CORRELATION, MOST_BITS
 from lesionseg.inspection.inspecting import Inspection
 from lesionseg.inspection.overlaps import REVISED_BELOW, leak_sentences, shared_sentences
@@ -114,6 +114,7 @@ def render_page(inspection: Inspection) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
+        f'<meta name="generator" content="{MARK}">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"<h1>{escape(title)}</h1>\n"
         + "\n".join(section for section in sections if section)
