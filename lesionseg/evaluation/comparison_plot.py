@@ -36,8 +36,8 @@ def save_plot(comparison: Comparison, path: str | Path) -> None:
     # Other kinds have no room for a mark: a second plot of that name needs --overwrite.
     about = {"png": "Software", "svg": "Creator", "pdf": "Creator", "ps": "Creator"}.get(kind)
     with atomic_path(path) as unfinished:
-        metadata = {"metadata": {about: MARK}} if about else {}
-        figure.savefig(unfinished, format=kind, dpi=150, **metadata)
+        metadata = {about: MARK} if about else None
+        figure.savefig(unfinished, format=kind, dpi=150, metadata=metadata)
 
 
 def draw(comparison: Comparison) -> Figure:
