@@ -27,7 +27,7 @@ ROOMS = (
     "evaluation",
     "cli",
 )
-SHARED = {"_version", "errors", "files", "lazy", "overlay"}
+SHARED = {"_version", "checkpoints", "errors", "files", "lazy", "overlay"}
 COMMAND_LINE = {"cli", "cli_help", "cli_messages", "peers", "trainer_cli", "training_job"}
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from lesionseg.data.decoding import MOST_PIXELS
 
 InputType = Literal["float", "uint8"]
 
@@ -43,11 +45,37 @@ class ExportMetadata:
         """Reads what :meth:`to_properties` wrote; strings of other names do not matter.
 
         Raises:
-            ValueError: One is missing or not JSON.
+            ValueError: One is missing, not JSON, or has another type or range than it should.
         """
         names = cls.__dataclass_fields__
         if missing := [name for name in names if name not in properties]:
             raise ValueError(f"it does not say its {missing[0]}")
         values = {name: json.loads(properties[name]) for name in names}
+        check_use(values["size"], values["threshold"])
+        if values["input"] not in get_args(InputType):
+            raise ValueError(f"expected the input float or uint8, got {values['input']!r}")
+        if values["classes"] != ["lesion"]:
+            raise ValueError(f"expected the one class lesion, got {values['classes']!r}")
         height, width = values.pop("size")
         return cls(size=(height, width), classes=tuple(values.pop("classes")), **values)
+
+
+def check_use(size: object, threshold: object) -> None:
+    """Check how a stored network says that it is to be used.
+
+    Args:
+        size: Should be two whole numbers of pixels, height and width.
+        threshold: Should be a number between 0 and 1.
+
+    Raises:
+        ValueError: If one is anything else, or there are more than 200 million pixels.
+    """
+    if not (
+        isinstance(size, list | tuple)
+        and len(size) == 2
+        and all(type(side) is int and side > 0 for side in size)
+        and size[0] * size[1] <= MOST_PIXELS
+    ):
+        raise ValueError(f"expected a size of two positive whole numbers, got {size!r}")
+    if not (isinstance(threshold, float) and 0 < threshold < 1):
+        raise ValueError(f"expected a threshold between 0 and 1, got {threshold!r}")

@@ -10,9 +10,12 @@ import torch
 from PIL import Image
 from torch import nn
 
+from lesionseg._version import __version__
+from lesionseg.checkpoints import read_checkpoint
 from lesionseg.data.pixel_modes import to_rgb
 from lesionseg.data.resizing import resize_image
-from lesionseg.errors import CheckpointError
+from lesionseg.errors import CheckpointError, LesionsegError
+from lesionseg.inference.metadata import check_use
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
 from lesionseg.inference.segmentation import Segmentation
 from lesionseg.inference.views import TestTimeAugmentation, average_views, views_of
@@ -72,15 +75,19 @@ def predictor_of_checkpoint(
 
     Raises:
         CheckpointError: The file is absent, broken, or no checkpoint of this package.
+        LesionsegError: There is no such device.
     """
     checkpoint = read_checkpoint(path)
-    about = checkpoint.get("lesionseg")
-    if not isinstance(about, dict) or about.get("network") is None:
+    about = _described(path, checkpoint)
+    device = usable_device(device)
+    name, arguments = about["network"]["name"], about["network"]["arguments"]
+    try:
+        network = create_network(name, **arguments)
+    except (LesionsegError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{path} is a checkpoint, but not of a lesionseg model with a registered network; "
-            "load it with its own class's load_from_checkpoint and pass the model."
-        )
-    network = create_network(about["network"]["name"], **about["network"]["arguments"])
+            f"the network {name!r} of {path} cannot be built ({error}); the checkpoint is of "
+            f"lesionseg {about.get('version')} and this is {__version__}."
+        ) from error
     prefix = "network."
     weights = {
         key.removeprefix(prefix): value
@@ -91,7 +98,7 @@ def predictor_of_checkpoint(
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(
-            f"the weights in {path} do not fit its network {about['network']['name']!r}: {error}"
+            f"the weights in {path} do not fit its network {name!r}: {error}"
         ) from error
     height, width = about["size"]
     return Predictor(
@@ -103,21 +110,45 @@ def predictor_of_checkpoint(
     )
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """A checkpoint's contents on the CPU, read with ``weights_only=True``.
+def usable_device(name: str | torch.device) -> torch.device:
+    """Return a device of this machine by its name.
 
     Raises:
-        CheckpointError: There is no such file, or it is not a checkpoint.
+        LesionsegError: If there is no such kind of device, or none of it here.
     """
-    if not Path(path).is_file():
-        raise CheckpointError(f"there is no checkpoint {path}; check the path.")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
-            raise ValueError("it holds no state_dict")
-    except Exception as error:
-        raise CheckpointError(
-            f"{path} cannot be read as a checkpoint; it may be cut off or something else "
-            f"({type(error).__name__})."
+        device = torch.device(name)
+    except (RuntimeError, TypeError) as error:
+        raise LesionsegError(
+            f"there is no device {str(name)!r}; choose cpu, cuda, cuda:1 or mps."
         ) from error
-    return checkpoint
+    try:
+        torch.zeros(1, device=device).item()  # an error on "meta", which computes nothing
+    except Exception as error:  # each kind of device has its own errors
+        raise LesionsegError(
+            f"the device {str(name)!r} cannot be used here ({str(error).splitlines()[0]}); "
+            "choose another, such as cpu."
+        ) from error
+    return device
+
+
+def _described(path: str | Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says of its network and of how to use it, checked."""
+    about = checkpoint.get("lesionseg")
+    if not isinstance(about, dict) or about.get("network") is None:
+        raise CheckpointError(
+            f"{path} is a checkpoint, but not of a lesionseg model with a registered network; "
+            "load it with its own class's load_from_checkpoint and pass the model."
+        )
+    network = about["network"]
+    if not (
+        isinstance(network, dict)
+        and isinstance(network.get("name"), str)
+        and isinstance(network.get("arguments"), dict)
+    ):
+        raise CheckpointError(f"{path} is damaged: it does not name its network and arguments.")
+    try:
+        check_use(about.get("size"), about.get("threshold"))
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}.") from error
+    return about

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from lesionseg._version import __version__
+from lesionseg.checkpoints import OUTSIDE_WEIGHTS, Location, check_weights_only, forget
 from lesionseg.data.id_lists import archive_ids
 from lesionseg.data.recipe import Recipe
 from lesionseg.errors import LesionsegError
@@ -17,6 +20,7 @@ from lesionseg.inference.postprocess import binarise, probabilities, restore_siz
 from lesionseg.inference.views import TestTimeAugmentation, pool_views
 from lesionseg.metrics import ISICScore
 from lesionseg.metrics.table import ScoreTable
+from lesionseg.models.loading import load_model
 from lesionseg.models.seeding import seed_epoch
 from lesionseg.models.trained_on import loaded_ids, refuse_trained
 
@@ -79,7 +83,7 @@ class SegmentationModule(LightningModule):
 
     recipe: Recipe = Recipe(size=(192, 256), batch_size=12, augmentation=("horizontal_flip",))
     #: Hyperparameters that ask for weights from outside; a checkpoint holds weights, not these.
-    outside_weights: ClassVar[tuple[str, ...]] = ("encoder_weights",)
+    outside_weights: ClassVar[tuple[str, ...]] = OUTSIDE_WEIGHTS
 
     def __init__(
         self,
@@ -274,14 +278,14 @@ class SegmentationModule(LightningModule):
         hyper_parameters = checkpoint.setdefault("hyper_parameters", {})
         hyper_parameters["_class_path"] = f"{cls.__module__}.{cls.__qualname__}"
         hyper_parameters["size"] = list(self.size)
-        _forget(hyper_parameters, self.outside_weights)
+        forget(hyper_parameters, self.outside_weights)
         checkpoint["state_dict"] = {
             key.replace("_orig_mod.", ""): value for key, value in checkpoint["state_dict"].items()
         }
         spec = getattr(getattr(self.network, "_orig_mod", self.network), "spec", None)
         if spec is not None:
             spec = {"name": spec["name"], "arguments": dict(spec["arguments"])}
-            _forget(spec["arguments"], self.outside_weights)
+            forget(spec["arguments"], self.outside_weights)
         checkpoint["lesionseg"] = {
             "version": __version__,
             "network": spec,
@@ -291,18 +295,39 @@ class SegmentationModule(LightningModule):
             "seed": self._fit_seed,
         }
 
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]  # Lightning's is a descriptor
+        cls,
+        checkpoint_path: str | Path,
+        map_location: Location = None,
+        hparams_file: str | Path | None = None,
+        strict: bool | None = None,
+        weights_only: bool | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Load a model with its weights, without running code that a file may hold.
+
+        Nothing is downloaded, also where the checkpoint names pretrained weights.
+
+        Args:
+            checkpoint_path: Of a local file.
+            map_location: Where the weights go; see :func:`torch.load`. None takes where they were
+                saved, or the CPU where there is no such device.
+            hparams_file: A YAML file of arguments to use instead of the checkpoint's.
+            strict: Whether the weights must be exactly the model's; None takes
+                ``strict_loading``.
+            weights_only: None or True.
+            **kwargs: Arguments of the model that override the checkpoint's.
+
+        Raises:
+            CheckpointError: The file cannot be used, or its arguments or weights do not fit.
+            ValueError: ``weights_only`` is False.
+        """
+        check_weights_only(weights_only)
+        return load_model(cls, checkpoint_path, map_location, hparams_file, strict, kwargs)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes over the seed and which images were fitted to; older checkpoints do not say."""
         facts = checkpoint.get("lesionseg", {})
         self.trained_on = frozenset(facts.get("trained_on", ()))
         self._fit_seed = facts.get("seed")
-
-
-def _forget(arguments: dict[str, Any], names: tuple[str, ...]) -> None:
-    """Sets the named entries to None, also one level down."""
-    for key, value in arguments.items():
-        if key in names:
-            arguments[key] = None
-        elif isinstance(value, dict):
-            arguments[key] = dict(value)
-            _forget(arguments[key], names)

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there."""
+"""How the Trainer writes and reads checkpoints."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from typing import Any
 
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from lesionseg.checkpoints import Location, check_weights_only, read_checkpoint
 from lesionseg.files import atomic_path
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint writer, through a temporary file beside the final one.
+    """Write checkpoints through a temporary file, and read them without running code.
 
-    A full disk or a killed process leaves the earlier checkpoint as it was. The command line uses
-    it; in Python pass it as ``Trainer(plugins=[AtomicCheckpointIO()])``.
+    A full disk or a killed process leaves the earlier checkpoint as it was. Lightning's own reader
+    unpickles a checkpoint that a URL names; this one refuses URLs, and reads weights and plain
+    values only. The command line uses it; in Python pass it as
+    ``Trainer(plugins=[AtomicCheckpointIO()])``.
     """
 
     def save_checkpoint(
@@ -26,3 +29,23 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             return
         with atomic_path(path) as temporary:
             super().save_checkpoint(checkpoint, temporary, storage_options)
+
+    def load_checkpoint(
+        self,
+        path: str | Path,
+        map_location: Location = "cpu",
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Read a checkpoint with :func:`lesionseg.checkpoints.read_checkpoint`.
+
+        Args:
+            path: Of a local file.
+            map_location: See :func:`torch.load`.
+            weights_only: None or True.
+
+        Raises:
+            CheckpointError: If the file cannot be read or is not a checkpoint.
+            ValueError: If ``weights_only`` is False.
+        """
+        check_weights_only(weights_only)
+        return read_checkpoint(path, map_location)

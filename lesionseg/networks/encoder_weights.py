@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from lesionseg.checkpoints import load_weights
 from lesionseg.errors import CheckpointError
 
 State = dict[str, Tensor]
@@ -39,7 +39,7 @@ def load_encoder_weights(
 
 def _download(pretrained: Any, classifier: str) -> State:
     try:
-        state: State = pretrained.get_state_dict(progress=True, check_hash=True)
+        state: State = pretrained.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as error:  # no network, or a broken download
         raise CheckpointError(
             f"the ImageNet weights of {classifier} could not be downloaded ({error}); give the "
@@ -58,8 +58,8 @@ def read_state_dict(path: str) -> State:
     if not Path(path).is_file():
         raise CheckpointError(f'there is no encoder weights file {path}; use "imagenet" or a path')
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a broken or unsafe file
+        state = load_weights(path)
+    except CheckpointError as error:
         raise CheckpointError(
             f"the encoder weights {path} cannot be read as a state dict; save it with "
             f"torch.save(model.state_dict(), ...)"

@@ -1,5 +1,6 @@
 """Any network of segmentation-models-pytorch."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -8,6 +9,20 @@ from torch import Tensor
 from lesionseg.blocks import Normalize
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.networks.base import SegmentationNetwork
+
+_SOURCES = {
+    "cache_dir",
+    "checkpoint_path",
+    "pretrained",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+}
+    "cache_dir",
+    "checkpoint_path",
+    "pretrained",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+}
 
 
 class SMPNetwork(SegmentationNetwork):
@@ -21,7 +36,8 @@ class SMPNetwork(SegmentationNetwork):
         encoder: Such as "resnet34".
         encoder_weights: None for random ones, or a name that the encoder knows, such as
             "imagenet", to download them.
-        **options: Further arguments of the architecture, such as ``decoder_channels``.
+        **options: Further arguments of the architecture, such as ``decoder_channels``; none that
+            load weights or settings from elsewhere.
 
     Raises:
         LesionsegError: If there is no such architecture, encoder or set of weights.
@@ -39,6 +55,7 @@ class SMPNetwork(SegmentationNetwork):
         **options: Any,
     ) -> None:
         super().__init__()
+        _refuse_sources(encoder, options)
         import segmentation_models_pytorch as smp  # slow to import, so only where it is used
 
         self.normalize = Normalize()
@@ -63,6 +80,16 @@ class SMPNetwork(SegmentationNetwork):
         self.check_image(image)
         logits: Tensor = self.model(self.normalize(image))
         return logits
+
+
+def _refuse_sources(encoder: str, options: Mapping[str, Any]) -> None:
+    """Refuse what timm would fetch even without ``encoder_weights``, each time it is built."""
+    if ":" in encoder:  # such as tu-hf-hub:user/model
+        raise LesionsegError(
+            f"the encoder {encoder!r} names a place to load from; give timm's own name of a model."
+        )
+    if found := sorted(_SOURCES & set(options)):
+        raise LesionsegError(f"{found[0]} is not an option of a network; give encoder_weights.")
 
 
 def _check_name(kind: str, name: str, names: list[str]) -> None:

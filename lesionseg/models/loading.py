@@ -1,0 +1,77 @@
+"""From a checkpoint to a model, without running code that a file may hold."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import yaml
+from lightning.pytorch import LightningModule
+from torch import UntypedStorage
+
+from lesionseg.checkpoints import Location, read_checkpoint
+from lesionseg.errors import CheckpointError, LesionsegError
+
+Model = TypeVar("Model", bound=LightningModule)
+
+
+def load_model(
+    cls: type[Model],
+    path: str | Path,
+    map_location: Location,
+    hparams_file: str | Path | None,
+    strict: bool | None,
+    overrides: dict[str, Any],
+) -> Model:
+    """Build a model of a checkpoint's arguments and give it its weights.
+
+    Args:
+        cls: Class of the model.
+        path: Of the checkpoint, a local file.
+        map_location: See :func:`torch.load`; None takes where the weights were saved, or the CPU
+            where there is no such device.
+        hparams_file: A YAML file of arguments to use instead of the checkpoint's.
+        strict: Whether the weights must be exactly the model's; None takes the model's
+            ``strict_loading``.
+        overrides: Arguments of the model that override the checkpoint's.
+
+    Raises:
+        CheckpointError: If the file cannot be read, or its arguments or weights do not fit.
+    """
+    checkpoint = read_checkpoint(path, _where_saved if map_location is None else map_location)
+    arguments = checkpoint["hyper_parameters"]
+    if hparams_file is not None:
+        arguments = yaml.safe_load(Path(hparams_file).read_text(encoding="utf-8"))
+    arguments = {**arguments, **overrides}
+    arguments.pop("_class_path", None)
+    parameters = inspect.signature(cls).parameters
+    if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        arguments = {name: value for name, value in arguments.items() if name in parameters}
+    try:
+        model = cls(**arguments)
+    except LesionsegError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"the arguments in {path} are not those of {cls.__name__}: {error}"
+        ) from error
+    model.configure_model()
+    model.on_load_checkpoint(checkpoint)
+    state = checkpoint["state_dict"]
+    try:
+        model.load_state_dict(state, strict=model.strict_loading if strict is None else strict)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"the weights in {path} do not fit {cls.__name__}: {error}"
+        ) from error
+    return model.to(next((value.device for value in state.values()), torch.device("cpu")))
+
+
+def _where_saved(storage: UntypedStorage, location: str) -> UntypedStorage | None:
+    """Leave a storage where it was saved if there is such a device, else bring it to the CPU."""
+    kind = location.partition(":")[0]
+    accelerator = torch.accelerator.current_accelerator()
+    here = accelerator is not None and torch.accelerator.is_available()
+    return None if kind == "cpu" or (here and kind == accelerator.type) else storage.cpu()
