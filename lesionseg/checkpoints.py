@@ -49,7 +49,7 @@ def load_weights(path: str | Path, map_location: Location = "cpu") -> Any:
         _check_expansion(path)
         return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Unsupported" not in str(error):
+        if "GLOBAL" not in str(error):  # the class or function that it names
             raise _unreadable(path, error) from error
         raise CheckpointError(
             f"{path} holds more than weights and plain values, which could run code, so it is not "

@@ -17,6 +17,7 @@ from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+from lesionseg.checkpoints import OUTSIDE_WEIGHTS, read_checkpoint
 from lesionseg.cli_help import classes
 from lesionseg.cli_help.classes import load_class
 from lesionseg.cli_help.recipes import recipe_names, recipe_path
@@ -25,7 +26,7 @@ from lesionseg.errors import LesionsegError
 from lesionseg.evaluation.going_on import CONFIG, reopen
 from lesionseg.evaluation.last_checkpoint import LastCheckpoint
 from lesionseg.files import atomic_path
-from lesionseg.inference.predictor import read_checkpoint
+from lesionseg.given_options import class_name, model_of, option_value
 from lesionseg.inference.views import TestTimeAugmentation
 from lesionseg.models import SegmentationModule
 from lesionseg.peers import PEER_LOST, end_with_launcher
@@ -247,16 +248,6 @@ def _say_peer_lost(record: logging.LogRecord) -> bool:
     return False
 
 
-def _value_of(arguments: list[str], *options: str) -> str | None:
-    """The last value of an option, given as ``--name value`` or ``--name=value``."""
-    found = None
-    for index, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if name in options:
-            found = value if equals else next(iter(arguments[index + 1 :]), None)
-    return found
-
-
 def _with_recipes(arguments: list[str]) -> list[str]:
     """Replaces the name of a recipe by the path of its file."""
     replaced = list(arguments)
@@ -277,19 +268,13 @@ def _with_checkpoint(arguments: list[str]) -> list[str]:
     So ``lesionseg test --ckpt_path FILE --data ...`` needs no ``--model``, runs at the size
     that was trained, and what the user says still wins.
     """
-    name = _value_of(arguments, "--ckpt_path")
-    if name is None or name in ("best", "last", "hpc", "registry", "null") or "://" in name:
+    name = option_value(arguments, "ckpt_path")
+    if name is None or name in ("best", "last", "hpc", "registry", "null"):
         return arguments
-    checkpoint = read_checkpoint(name)
-    hyper_parameters = dict(checkpoint.get("hyper_parameters", {}))
-    class_path = hyper_parameters.pop("_class_path", None)
-    asked = _value_of(arguments, "--model")
-    if class_path is None or (
-        asked is not None and asked.split(".")[-1] != class_path.split(".")[-1]
-    ):
+    hyper_parameters = read_checkpoint(name)["hyper_parameters"]
+    model = model_of(hyper_parameters, class_name(option_value(arguments, "model")), name)
+    if not model:
         return arguments
-    model = json.dumps({"class_path": class_path, "init_args": hyper_parameters})
     # a recipe may ask for pretrained weights; the checkpoint has better ones
-    outside = SegmentationModule.outside_weights
-    unasked = [f"--model.{name}=null" for name in outside if name in hyper_parameters]
-    return [arguments[0], f"--model={model}", *arguments[1:], *unasked]
+    unasked = [f"--model.{name}=null" for name in OUTSIDE_WEIGHTS if name in hyper_parameters]
+    return [arguments[0], f"--model={json.dumps(model)}", *arguments[1:], *unasked]

@@ -46,9 +46,10 @@ def run(folder: Path) -> int:
         chosen = [] if job["epoch"] == "best" else ["--checkpoint.save_top_k=0"]
         if code := _command("fit", *job["fit"], *place, *chosen, *resume):
             return code
-        _write_test_config(folder)
+        model = _write_test_config(folder)
     for name, arguments in waiting.items():
-        common = (f"--config={folder / 'test.yaml'}", "--trainer.logger=false")
+        # a checkpoint's word for its class is taken for this package's only
+        common = (f"--config={folder / 'test.yaml'}", f"--model={model}", "--trainer.logger=false")
         checkpoint = f"--ckpt_path={checkpoints / job['epoch']}.ckpt"
         report = f"--report.directory={folder / name}"
         if code := _command("test", *common, checkpoint, report, *arguments):
@@ -63,11 +64,14 @@ def _command(*arguments: str) -> int:
     return lesionseg(arguments)
 
 
-def _write_test_config(folder: Path) -> None:
+def _write_test_config(folder: Path) -> str:
+    """Write what the tests take from the fit's configuration; return the path of its model."""
     saved = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     with atomic_path(folder / "test.yaml") as unfinished:
         text = yaml.safe_dump({key: saved[key] for key in _SHARED if key in saved})
         unfinished.write_text(text, encoding="utf-8")
+    class_path: str = saved["model"]["class_path"]
+    return class_path
 
 
 def _end_with_parent() -> None:

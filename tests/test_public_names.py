@@ -28,7 +28,15 @@ ROOMS = (
     "cli",
 )
 SHARED = {"_version", "checkpoints", "errors", "files", "lazy", "overlay"}
-COMMAND_LINE = {"cli", "cli_help", "cli_messages", "peers", "trainer_cli", "training_job"}
+COMMAND_LINE = {
+    "cli",
+    "cli_help",
+    "cli_messages",
+    "given_options",
+    "peers",
+    "trainer_cli",
+    "training_job",
+}
 
 
 @pytest.mark.parametrize("module", NAMES)

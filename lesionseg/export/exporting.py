@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lesionseg._version import __version__
+from lesionseg.checkpoints import read_checkpoint
 from lesionseg.data import FolderDataset, SyntheticLesions
 from lesionseg.data.reading import check_size
 from lesionseg.data.sample import Sample
@@ -25,7 +26,7 @@ from lesionseg.export.to_torch import save_program, to_program
 from lesionseg.files import atomic_path, remove_unfinished
 from lesionseg.inference.exported import ExportedPredictor
 from lesionseg.inference.metadata import ExportMetadata, InputType
-from lesionseg.inference.predictor import predictor_of_checkpoint, read_checkpoint
+from lesionseg.inference.predictor import predictor_of_checkpoint
 
 if TYPE_CHECKING:
     from torch.export.dynamic_shapes import Dim

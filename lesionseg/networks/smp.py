@@ -17,12 +17,6 @@ _SOURCES = {
     "pretrained_cfg",
     "pretrained_cfg_overlay",
 }
-    "cache_dir",
-    "checkpoint_path",
-    "pretrained",
-    "pretrained_cfg",
-    "pretrained_cfg_overlay",
-}
 
 
 class SMPNetwork(SegmentationNetwork):
