@@ -1,6 +1,7 @@
 """The figures quoted from the papers, row by row against a second transcription."""
 
 import re
+from pathlib import Path
 
 import pytest
 from quoted import ASNET_TABLE_2, MOBILEGAN_TABLE_1, MOBILEGAN_TABLE_2, OURS, rows
@@ -10,6 +11,7 @@ from lesionseg.evaluation.paper_table import load_table
 ASNET = ("jaccard", "dice", "accuracy")
 MOBILEGAN = ("accuracy", "dice", "jaccard", "sensitivity", "specificity", "parameters")
 VALIDATION = ("threshold_jaccard", "parameters")
+MODELS = Path(__file__).resolve().parents[2] / "docs" / "models"
 CONTROLS = {"MobileGAN, no adversary", "MobileGAN, weak adversary"}
 
 
@@ -62,6 +64,63 @@ def test_the_two_tables_of_mobilegan_agree_on_the_parameters():
     first = rows(MOBILEGAN_TABLE_1, MOBILEGAN)
     for name, row in rows(MOBILEGAN_TABLE_2, VALIDATION).items():
         assert first.get(name, row)["parameters"] == row["parameters"]
+
+
+def columns_of(page, heading):
+    """The Markdown table under a heading line that begins so: a list of cells for each row."""
+    lines = (MODELS / page).read_text(encoding="utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(heading)) + 2
+    found = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip() for cell in line.strip("|").split("|")])
+    return found
+
+
+def plain(table, columns):
+    """A transcription as the documentation prints it: one list of cells for each row."""
+    return [
+        [
+            name.replace(" ", "").replace("Proposed", "MobileGAN").replace("U-Net", "UNet"),
+            *(figures.get(column, "").replace("±", " +- ") for column in columns),
+        ]
+        for name, figures in rows(table, columns).items()
+    ]
+
+
+@pytest.mark.skipif(not MODELS.is_dir(), reason="the documentation is not here")
+@pytest.mark.parametrize(
+    ("page", "heading", "table", "columns"),
+    [
+        ("asnet.md", "| row | Jaccard | Dice | accuracy |", ASNET_TABLE_2, ASNET),
+        (
+            "mobilegan.md",
+            "| row | accuracy | Dice | Jaccard | sensitivity | specificity |",
+            MOBILEGAN_TABLE_1,
+            MOBILEGAN,
+        ),
+    ],
+)
+def test_the_documentation_quotes_the_same(page, heading, table, columns):
+    found = columns_of(page, heading)
+    assert [[name.replace("U-Net", "UNet"), *cells] for name, *cells in found] == plain(
+        table, columns
+    )
+
+
+@pytest.mark.skipif(not MODELS.is_dir(), reason="the documentation is not here")
+def test_the_documentations_other_figures_of_mobilegan():
+    expected = plain(MOBILEGAN_TABLE_2, VALIDATION)
+    (scores,) = columns_of("mobilegan.md", "| FCN | U-Net | SegNet | FrCN | GAN-FCN |")
+    assert scores == [score for _, score, _ in expected]
+    text = (MODELS / "mobilegan.md").read_text(encoding="utf-8")
+    shares = re.findall(r'^    "([\w-]+)": \(([\d.]+), ([\d.]+), ([\d.]+)\)', text, re.MULTILINE)
+    first = {OURS.get(name, name): row for name, row in rows(MOBILEGAN_TABLE_1, MOBILEGAN).items()}
+    assert len(shares) >= 5
+    for name, *figures in shares:
+        wanted = [first[name][column] for column in ("accuracy", "sensitivity", "specificity")]
+        assert figures == wanted
 
 
 @pytest.mark.parametrize(

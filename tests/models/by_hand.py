@@ -173,15 +173,14 @@ def poly(rate, epoch, epochs, power=0.9):
     return rate * (1 - epoch / epochs) ** power
 
 
-def one_cycle(peak, step, steps):
-    """Up from a 25th over 30 % of the steps and down to a 10,000th of that, along cosines."""
-    start, top = peak / 25, 0.3 * steps - 1
-    low, high, share = (
-        (start, peak, step / top)
-        if step <= top
-        else (start / 1e4, peak, 1 - (step - top) / (steps - 1 - top))
-    )
-    return low + (high - low) * (1 - math.cos(math.pi * share)) / 2
+def one_cycle(peak, step, steps, rising=0.3):
+    """Up from a 25th over a share of the steps and down to a 10,000th of that, along cosines."""
+    start, top = peak / 25, rising * steps - 1
+    if step <= top:
+        low, share = start, step / top
+    else:
+        low, share = start / 1e4, (steps - 1 - step) / (steps - 1 - top)
+    return low + (peak - low) * (1 - math.cos(math.pi * share)) / 2
 
 
 def gradients(loss, network):

@@ -1,6 +1,7 @@
 """MobileGAN, SegAN and GAN-FCN, step by step against plain torch."""
 
 import copy
+import inspect
 
 import by_hand
 import pytest
@@ -53,25 +54,41 @@ def check_losses(found, player, terms, total):
         )
 
 
-def check_mobilegan(record, networks, made, rate=lambda step: 2e-4, betas=(0.5, 0.999), **weights):
+def check_mobilegan(
+    record,
+    networks,
+    made,
+    rate=lambda step: 2e-4,
+    betas=(0.5, 0.999),
+    discriminator_first=False,
+    **weights,
+):
     network, discriminator = networks["network"], networks["discriminator"]
-    optimizers = Adam(network, betas), Adam(discriminator, betas)
+    optimizers = {"network": Adam(network, betas), "discriminator": Adam(discriminator, betas)}
     for step, batch in enumerate(made):
-        generator, _ = mobilegan_losses(network, discriminator, batch, **weights)
-        total = sum(generator.values())
-        check_losses(record.losses[step], "generator", generator, total)
-        slopes = gradients(total, network)
-        same(record.gradients["network"][step], slopes)
-        # the discriminator is trained on what the generator made before its step
-        _, critic = mobilegan_losses(network, discriminator, batch)
-        mean = (critic["real"] + critic["fake"]) / 2
-        check_losses(record.losses[step], "discriminator", critic, mean)
-        critic_slopes = gradients(mean, discriminator)
-        same(record.gradients["discriminator"][step], critic_slopes)
-        for optimizer, slope in zip(optimizers, (slopes, critic_slopes), strict=True):
-            optimizer.step(slope, rate(step))
-        same(record.weights["network"][step], network.parameters())
-        same(record.weights["discriminator"][step], discriminator.parameters())
+        # Whoever is first, the discriminator learns from what the generator made before its step.
+        before = copy.deepcopy(network)
+
+        def train(name, loss, step=step):
+            slopes = gradients(loss, networks[name])
+            same(record.gradients[name][step], slopes)
+            optimizers[name].step(slopes, rate(step))
+            same(record.weights[name][step], networks[name].parameters())
+
+        def train_discriminator(batch=batch, before=before, step=step, train=train):
+            _, terms = mobilegan_losses(before, discriminator, batch)
+            mean = (terms["real"] + terms["fake"]) / 2
+            check_losses(record.losses[step], "discriminator", terms, mean)
+            train("discriminator", mean)
+
+        if discriminator_first:
+            train_discriminator()
+        terms, _ = mobilegan_losses(network, discriminator, batch, **weights)
+        total = sum(terms.values())
+        check_losses(record.losses[step], "generator", terms, total)
+        train("network", total)
+        if not discriminator_first:
+            train_discriminator()
     assert record.rates["network"] == pytest.approx([rate(step) for step in range(len(made))])
     assert record.rates["discriminator"] == record.rates["network"]
 
@@ -90,6 +107,21 @@ def test_mobilegans_numbers_are_arguments(tmp_path):
     made = by_hand.batches(3)
     record, networks = fit(model, tmp_path, made, network=Pixels(), discriminator=Judge())
     check_mobilegan(record, networks, made, betas=(0.8, 0.9), weights=(0.3, 2.0, 0.7))
+
+
+@pytest.mark.skipif(
+    "discriminator_first" not in inspect.signature(MobileGAN).parameters,
+    reason="the generator is always first",
+)
+@pytest.mark.parametrize("first", [False, True])
+def test_either_player_may_be_first(first, tmp_path):
+    """Section 2.2 fixes the generator and trains the discriminator, and then the other way."""
+    model = tiny_mobilegan(
+        discriminator_first=first, generator_learning_rate=0.05, discriminator_learning_rate=0.05
+    )
+    made = by_hand.batches(3)
+    record, networks = fit(model, tmp_path, made, network=Pixels(), discriminator=Judge())
+    check_mobilegan(record, networks, made, lambda step: 0.05, discriminator_first=first)
 
 
 def test_each_player_has_a_rate_of_its_own(tmp_path):

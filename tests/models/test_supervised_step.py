@@ -55,18 +55,17 @@ def test_asnets_numbers_are_arguments(tmp_path):
     check(record, network, optimizer, lambda step: by_hand.poly(0.1, step // BATCHES, EPOCHS, 2.0))
 
 
-def test_segmenter_trains_by_adamw_and_one_cycle(tmp_path):
-    epochs = 10
-    record, network = fit(Segmenter("mobilegan"), tmp_path, epochs)
+@pytest.mark.parametrize("arguments", [{}, {"warmup_fraction": 0.5}])
+def test_segmenter_trains_by_adamw_and_one_cycle(arguments, tmp_path):
+    epochs, rising = 10, arguments.get("warmup_fraction", 0.3)
+    record, network = fit(Segmenter("mobilegan", **arguments), tmp_path, epochs)
     optimizer = by_hand.Adam(network, betas=(0.9, 0.999), decay=1e-2, decoupled=True)
     steps = epochs * BATCHES
-    check(
-        record,
-        network,
-        optimizer,
-        lambda step: by_hand.one_cycle(1e-3, step, steps),
-        epochs=epochs,
-    )
+
+    def rate(step):
+        return by_hand.one_cycle(1e-3, step, steps, rising)
+
+    check(record, network, optimizer, rate, epochs=epochs)
 
 
 def test_adam_takes_momentum_as_its_first_beta_and_adds_the_decay_to_the_gradient(tmp_path):

@@ -53,9 +53,17 @@ def test_every_stage_takes_what_exceeds_the_threshold(build, threshold, lesion, 
     (validated,) = trainer.validate(model, given, verbose=False)
     (tested,) = trainer.test(model, given, verbose=False)
     for scores, stage in ((validated, "val"), (tested, "test")):
-        assert scores[f"{stage}/jaccard"] == pytest.approx(4 / lesion)
-        assert scores[f"{stage}/sensitivity"] == 1
-        assert scores[f"{stage}/specificity"] == pytest.approx(1 - (lesion - 4) / 12)
+        jaccard = 4 / lesion
+        expected = {
+            "accuracy": 1 - (lesion - 4) / 16,
+            "sensitivity": 1,
+            "specificity": 1 - (lesion - 4) / 12,
+            "jaccard": jaccard,
+            "threshold_jaccard": jaccard if jaccard >= 0.65 else 0,
+            "dice": 2 * jaccard / (1 + jaccard),
+        }
+        found = {name: scores[f"{stage}/{name}"] for name in expected}
+        assert found == pytest.approx(expected)
     assert model.test_table.counts.tolist() == [[4, lesion - 4, 0, 16 - lesion]]
     ((predicted,),) = trainer.predict(model, given)
     assert predicted.mask.sum() == lesion

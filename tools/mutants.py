@@ -1,0 +1,195 @@
+"""Apply mutants to a copy of the checkout, one at a time, and report those that the tests miss.
+
+A mutant is a small fault in a file of the package: wrong labels, a mean that became a sum, another
+learning rate. ``mutants.yaml`` beside this file lists them with the tests that must notice::
+
+    python tools/mutants.py                # all; minutes
+    python tools/mutants.py --only gamma   # those whose description or file holds a word
+    python tools/mutants.py --check        # only whether the list still fits the code
+
+Exits with 1 if a mutant survives or no longer fits, or if a test fails without any. Needs a system
+that can fork (Linux, macOS): torch and Lightning are imported once and not for every mutant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+LIST = Path(__file__).with_suffix(".yaml")
+#: Slow to import and not part of the package.
+_PRELOADED = ("pytest", "hypothesis", "lightning.pytorch", "torchvision", "torchmetrics", "scipy")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault.
+
+    Attributes:
+        what: The fault, in words.
+        file: Path of the file from the root of the checkout.
+        old: Text that stands in the file exactly once.
+        new: What stands there instead.
+        tests: Test files, of which at least one must fail.
+    """
+
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    def problem(self, root: Path) -> str | None:
+        """Why the mutant does not fit the code; None if it does."""
+        path = root / self.file
+        if not path.is_file():
+            return f"{self.file} does not exist"
+        found = path.read_text(encoding="utf-8").count(self.old)
+        if found != 1:
+            return f"{self.file} holds its old text {found} times instead of once"
+        if self.old == self.new:
+            return "its old and its new text are the same"
+        missing = [test for test in self.tests if not (root / test).is_file()]
+        return f"{missing[0]} does not exist" if missing else None
+
+
+def read_list(path: Path = LIST) -> list[Mutant]:
+    """Read the mutants of a YAML file: groups with ``tests``, ``file`` and ``mutants``."""
+    mutants = []
+    for group in yaml.safe_load(path.read_text(encoding="utf-8")):
+        for entry in group["mutants"]:
+            mutants.append(
+                Mutant(
+                    entry["what"],
+                    entry.get("file", group.get("file")),
+                    entry["old"],
+                    entry["new"],
+                    tuple(entry.get("tests", group["tests"])),
+                )
+            )
+    return mutants
+
+
+def copy_checkout(target: Path) -> None:
+    """Copy all files that git knows or would add."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, target / name)
+
+
+@contextmanager
+def applied(mutant: Mutant, root: Path) -> Iterator[None]:
+    """Change the file for the duration of the context."""
+    path = root / mutant.file
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(whole.replace(mutant.old, mutant.new), encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.write_text(whole, encoding="utf-8")
+
+
+def tests_pass(root: Path, tests: Sequence[str], log: Path, seconds: int) -> bool:
+    """Run tests of a checkout in a forked process; one that hangs fails."""
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        return status == 0
+    with log.open("w") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+        signal.alarm(seconds)
+        os.chdir(root)
+        sys.path.insert(0, str(root))
+        # Bytecode of a file that changes twice within a second would not be made again.
+        sys.dont_write_bytecode = True
+        os.environ |= {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+        code = 1
+        try:
+            import pytest
+
+            import lesionseg
+
+            assert Path(lesionseg.__file__).is_relative_to(root), lesionseg.__file__
+            code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+        finally:
+            stream.flush()
+            os._exit(code)
+
+
+def run(mutants: Sequence[Mutant], seconds: int) -> int:
+    """Run all mutants and print what happens to each; return the number of faults."""
+    for name in _PRELOADED:
+        import_module(name)
+    with tempfile.TemporaryDirectory() as folder:
+        root, log = Path(folder, "checkout").resolve(), Path(folder, "log.txt")
+        copy_checkout(root)
+        files = sorted({test for mutant in mutants for test in mutant.tests})
+        if not tests_pass(root, files, log, 60 + seconds * len(files)):
+            print(log.read_text(errors="replace"))
+            print("the tests fail without any mutant; mend them first.")
+            return 1
+        survivors = []
+        for number, mutant in enumerate(mutants, start=1):
+            began = time.monotonic()
+            with applied(mutant, root):
+                lives = tests_pass(root, mutant.tests, log, seconds)
+            took = time.monotonic() - began
+            verdict = "SURVIVES" if lives else "dies"
+            print(f"{number}/{len(mutants)} {verdict:<8} {took:5.1f} s  {mutant.what}", flush=True)
+            if lives:
+                survivors.append(mutant)
+    print(f"\n{len(mutants) - len(survivors)} of {len(mutants)} mutants die.")
+    for mutant in survivors:
+        print(f"survives: {mutant.what} ({mutant.file})\n  {', '.join(mutant.tests)}")
+    return len(survivors)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code."""
+    parser = argparse.ArgumentParser(description="Apply mutants and report those that survive.")
+    parser.add_argument("--only", metavar="WORD", help="those whose description or file has it")
+    parser.add_argument("--check", action="store_true", help="only compare the list with the code")
+    parser.add_argument("--seconds", type=int, default=180, help="limit for one mutant's tests")
+    options = parser.parse_args(arguments)
+    mutants = read_list()
+    if options.only:
+        word = options.only.lower()
+        mutants = [one for one in mutants if word in f"{one.what} {one.file}".lower()]
+    problems = [(one, problem) for one in mutants if (problem := one.problem(ROOT))]
+    for mutant, problem in problems:
+        print(f"does not fit: {mutant.what}: {problem}")
+    if options.check or problems:
+        print(f"{len(mutants) - len(problems)} of {len(mutants)} mutants fit the code.")
+        return 1 if problems else 0
+    return 1 if run(mutants, options.seconds) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
