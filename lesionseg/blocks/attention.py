@@ -1,10 +1,13 @@
 """Position and channel attention of DANet, as MobileGAN uses them."""
 
 from contextlib import nullcontext
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+KeyPooling = Literal["average", "max"]
 
 # The fused CUDA kernels want head sizes that are multiples of this in every precision.
 _ALIGNMENT = 8
@@ -23,24 +26,45 @@ class PositionAttentionModule(nn.Module):
     and needs memory in proportion to H * W, never an HW x HW map (on CPU in every floating
     precision, on CUDA in all but float64, for which torch has no fused kernel).
 
+    With ``key_stride=s`` keys and values are pooled over s x s squares, so that every pixel attends
+    to every square, at 1 / s^2 of the cost. Squares at the lower and right edge that stick out of
+    the map hold the pixels that are there. This adds no parameters. Train with it from the start:
+    attention trained without pooling is too sharp for it.
+
     Args:
         channels: Channels C of input and output.
         reduction: How many times fewer channels q and k have.
+        key_stride: Side of the squares in pixels; 1 is the paper's attention.
+        key_pooling: ``"average"`` or ``"max"``; has no effect with ``key_stride=1``.
 
     Raises:
-        ValueError: If the reduction leaves no channel for q and k.
+        ValueError: If the reduction leaves no channel for q and k, or another argument is out of
+            range.
 
     Source: Fu et al., Dual Attention Network (arXiv 1809.02983), section 3.2; MobileGAN section
-    2.1.
+    2.1. Pooled keys are neither paper's; max pooling is as in Wang et al., Non-local Neural
+    Networks (CVPR 2018), section 3.3.
     """
 
-    def __init__(self, channels: int, reduction: int = 8) -> None:
+    def __init__(
+        self,
+        channels: int,
+        reduction: int = 8,
+        key_stride: int = 1,
+        key_pooling: KeyPooling = "average",
+    ) -> None:
         super().__init__()
         if reduction < 1 or channels < reduction:
             raise ValueError(
                 f"{channels} channels cannot be reduced {reduction} times; choose a reduction "
                 f"from 1 to the number of channels"
             )
+        if key_stride < 1:
+            raise ValueError(f"key_stride must be at least 1, got {key_stride}")
+        if key_pooling not in get_args(KeyPooling):
+            raise ValueError(f'key_pooling must be "average" or "max", got {key_pooling!r}')
+        self.key_stride = key_stride
+        self.key_pooling = key_pooling
         self.query = nn.Conv2d(channels, channels // reduction, 1)
         self.key = nn.Conv2d(channels, channels // reduction, 1)
         self.value = nn.Conv2d(channels, channels, 1)
@@ -48,22 +72,35 @@ class PositionAttentionModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the attention."""
-        attended = self.attend(self.query(x), self.key(x), self.value(x))
+        attended = self.attend(self.query(x), *self._keys_and_values(x))
         return self.gamma * attended + x
+
+    def _keys_and_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        stride = self.key_stride
+        if stride == 1:
+            return self.key(x), self.value(x)
+        if self.key_pooling == "average":
+            # The average commutes with a 1x1 convolution, which is cheaper on the smaller map.
+            pooled = F.avg_pool2d(x, stride, ceil_mode=True, count_include_pad=False)
+            return self.key(pooled), self.value(pooled)
+        return (
+            F.max_pool2d(self.key(x), stride, ceil_mode=True),
+            F.max_pool2d(self.value(x), stride, ceil_mode=True),
+        )
 
     @staticmethod
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Average the values with softmax weights over all positions; export replaces it.
+        """Average the values with softmax weights over all keys; export replaces it.
 
         Args:
             query: (N, D, H, W).
-            key: (N, D, H, W).
-            value: (N, C, H, W), C at least D.
+            key: (N, D, h, w).
+            value: (N, C, h, w), C at least D.
 
         Returns:
             (N, C, H, W).
         """
-        channels = value.shape[1]
+        count, channels = value.shape[:2]
         width = -(-channels // _ALIGNMENT) * _ALIGNMENT
         # The fused kernels take q, k and v of one width only, and contiguous ones: unequal or
         # transposed tensors fall back silently to the path that builds the whole map. Zeros added
@@ -71,7 +108,8 @@ class PositionAttentionModule(nn.Module):
         attended = F.scaled_dot_product_attention(
             _tokens(query, width), _tokens(key, width), _tokens(value, width), scale=1.0
         )
-        return attended.squeeze(1)[..., :channels].transpose(1, 2).reshape(value.shape)
+        maps = attended.squeeze(1)[..., :channels].transpose(1, 2)
+        return maps.reshape(count, channels, *query.shape[2:])
 
 
 def _tokens(maps: Tensor, width: int) -> Tensor:

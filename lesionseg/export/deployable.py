@@ -70,17 +70,17 @@ class Deployable(nn.Module):
 
 def attend_in_blocks(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Position attention with plain operations, some queries at a time."""
-    positions = query.shape[-2] * query.shape[-1]
-    size = max(_BLOCK // positions, math.ceil(positions / _MOST_BLOCKS), 1)
+    queries = query.shape[-2] * query.shape[-1]
     keys, values = key.flatten(2), _tokens(value)
+    size = max(_BLOCK // keys.shape[-1], math.ceil(queries / _MOST_BLOCKS), 1)
     parts = [(block @ keys).softmax(-1) @ values for block in torch.split(_tokens(query), size, 1)]
-    return _maps(torch.cat(parts, 1), value)
+    return _maps(torch.cat(parts, 1), query)
 
 
 def attend_whole(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Position attention by its formula, with the map of all pairs of positions."""
     weights = (_tokens(query) @ key.flatten(2)).softmax(-1)
-    return _maps(weights @ _tokens(value), value)
+    return _maps(weights @ _tokens(value), query)
 
 
 def attend_fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -91,16 +91,16 @@ def attend_fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     if not hasattr(torch.onnx, "ops"):
         raise LesionsegError("--attention fused needs torch 2.8; update torch or leave it out.")
-    values = _tokens(value)
+    queries, values = _tokens(query), _tokens(value)
     attended: Tensor = torch.onnx.ops.symbolic(
         "com.microsoft::MultiHeadAttention",
-        (_tokens(query), _tokens(key), values),
+        (queries, _tokens(key), values),
         {"num_heads": 1, "scale": 1.0},
         dtype=values.dtype,
-        shape=values.shape,
+        shape=(*queries.shape[:2], values.shape[-1]),
         version=1,
     )
-    return _maps(attended, value)
+    return _maps(attended, query)
 
 
 def _tokens(maps: Tensor) -> Tensor:
@@ -109,4 +109,5 @@ def _tokens(maps: Tensor) -> Tensor:
 
 
 def _maps(tokens: Tensor, like: Tensor) -> Tensor:
-    return tokens.transpose(1, 2).reshape(like.shape)
+    """Turn (N, HW, C) into (N, C, H, W), with the H and W of another map."""
+    return tokens.transpose(1, 2).reshape(*tokens.shape[::2], *like.shape[2:])

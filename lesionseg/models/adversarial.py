@@ -11,7 +11,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lesionseg.models.alternating import AlternatingModule, Player
-from lesionseg.models.optimisation import ScheduleName
+from lesionseg.models.optimisation import (
+    OptimizerName,
+    ScheduleName,
+    check_choice,
+    create_optimizer,
+)
 
 GENERATOR, DISCRIMINATOR = 0, 1
 
@@ -20,7 +25,8 @@ class AdversarialModule(AlternatingModule):
     """Alternates steps of a generator (``network``, by default) and a ``discriminator``, by hand.
 
     Each training step: backward and step of the generator with the discriminator frozen, then
-    backward and step of the discriminator on detached fakes. Lightning's ``global_step`` counts
+    backward and step of the discriminator on detached fakes, or the other way round; both use the
+    same fakes. Lightning's ``global_step`` counts
     both optimizers' steps, so it grows by two a batch while both are trained.
 
     The Trainer's gradient clipping and accumulation cannot serve two optimizers; they are arguments
@@ -31,9 +37,9 @@ class AdversarialModule(AlternatingModule):
     Args:
         network: What segments; the generator unless a subclass says otherwise.
         discriminator: Judges (image, mask).
-        generator_learning_rate: Adam's, for the generator.
-        discriminator_learning_rate: Adam's, for the discriminator.
-        betas: Adam's, for both.
+        generator_learning_rate: Learning rate of the generator.
+        discriminator_learning_rate: Learning rate of the discriminator.
+        betas: Adam's, for both; the first is also SGD's momentum.
         generator_clip: Largest gradient norm of the generator; None does not clip.
         discriminator_clip: The same for the discriminator.
         generator_accumulation: Batches whose gradients are averaged for one generator step.
@@ -45,6 +51,11 @@ class AdversarialModule(AlternatingModule):
         threshold: See :class:`SegmentationModule`.
         compile: See :class:`SegmentationModule`; the discriminator is compiled too.
         channels_last: See :class:`SegmentationModule`; for the discriminator too.
+        discriminator_first: Whether the discriminator steps before the generator.
+        generator_optimizer: ``"adam"``, ``"adamw"`` or ``"sgd"``; the discriminator's is Adam.
+        generator_weight_decay: L2 penalty of the generator (decoupled for AdamW).
+        teacher: See :class:`SegmentationModule`.
+        teacher_weight: See :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -68,7 +79,17 @@ class AdversarialModule(AlternatingModule):
         threshold: float = 0.5,
         compile: bool = False,
         channels_last: bool = False,
+        discriminator_first: bool = False,
+        generator_optimizer: OptimizerName = "adam",
+        generator_weight_decay: float = 0.0,
+        teacher: str | None = None,
+        teacher_weight: float = 1.0,
     ) -> None:
+        check_choice("generator_optimizer", generator_optimizer, OptimizerName)
+        if generator_weight_decay < 0:
+            raise ValueError(
+                f"generator_weight_decay must not be negative, got {generator_weight_decay}"
+            )
         players = (
             Player("generator", generator_clip, generator_accumulation, schedule),
             Player(
@@ -80,10 +101,15 @@ class AdversarialModule(AlternatingModule):
             ),
             *further_players,
         )
-        super().__init__(network, players, size, threshold, compile, channels_last)
+        super().__init__(
+            network, players, size, threshold, compile, channels_last, teacher, teacher_weight
+        )
         self.discriminator = discriminator
         self.learning_rates = (generator_learning_rate, discriminator_learning_rate)
         self.betas = (betas[0], betas[1])
+        self.discriminator_first = discriminator_first
+        self.generator_optimizer = generator_optimizer
+        self.generator_weight_decay = generator_weight_decay
         self._prepare(self.discriminator, compile, channels_last)
 
     # -- what a subclass says ------------------------------------------------------------------
@@ -118,24 +144,40 @@ class AdversarialModule(AlternatingModule):
     # -- the alternating step ------------------------------------------------------------------
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """One step of the generator, then one of the discriminator."""
+        """Take one step of each network, in the order of :attr:`discriminator_first`."""
         with self._only(GENERATOR):
             made = self.generate(batch)
+        if self.adversary_active and self.discriminator_first:
+            self._step_discriminator(batch, made, batch_idx)
+        with self._only(GENERATOR):
             terms = self.generator_terms(batch, made)
             self._step(GENERATOR, torch.stack(list(terms.values())).sum(), batch_idx)
         self._log_terms(GENERATOR, terms, sum(terms.values()), batch)
-        if not self.adversary_active:
-            return
+        if self.adversary_active and not self.discriminator_first:
+            self._step_discriminator(batch, made, batch_idx)
+
+    def _step_discriminator(self, batch: dict[str, Any], made: Tensor, batch_idx: int) -> None:
         with self._only(DISCRIMINATOR):
             terms = self.discriminator_terms(batch, made.detach())
             self._step(DISCRIMINATOR, torch.stack(list(terms.values())).mean(), batch_idx)
         self._log_terms(DISCRIMINATOR, terms, sum(terms.values()) / len(terms), batch)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Adam for the generator, Adam for the discriminator, then the further ones."""
-        networks = (self.generator, self.discriminator)
-        pair = [
-            torch.optim.Adam(network.parameters(), lr=rate, betas=self.betas)
-            for network, rate in zip(networks, self.learning_rates, strict=True)
-        ]
-        return self.with_schedules([*pair, *self.further_optimizers()])
+        """Return the generator's optimizer, Adam for the discriminator, then the further ones."""
+        momentum, beta2 = self.betas
+        generator = create_optimizer(
+            self.generator_optimizer,
+            self.generator.parameters(),
+            self.learning_rates[GENERATOR],
+            momentum,
+            self.generator_weight_decay,
+            beta2,
+        )
+        discriminator = create_optimizer(
+            "adam",
+            self.discriminator.parameters(),
+            self.learning_rates[DISCRIMINATOR],
+            momentum,
+            beta2=beta2,
+        )
+        return self.with_schedules([generator, discriminator, *self.further_optimizers()])

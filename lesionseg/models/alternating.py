@@ -75,6 +75,8 @@ class AlternatingModule(SegmentationModule):
         threshold: See :class:`SegmentationModule`.
         compile: See :class:`SegmentationModule`.
         channels_last: See :class:`SegmentationModule`.
+        teacher: See :class:`SegmentationModule`.
+        teacher_weight: See :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -88,8 +90,10 @@ class AlternatingModule(SegmentationModule):
         threshold: float = 0.5,
         compile: bool = False,
         channels_last: bool = False,
+        teacher: str | None = None,
+        teacher_weight: float = 1.0,
     ) -> None:
-        super().__init__(network, size, threshold, compile, channels_last)
+        super().__init__(network, size, threshold, compile, channels_last, teacher, teacher_weight)
         self.automatic_optimization = False
         self.players = tuple(players)
 

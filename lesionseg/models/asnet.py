@@ -53,6 +53,9 @@ class ASNet(SupervisedModule):
         encoder_learning_rate: Learning rate of the encoder, smaller than that of the rest where it
             is pretrained; None takes ``learning_rate``. The schedule scales both alike.
         warmup_fraction: See :class:`SupervisedModule`.
+        teacher: None, or the checkpoint of a trained model to learn from as well; see
+            :class:`SegmentationModule`.
+        teacher_weight: Weight of the teacher's term in the loss.
 
     Raises:
         ValueError: An argument is out of range.
@@ -86,6 +89,8 @@ class ASNet(SupervisedModule):
         decoder_widths: tuple[int, int, int, int] | None = None,
         encoder_learning_rate: float | None = None,
         warmup_fraction: float = 0.3,
+        teacher: str | None = None,
+        teacher_weight: float = 1.0,
     ) -> None:
         network = create_network(
             "asnet",
@@ -114,5 +119,7 @@ class ASNet(SupervisedModule):
             channels_last=channels_last,
             encoder_learning_rate=encoder_learning_rate,
             warmup_fraction=warmup_fraction,
+            teacher=teacher,
+            teacher_weight=teacher_weight,
         )
         self.save_hyperparameters()

@@ -22,6 +22,7 @@ from lesionseg.metrics import ISICScore
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.models.loading import load_model
 from lesionseg.models.seeding import seed_epoch
+from lesionseg.models.teacher import Teacher
 from lesionseg.models.trained_on import loaded_ids, refuse_trained
 
 
@@ -66,6 +67,12 @@ class SegmentationModule(LightningModule):
             checkpoint stay as they are).
         channels_last: Keep the weights, and with them the feature maps, in the memory order that
             most convolutions are fastest in. The results differ by rounding only.
+        teacher: Checkpoint of any model of this package, whose probabilities of the same augmented
+            images are a further target of the training (see
+            :class:`~lesionseg.models.teacher.Teacher`). Only a fit reads it; checkpoints hold its
+            path, not its weights, and load without it. A model that learned from a teacher also
+            counts as trained on the teacher's images.
+        teacher_weight: Weight of the teacher's term in the loss.
 
     Attributes:
         test_time_augmentation: What test and predict average the probabilities of each image over:
@@ -78,7 +85,7 @@ class SegmentationModule(LightningModule):
             name may say whose skin it shows.
 
     Raises:
-        ValueError: ``size`` or ``threshold`` is out of range.
+        ValueError: ``size``, ``threshold`` or ``teacher_weight`` is out of range.
     """
 
     recipe: Recipe = Recipe(size=(192, 256), batch_size=12, augmentation=("horizontal_flip",))
@@ -92,12 +99,16 @@ class SegmentationModule(LightningModule):
         threshold: float = 0.5,
         compile: bool = False,
         channels_last: bool = False,
+        teacher: str | None = None,
+        teacher_weight: float = 1.0,
     ) -> None:
         super().__init__()
         if size is not None and (len(size) != 2 or min(size) < 1):
             raise ValueError(f"size must be (height, width) in pixels, got {size}")
         if not 0.0 < threshold < 1.0:
             raise ValueError(f"threshold must lie between 0 and 1, got {threshold}")
+        if teacher_weight < 0:
+            raise ValueError(f"teacher_weight must not be negative, got {teacher_weight}")
         self.network = network
         self.threshold = threshold
         height, width = size or type(self).recipe.size
@@ -109,6 +120,9 @@ class SegmentationModule(LightningModule):
         self.trained_on: frozenset[str] = frozenset()
         self.planned_steps: list[int] = []  # of each schedule, filled by configure_optimizers
         self._fit_seed: int | None = None
+        self._teacher_checkpoint = teacher
+        self.teacher_weight = teacher_weight
+        self._teacher: Teacher | None = None
         self._prepare(self.network, compile, channels_last)
 
     @staticmethod
@@ -140,9 +154,32 @@ class SegmentationModule(LightningModule):
     # -- training ------------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
-        """Takes the seed of the fit, unless a checkpoint has brought it."""
+        """Take the seed of the fit, unless a checkpoint has brought it, and load the teacher.
+
+        Raises:
+            CheckpointError: If the teacher's checkpoint cannot be used.
+        """
         if self._fit_seed is None or self.trainer.ckpt_path is None:
             self._fit_seed = torch.initial_seed()
+        if self._teacher_checkpoint is not None and self.teacher_weight > 0:
+            self._teacher = Teacher(self._teacher_checkpoint, self.device)
+            self.trained_on |= self._teacher.trained_on
+
+    def on_fit_end(self) -> None:
+        """Let go of the teacher."""
+        self._teacher = None
+
+    def teacher_terms(self, batch: dict[str, Any], logits: Tensor) -> dict[str, Tensor]:
+        """Return the weighted teacher's term of the loss by its name; empty without a teacher.
+
+        Args:
+            batch: The batch that the logits were made of.
+            logits: Floating (N, 1, H, W).
+        """
+        if self._teacher is None:
+            return {}
+        loss = self._teacher.loss(logits, batch["image"])
+        return {"teacher": self.teacher_weight * loss}
 
     def on_train_epoch_start(self) -> None:
         """See :func:`lesionseg.models.seeding.seed_epoch`."""

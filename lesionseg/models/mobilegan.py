@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lesionseg.blocks.attention import KeyPooling
 from lesionseg.data.recipe import Recipe
 from lesionseg.inference.postprocess import probabilities
 from lesionseg.losses import AdversarialLoss, create_loss
 from lesionseg.models.adversarial import AdversarialModule
-from lesionseg.models.optimisation import ScheduleName
+from lesionseg.models.optimisation import OptimizerName, ScheduleName
 from lesionseg.networks import MobileGANDiscriminator, create_network
 
 
@@ -29,13 +30,15 @@ class MobileGAN(AdversarialModule):
     Where the paper is silent or contradicts itself: it names the weights "of Jaccard loss and L1
     (lambda and alpha)" but equation 1 has lambda on L1 and alpha on Jaccard; we follow the
     equation. The Jaccard loss is the soft one per image; ``jaccard_loss="lovasz"`` is the "tight
-    convex surrogate". The generator steps before the discriminator, on the same fakes. The
-    discriminator's two terms are averaged.
+    convex surrogate". The generator steps before the discriminator, on the same fakes, unless
+    ``discriminator_first=True``, which is what section 2.2 says. The discriminator's two terms are
+    averaged.
 
     During the warm-up, and with ``adversarial_weight=0``, the discriminator neither runs nor
-    trains: that is plain supervised training of the generator. At the printed weights the
-    adversarial term dominates early; every term is logged under ``train/generator/`` and
-    ``train/discriminator/``.
+    trains: that is plain supervised training of the generator, for which
+    ``generator_optimizer="adamw"``, ``betas=(0.9, 0.999)`` and ``schedule="one-cycle"`` are usual.
+    At the printed weights the adversarial term dominates early; every term is logged under
+    ``train/generator/`` and ``train/discriminator/``.
 
     Args:
         encoder_widths: See :class:`~lesionseg.networks.MobileGANGenerator`.
@@ -50,9 +53,9 @@ class MobileGAN(AdversarialModule):
         warmup_epochs: First epochs without the adversary.
         samples: Monte-Carlo samples of z in test and predict; 0 is the deterministic network. With
             2 or more, ``predict`` also gives the standard deviation as uncertainty.
-        generator_learning_rate: Adam's, for the generator.
-        discriminator_learning_rate: Adam's, for the discriminator.
-        betas: Adam's, for both.
+        generator_learning_rate: Learning rate of the generator.
+        discriminator_learning_rate: Learning rate of the discriminator.
+        betas: Adam's, for both; the first is also SGD's momentum.
         generator_clip: Largest gradient norm of the generator; None does not clip.
         discriminator_clip: The same for the discriminator.
         generator_accumulation: Batches whose gradients are averaged for one generator step.
@@ -62,6 +65,16 @@ class MobileGAN(AdversarialModule):
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile both networks with ``torch.compile``.
         channels_last: See :class:`SegmentationModule`; for both networks.
+        key_stride: 1 for the paper's attention; 2 or 4 for a faster one. See
+            :class:`~lesionseg.networks.MobileGANGenerator`, also for the next two.
+        key_pooling: ``"average"`` or ``"max"``.
+        dilations: Of the eight factorized layers of the deepest maps, repeated.
+        discriminator_first: Whether the discriminator steps before the generator.
+        generator_optimizer: ``"adam"``, ``"adamw"`` or ``"sgd"``; the discriminator's is Adam.
+        generator_weight_decay: L2 penalty of the generator (decoupled for AdamW).
+        teacher: None, or the checkpoint of a trained model to learn from as well; see
+            :class:`SegmentationModule`.
+        teacher_weight: Weight of the teacher's term in the generator's loss.
 
     Raises:
         ValueError: An argument is out of range.
@@ -98,6 +111,14 @@ class MobileGAN(AdversarialModule):
         threshold: float = 0.5,
         compile: bool = False,
         channels_last: bool = False,
+        key_stride: int = 1,
+        key_pooling: KeyPooling = "average",
+        dilations: tuple[int, ...] = (2, 4, 8, 16),
+        discriminator_first: bool = False,
+        generator_optimizer: OptimizerName = "adam",
+        generator_weight_decay: float = 0.0,
+        teacher: str | None = None,
+        teacher_weight: float = 1.0,
     ) -> None:
         for name, value in (
             ("adversarial_weight", adversarial_weight),
@@ -116,6 +137,9 @@ class MobileGAN(AdversarialModule):
                 decoder=decoder,
                 cda_stride=cda_stride,
                 z_dropout=z_dropout,
+                key_stride=key_stride,
+                key_pooling=key_pooling,
+                dilations=dilations,
             ),
             MobileGANDiscriminator(),
             generator_learning_rate=generator_learning_rate,
@@ -131,6 +155,11 @@ class MobileGAN(AdversarialModule):
             threshold=threshold,
             compile=compile,
             channels_last=channels_last,
+            discriminator_first=discriminator_first,
+            generator_optimizer=generator_optimizer,
+            generator_weight_decay=generator_weight_decay,
+            teacher=teacher,
+            teacher_weight=teacher_weight,
         )
         self.save_hyperparameters()
         self.adversarial_loss = AdversarialLoss()
@@ -146,8 +175,8 @@ class MobileGAN(AdversarialModule):
         return self.adversarial_weight > 0 and super().adversary_active
 
     def generator_terms(self, batch: dict[str, Any], made: Tensor) -> dict[str, Tensor]:
-        """The weighted terms of equation 1."""
-        terms = self._supervised_terms(made, batch["mask"])
+        """Return the weighted terms of equation 1, and the teacher's where there is a teacher."""
+        terms = self._supervised_terms(made, batch["mask"]) | self.teacher_terms(batch, made)
         if self.adversary_active:
             verdict = self.discriminator(batch["image"], probabilities(made))
             terms["adversarial"] = self.adversarial_weight * self.adversarial_loss(

@@ -32,6 +32,7 @@ def create_optimizer(
     learning_rate: float,
     momentum: float = 0.9,
     weight_decay: float = 0.0,
+    beta2: float = 0.999,
 ) -> Optimizer:
     """An optimizer by name.
 
@@ -41,6 +42,7 @@ def create_optimizer(
         learning_rate: The basic learning rate.
         momentum: SGD's momentum; Adam's first beta.
         weight_decay: L2 penalty (decoupled for AdamW).
+        beta2: Adam's second beta.
 
     Raises:
         ValueError: ``name`` is none of the three.
@@ -49,7 +51,7 @@ def create_optimizer(
     if name == "sgd":
         return SGD(parameters, lr=learning_rate, momentum=momentum, weight_decay=weight_decay)
     adam = Adam if name == "adam" else AdamW
-    return adam(parameters, lr=learning_rate, betas=(momentum, 0.999), weight_decay=weight_decay)
+    return adam(parameters, lr=learning_rate, betas=(momentum, beta2), weight_decay=weight_decay)
 
 
 def create_schedule(

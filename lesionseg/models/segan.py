@@ -27,10 +27,10 @@ class SegAN(AdversarialModule):
     authors' version for ISIC 2017: 128 x 128 pixels, batches of 50, flips both ways.
 
     Chosen: Adam at 2e-4 with betas (0.5, 0.999) for both networks (the paper trains on brain scans
-    with RMSProp at 2e-5); the segmentor steps before the critic, on the same predictions, as in all
-    our adversarial models (the paper's critic goes first); every scale counts alike; soft Dice per
-    image on plain, not squared, sums. All of the critic's parameters are clipped, those of its
-    batch normalisations too, as the authors do.
+    with RMSProp at 2e-5); the segmentor steps before the critic, on the same predictions, unless
+    ``discriminator_first=True`` (the paper's critic goes first); every scale counts alike; soft
+    Dice per image on plain, not squared, sums. All of the critic's parameters are clipped, those of
+    its batch normalisations too, as the authors do.
 
     Args:
         width: See :class:`~lesionseg.networks.SegANSegmentor`.
@@ -51,6 +51,7 @@ class SegAN(AdversarialModule):
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile both networks with ``torch.compile``.
         channels_last: See :class:`SegmentationModule`; for both networks.
+        discriminator_first: Whether the critic steps before the segmentor, as in the paper.
 
     Raises:
         ValueError: An argument is out of range.
@@ -79,6 +80,7 @@ class SegAN(AdversarialModule):
         threshold: float = 0.5,
         compile: bool = False,
         channels_last: bool = False,
+        discriminator_first: bool = False,
     ) -> None:
         if weight_clip is not None and weight_clip <= 0:
             raise ValueError(f"weight_clip must be positive or None, got {weight_clip}")
@@ -97,6 +99,7 @@ class SegAN(AdversarialModule):
             threshold=threshold,
             compile=compile,
             channels_last=channels_last,
+            discriminator_first=discriminator_first,
         )
         self.save_hyperparameters()
         self.dice_loss = create_loss("dice")

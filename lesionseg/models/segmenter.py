@@ -31,6 +31,9 @@ class Segmenter(SupervisedModule):
         channels_last: See :class:`SegmentationModule`.
         encoder_learning_rate: See :class:`SupervisedModule`.
         warmup_fraction: See :class:`SupervisedModule`.
+        teacher: None, or the checkpoint of a trained model to learn from as well; see
+            :class:`SegmentationModule`.
+        teacher_weight: Weight of the teacher's term in the loss.
 
     Raises:
         ValueError: An argument is out of range.
@@ -54,6 +57,8 @@ class Segmenter(SupervisedModule):
         channels_last: bool = False,
         encoder_learning_rate: float | None = None,
         warmup_fraction: float = 0.3,
+        teacher: str | None = None,
+        teacher_weight: float = 1.0,
     ) -> None:
         super().__init__(
             create_network(network, **(network_arguments or {})),
@@ -70,5 +75,7 @@ class Segmenter(SupervisedModule):
             channels_last=channels_last,
             encoder_learning_rate=encoder_learning_rate,
             warmup_fraction=warmup_fraction,
+            teacher=teacher,
+            teacher_weight=teacher_weight,
         )
         self.save_hyperparameters()

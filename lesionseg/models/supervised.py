@@ -39,6 +39,8 @@ class SupervisedModule(SegmentationModule):
         encoder_learning_rate: Learning rate of the network's pretrained encoder, scheduled like
             that of the rest; None trains the whole network at ``learning_rate``.
         warmup_fraction: Share of the steps in which ``"one-cycle"`` raises the learning rate.
+        teacher: See :class:`SegmentationModule`.
+        teacher_weight: See :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range, or ``encoder_learning_rate`` is given for a network
@@ -62,8 +64,10 @@ class SupervisedModule(SegmentationModule):
         channels_last: bool = False,
         encoder_learning_rate: float | None = None,
         warmup_fraction: float = 0.3,
+        teacher: str | None = None,
+        teacher_weight: float = 1.0,
     ) -> None:
-        super().__init__(network, size, threshold, compile, channels_last)
+        super().__init__(network, size, threshold, compile, channels_last, teacher, teacher_weight)
         check_choice("optimizer", optimizer, OptimizerName)
         check_choice("schedule", schedule, ScheduleName)
         if learning_rate <= 0:
@@ -85,16 +89,14 @@ class SupervisedModule(SegmentationModule):
         self.power = power
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        """The loss of a batch."""
-        loss: Tensor = self.loss(self(batch["image"]), batch["mask"])
-        self.log(
-            "train/loss",
-            loss,
-            on_step=True,
-            on_epoch=True,
-            prog_bar=True,
-            batch_size=len(batch["image"]),
-        )
+        """Return the loss of a batch, with the teacher's term where there is a teacher."""
+        logits = self(batch["image"])
+        loss: Tensor = self.loss(logits, batch["mask"])
+        count = len(batch["image"])
+        for name, term in self.teacher_terms(batch, logits).items():
+            loss = loss + term
+            self.log(f"train/{name}", term.detach(), on_epoch=True, batch_size=count)
+        self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=count)
         return loss
 
     def validation_loss(self, logits: Tensor, mask: Tensor) -> Tensor:

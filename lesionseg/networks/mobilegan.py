@@ -1,7 +1,8 @@
 """MobileGAN's generator."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Literal
 
 import torch
@@ -16,12 +17,17 @@ from lesionseg.blocks import (
     Normalize,
     PositionAttentionModule,
 )
+from lesionseg.blocks.attention import KeyPooling
 from lesionseg.networks.base import SegmentationNetwork
 
 _SCALES = (1, 2, 4, 8)
 _SHALLOW_DROPOUT = 0.03
 _DEEP_DROPOUT = 0.3
-_DEEP_DILATIONS = (2, 4, 8, 16, 2, 4, 8, 16)
+_DEEP_LAYERS = 8
+_PAPER_SIDE = 128
+_MANY_POSITIONS = 1024
+
+_MakeAttention = Callable[[int], PositionAttentionModule]
 
 
 class MobileGANGenerator(SegmentationNetwork):
@@ -43,6 +49,14 @@ class MobileGANGenerator(SegmentationNetwork):
         cda_stride: Stride of the convolution of a CDA layer. 2 is the paper's literal text and
             leaves 2 x 2 positions at 128 x 128; the logits are then upsampled to the image's size.
         z_dropout: Probability of the decoder's dropout, in [0, 1).
+        key_stride: See :class:`~lesionseg.blocks.PositionAttentionModule`; applied in the layers
+            that have at least 1024 positions at 128 x 128 (the two largest of the encoder and both
+            of the decoder). 2 or 4 make the network faster; 1 is the paper's attention.
+        key_pooling: ``"average"`` or ``"max"``, of the keys and values where there is a stride.
+        dilations: Of the eight FCA layers of the deepest maps, repeated until there are eight.
+            Where a dilation reaches across the whole map (16 at 128 x 128, 8 and 16 at 64 x 64),
+            the outer weights of its convolutions read only padding; (1, 2, 4, 8) avoids that at
+            128 x 128.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -63,6 +77,9 @@ class MobileGANGenerator(SegmentationNetwork):
         decoder: Literal["serial", "parallel"] = "serial",
         cda_stride: int = 1,
         z_dropout: float = 0.3,
+        key_stride: int = 1,
+        key_pooling: KeyPooling = "average",
+        dilations: Sequence[int] = (2, 4, 8, 16),
     ) -> None:
         super().__init__()
         if len(encoder_widths) != 4 or min(encoder_widths) < 8:
@@ -79,28 +96,49 @@ class MobileGANGenerator(SegmentationNetwork):
             raise ValueError(f"cda_stride must be 1 or 2, got {cda_stride}")
         if not 0 <= z_dropout < 1:
             raise ValueError(f"z_dropout must be in [0, 1), got {z_dropout}")
-        self.size_multiple = self.minimum_size = (2 * cda_stride) ** 3
+        if not dilations or _DEEP_LAYERS % len(dilations) or min(dilations) < 1:
+            raise ValueError(
+                f"dilations must be 1, 2, 4 or 8 numbers from 1 up, got {tuple(dilations)}"
+            )
+        down = 2 * cda_stride
+        self.size_multiple = self.minimum_size = deepest = down**3
+
+        def attention(shrunk: int) -> _MakeAttention:
+            """Position attention on maps so many times smaller than the image."""
+            many = (_PAPER_SIDE // shrunk) ** 2 >= _MANY_POSITIONS
+            return partial(
+                PositionAttentionModule,
+                key_stride=key_stride if many else 1,
+                key_pooling=key_pooling,
+            )
+
         scale, first, second, third = encoder_widths
         self.normalize = Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
         self.scales = _MultiScale(scale)
         self.encoder = nn.Sequential(
-            _down_attention(scale, first, cda_stride),
-            _down_attention(first, second, cda_stride),
+            _down_attention(scale, first, cda_stride, attention(down)),
+            _down_attention(first, second, cda_stride, attention(down**2)),
             *(_factorized_attention(second, _SHALLOW_DROPOUT) for _ in range(4)),
-            _down_attention(second, third, cda_stride),
-            *(_factorized_attention(third, _DEEP_DROPOUT, d) for d in _DEEP_DILATIONS),
+            _down_attention(second, third, cda_stride, attention(deepest)),
+            *(
+                _factorized_attention(third, _DEEP_DROPOUT, dilation)
+                for dilation in (*dilations,) * (_DEEP_LAYERS // len(dilations))
+            ),
             NonBottleneck1D(third),
-            _DualAttention(third),
+            _DualAttention(attention(deepest)(third)),
         )
         self.decoder: nn.Module
         if decoder == "serial":
             self.decoder = nn.Sequential(
-                _stream(third, decoder_widths[0], z_dropout),
-                _stream(decoder_widths[0], decoder_widths[1], z_dropout),
+                _stream(third, decoder_widths[0], z_dropout, attention(deepest // 2)),
+                _stream(*decoder_widths, z_dropout, attention(deepest // 4)),
             )
             last = decoder_widths[1]
         else:
-            self.decoder = _ParallelStreams(third, decoder_widths[0], z_dropout)
+            self.decoder = _ParallelStreams(
+                _stream(third, decoder_widths[0], z_dropout, attention(deepest // 4))
+                for _ in range(2)
+            )
             last = decoder_widths[0]
         self.head = nn.ConvTranspose2d(last, 1, 3, 2, padding=1, output_padding=1)
 
@@ -176,9 +214,9 @@ class _MultiScale(nn.Module):
 class _DualAttention(nn.Module):
     """PAM and CAM side by side, summed."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, position: PositionAttentionModule) -> None:
         super().__init__()
-        self.position = PositionAttentionModule(channels)
+        self.position = position
         self.channel = ChannelAttentionModule()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -187,23 +225,25 @@ class _DualAttention(nn.Module):
 
 
 class _ParallelStreams(nn.Module):
-    """Two decoder streams side by side on the upsampled features, summed."""
+    """Decoder streams side by side on the upsampled features, summed."""
 
-    def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
+    def __init__(self, streams: Iterable[nn.Module]) -> None:
         super().__init__()
-        self.streams = nn.ModuleList(_stream(in_channels, out_channels, dropout) for _ in range(2))
+        self.streams = nn.ModuleList(streams)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
         return torch.stack([stream(x) for stream in self.streams]).sum(dim=0)
 
 
-def _down_attention(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
+def _down_attention(
+    in_channels: int, out_channels: int, stride: int, attention: _MakeAttention
+) -> nn.Sequential:
     """CDA: convolution, downsampling, attention."""
     return nn.Sequential(
         ConvBlock(in_channels, out_channels, stride=stride, bias=True),
         nn.MaxPool2d(2),
-        PositionAttentionModule(out_channels),
+        attention(out_channels),
     )
 
 
@@ -212,11 +252,13 @@ def _factorized_attention(channels: int, dropout: float, dilation: int = 1) -> n
     return nn.Sequential(NonBottleneck1D(channels, dropout, dilation), ChannelAttentionModule())
 
 
-def _stream(in_channels: int, out_channels: int, dropout: float) -> nn.Sequential:
+def _stream(
+    in_channels: int, out_channels: int, dropout: float, attention: _MakeAttention
+) -> nn.Sequential:
     """DUA (deconvolution, upsampling, attention) and two FCA."""
     return nn.Sequential(
         DeconvBlock(in_channels, out_channels),
-        PositionAttentionModule(out_channels),
+        attention(out_channels),
         _factorized_attention(out_channels, dropout),
         _factorized_attention(out_channels, dropout),
     )

@@ -23,6 +23,27 @@ def naive_position(module, x):
     return module.gamma * attended.reshape(n, c, h, w) + x
 
 
+def naive_pooled_position(module, x, stride, pooling):
+    """Keys and values of all pixels, pooled square by square, whatever sticks out left away."""
+    n, c, h, w = x.shape
+    reduce = {"average": torch.mean, "max": torch.amax}[pooling]
+    key, value = (
+        torch.stack(
+            [
+                reduce(maps[:, :, top : top + stride, left : left + stride], dim=(2, 3))
+                for top in range(0, h, stride)
+                for left in range(0, w, stride)
+            ],
+            dim=2,
+        )
+        for maps in (module.key(x), module.value(x))
+    )
+    query = module.query(x).reshape(n, -1, h * w)
+    energy = torch.exp(torch.einsum("nci,ncj->nij", query, key))
+    attended = torch.einsum("nij,ncj->nci", energy / energy.sum(2, keepdim=True), value)
+    return module.gamma * attended.reshape(n, c, h, w) + x
+
+
 def naive_channel(gamma, x):
     out = []
     for image in x:
@@ -73,6 +94,29 @@ def test_position_attention_equals_the_naive_formula(channels, reduction, height
 
 @settings(deadline=None, max_examples=15)
 @given(
+    stride=st.integers(1, 4),
+    pooling=st.sampled_from(["average", "max"]),
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    seed=st.integers(0, 99),
+)
+def test_pooled_position_attention_equals_the_naive_formula(stride, pooling, height, width, seed):
+    module = golden.randomised(PAM(12, 4, stride, pooling), seed)
+    x = torch.randn(2, 12, height, width, dtype=torch.float64)
+    golden.assert_same_function(
+        module, lambda x: naive_pooled_position(module, x, stride, pooling), x
+    )
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_pooling_the_keys_adds_no_parameter(pooling):
+    plain, pooled = PAM(16), PAM(16, key_stride=2, key_pooling=pooling)
+    shapes = {name: tuple(tensor.shape) for name, tensor in plain.state_dict().items()}
+    assert shapes == {name: tuple(tensor.shape) for name, tensor in pooled.state_dict().items()}
+
+
+@settings(deadline=None, max_examples=15)
+@given(
     channels=st.integers(1, 20),
     height=st.integers(1, 9),
     width=st.integers(1, 9),
@@ -101,10 +145,10 @@ def test_new_attention_is_the_identity(module):
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("channels", [8, 12, 32])
+@pytest.mark.parametrize(("channels", "key_stride"), [(8, 1), (12, 1), (32, 1), (12, 2), (32, 4)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
-def test_position_attention_runs_on_the_fused_kernel(channels, dtype, memory_format):
-    module = PAM(channels).to(dtype)
+def test_position_attention_runs_on_the_fused_kernel(channels, key_stride, dtype, memory_format):
+    module = PAM(channels, key_stride=key_stride).to(dtype)
     x = torch.randn(2, channels, 6, 5, dtype=dtype).to(memory_format=memory_format)
     with sdpa_kernel(FUSED):  # raises where only the math path would do
         module(x.requires_grad_()).float().sum().backward()
@@ -144,9 +188,10 @@ def test_position_attention_never_holds_the_map_of_pixel_pairs():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("key_stride", [1, 2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_position_attention_runs_on_the_fused_kernel_of_a_gpu(dtype):
-    side, module = 128, PAM(32).to("cuda", dtype)
+def test_position_attention_runs_on_the_fused_kernel_of_a_gpu(dtype, key_stride):
+    side, module = 128, PAM(32, key_stride=key_stride).to("cuda", dtype)
     x = torch.randn(1, 32, side, side, device="cuda", dtype=dtype, requires_grad=True)
     torch.cuda.reset_peak_memory_stats()
     with sdpa_kernel(FUSED):
@@ -224,3 +269,11 @@ def test_channel_attention_multiplies_no_denormal_numbers():
 def test_position_attention_refuses_an_impossible_reduction(channels, reduction):
     with pytest.raises(ValueError, match="reduction"):
         PAM(channels, reduction)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), [({"key_stride": 0}, "key_stride"), ({"key_pooling": "min"}, "min")]
+)
+def test_position_attention_refuses_an_impossible_pooling(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        PAM(8, **arguments)

@@ -1,5 +1,8 @@
 """The alternating training of MobileGAN, and the known pains of manual optimisation."""
 
+import copy
+import warnings
+
 import pytest
 import torch
 from conftest_models import SIZE, tiny_data, tiny_mobilegan, tiny_trainer
@@ -97,6 +100,129 @@ def test_global_step_counts_both_optimizers(tmp_path):
     assert trainer.global_step == 2 * 2  # two batches, two optimizers
 
 
+class Calls(Callback):
+    """Keeps which optimizer steps."""
+
+    def __init__(self):
+        self.order = []
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        self.order.append(pl_module.optimizers(use_pl_optimizer=False).index(optimizer))
+
+
+@pytest.mark.parametrize("discriminator_first", [False, True])
+def test_who_steps_first(discriminator_first, tmp_path):
+    calls = Calls()
+    model, trainer = fit(tmp_path, callbacks=[calls], discriminator_first=discriminator_first)
+    assert calls.order == ([1, 0] * 2 if discriminator_first else [0, 1] * 2)
+    assert trainer.global_step == 4
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("discriminator_first", [False, True])
+def test_a_step_of_both_is_equations_1_and_2_by_hand(discriminator_first, tmp_path):
+    """One batch, recomputed in plain torch: the second network to step meets the first's step."""
+    model = tiny_mobilegan(
+        discriminator_first=discriminator_first,
+        generator_optimizer="sgd",  # Adam's first step is the gradient's sign, nearly
+        generator_learning_rate=1.0,
+    )
+    for module in model.network.modules():
+        if isinstance(module, torch.nn.Dropout2d):
+            module.p = 0.0
+    network, judge = copy.deepcopy(model.network), copy.deepcopy(model.discriminator)
+    data = tiny_data(train_length=4, augmentation=[])
+    tiny_trainer(tmp_path).fit(model, data)
+    (batch,) = data.train_dataloader()
+    image, mask = batch["image"], batch["mask"]
+
+    steps = (
+        torch.optim.SGD(network.parameters(), 1.0, 0.5),
+        torch.optim.Adam(judge.parameters(), 2e-4, (0.5, 0.999)),
+    )
+    bce = torch.nn.BCEWithLogitsLoss()
+    drawn = torch.sigmoid(network.train()(image))
+
+    def step_judge():
+        verdicts = judge.train()(image, mask), judge(image, drawn.detach())
+        wanted = torch.ones_like(verdicts[0]), torch.zeros_like(verdicts[1])
+        loss = sum(map(bce, verdicts, wanted)) / 2
+        loss.backward()
+        steps[1].step()
+
+    def step_network():
+        overlap = (drawn * mask).sum((1, 2, 3))
+        union = (drawn + mask - drawn * mask).sum((1, 2, 3))
+        jaccard = (1 - (overlap + 1) / (union + 1)).mean()
+        verdict = judge(image, drawn)
+        loss = bce(verdict, torch.ones_like(verdict))
+        loss = loss + 0.1 * (drawn - mask).abs().mean() + 0.5 * jaccard
+        loss.backward()
+        steps[0].step()
+        judge.zero_grad()
+
+    for step in (step_judge, step_network) if discriminator_first else (step_network, step_judge):
+        step()
+    pairs = zip(model.network.parameters(), network.parameters(), strict=True)
+    assert max((one - other).abs().max() for one, other in pairs) < 1e-5
+    pairs = zip(model.discriminator.parameters(), judge.parameters(), strict=True)
+    for one, other in pairs:
+        if one.ndim > 1:  # gradients of biases before a normalization are rounding alone
+            assert ((one - other).abs() > 1e-6).float().mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "settings"),
+    [
+        ({}, torch.optim.Adam, {"lr": 2e-4, "betas": (0.5, 0.999), "weight_decay": 0.0}),
+        (
+            {
+                "generator_optimizer": "adamw",
+                "generator_learning_rate": 5e-4,
+                "betas": (0.9, 0.99),
+                "generator_weight_decay": 0.02,
+            },
+            torch.optim.AdamW,
+            {"lr": 5e-4, "betas": (0.9, 0.99), "weight_decay": 0.02},
+        ),
+        (
+            {"generator_optimizer": "sgd", "betas": (0.8, 0.9)},
+            torch.optim.SGD,
+            {"lr": 2e-4, "momentum": 0.8},
+        ),
+    ],
+)
+def test_the_generators_optimizer_is_chosen(arguments, kind, settings, tmp_path):
+    model, _ = fit(tmp_path, adversarial_weight=0.0, **arguments)
+    generator, discriminator = model.optimizers(use_pl_optimizer=False)
+    assert type(generator) is kind
+    assert {key: generator.defaults[key] for key in settings} == settings
+    assert {id(p) for g in generator.param_groups for p in g["params"]} == {
+        id(parameter) for parameter in model.network.parameters()
+    }
+    assert type(discriminator) is torch.optim.Adam
+    assert discriminator.defaults["betas"] == arguments.get("betas", (0.5, 0.999))
+    assert (discriminator.defaults["lr"], discriminator.defaults["weight_decay"]) == (2e-4, 0.0)
+
+
+def test_without_adversary_the_discriminator_is_never_called(tmp_path):
+    model = tiny_mobilegan(adversarial_weight=0.0, discriminator_first=True, schedule="one-cycle")
+    _forbid(model.discriminator)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*lr_scheduler.*")
+        trainer = tiny_trainer(tmp_path, max_epochs=2)
+        trainer.fit(model, tiny_data())
+    assert trainer.global_step == 4  # the generator's alone
+    assert not model.optimizers()[1].state
+
+
+def _forbid(module):
+    def refuse(*_):
+        raise AssertionError("this must not run")
+
+    module.register_forward_pre_hook(refuse)
+
+
 def test_clipping_is_the_models_own(tmp_path):
     free, clipped = Gradients(), Gradients()
     fit(tmp_path, callbacks=[free])
@@ -191,7 +317,22 @@ def test_monte_carlo_prediction_gives_mean_and_uncertainty():
     assert torch.equal(one.probability, two.probability)
 
 
-@pytest.mark.parametrize("name", ["adversarial_weight", "l1_weight", "warmup_epochs", "samples"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "adversarial_weight",
+        "l1_weight",
+        "warmup_epochs",
+        "samples",
+        "generator_weight_decay",
+        "teacher_weight",
+    ],
+)
 def test_negative_arguments_are_refused(name):
     with pytest.raises(ValueError, match=name):
         tiny_mobilegan(**{name: -1})
+
+
+def test_an_unknown_optimizer_is_refused():
+    with pytest.raises(ValueError, match="generator_optimizer must be one of sgd, adam, adamw"):
+        tiny_mobilegan(generator_optimizer="lamb")

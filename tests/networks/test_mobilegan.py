@@ -113,6 +113,84 @@ def test_deep_dilations(generator):
     assert dilations == [1] * 4 + [2, 4, 8, 16] * 2 + [1]
 
 
+def key_strides(**arguments):
+    """Channels and stride of each position attention, in order."""
+    return [
+        (m.value.out_channels, m.key_stride, m.key_pooling)
+        for m in MobileGANGenerator(**arguments).modules()
+        if isinstance(m, PositionAttentionModule)
+    ]
+
+
+def test_keys_are_pooled_where_there_are_many_positions():
+    strides = key_strides(key_stride=4, key_pooling="max")
+    assert [(width, stride) for width, stride, _ in strides] == [
+        *((32, 4), (64, 4), (128, 1), (128, 1)),  # 64 x 64, 32 x 32, 16 x 16 at 128 x 128
+        *((64, 4), (32, 4)),
+    ]
+    assert {pooling for *_, pooling in strides} == {"max"}
+    # 32 x 32, 8 x 8, 2 x 2, and back
+    literal = key_strides(key_stride=2, cda_stride=2)
+    assert [stride for _, stride, _ in literal] == [2, 1, 1, 1, 1, 1]
+    parallel = key_strides(key_stride=2, decoder="parallel")
+    assert [stride for _, stride, _ in parallel] == [2, 2, 1, 1, 2, 2]
+    assert {stride for _, stride, _ in key_strides()} == {1}
+
+
+def test_pooled_keys_start_from_the_same_weights():
+    states = []
+    for stride in (1, 2):
+        torch.manual_seed(5)
+        states.append(MobileGANGenerator(key_stride=stride).state_dict())
+    for name, tensor in states[0].items():
+        torch.testing.assert_close(states[1][name], tensor, rtol=0, atol=0)
+
+
+@torch.no_grad()
+def test_a_pooled_network_is_the_one_with_its_keys_averaged():
+    """Its large layers computed by the plain formula from the averages of all keys."""
+    torch.manual_seed(0)
+    pooled = MobileGANGenerator(key_stride=2).eval()
+    for name, parameter in pooled.named_parameters():
+        if name.endswith(".gamma"):
+            parameter.fill_(0.5)
+    plain = MobileGANGenerator().eval()
+    plain.load_state_dict(pooled.state_dict())
+    image = torch.rand(1, 3, 32, 48)
+
+    def attend(query, key, value):
+        count, channels, height, width = value.shape
+        if width > 48 // 8:
+            key, value = (
+                maps.reshape(count, -1, height // 2, 2, width // 2, 2).mean((3, 5))
+                for maps in (key, value)
+            )
+        weights = torch.softmax(query.flatten(2).mT @ key.flatten(2), dim=-1)
+        return (weights @ value.flatten(2).mT).mT.reshape(count, channels, height, width)
+
+    assert not torch.allclose(plain(image), pooled(image), atol=1e-3)
+    for module in plain.modules():
+        if isinstance(module, PositionAttentionModule):
+            module.attend = attend
+    torch.testing.assert_close(plain(image), pooled(image), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ((1, 2, 4, 8), [1, 2, 4, 8] * 2),
+        ([3], [3] * 8),
+        ((1, 1, 2, 2, 4, 4, 8, 8), [1, 1, 2, 2, 4, 4, 8, 8]),
+    ],
+)
+def test_dilations_are_repeated_to_eight_layers(given, used):
+    network = MobileGANGenerator(dilations=given)
+    blocks = [m for m in network.encoder.modules() if hasattr(m, "conv3")]
+    assert [m.conv3.dilation for m in blocks[4:12]] == [(dilation, 1) for dilation in used]
+    assert [m.conv4.dilation for m in blocks[4:12]] == [(1, dilation) for dilation in used]
+    assert {m.conv3.dilation for m in blocks[:4] + blocks[12:]} == {(1, 1)}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -123,6 +201,11 @@ def test_deep_dilations(generator):
         ({"decoder": "both"}, "decoder"),
         ({"cda_stride": 3}, "cda_stride"),
         ({"z_dropout": 1.0}, "z_dropout"),
+        ({"key_stride": 0}, "key_stride"),
+        ({"key_pooling": "min"}, "key_pooling"),
+        ({"dilations": ()}, "dilations"),
+        ({"dilations": (1, 2, 4)}, "dilations"),
+        ({"dilations": (0, 1)}, "dilations"),
     ],
 )
 def test_refuses_impossible_arguments(arguments, message):
