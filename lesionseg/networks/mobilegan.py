@@ -131,7 +131,7 @@ class MobileGANGenerator(SegmentationNetwork):
         if decoder == "serial":
             self.decoder = nn.Sequential(
                 _stream(third, decoder_widths[0], z_dropout, attention(deepest // 2)),
-                _stream(*decoder_widths, z_dropout, attention(deepest // 4)),
+                _stream(decoder_widths[0], decoder_widths[1], z_dropout, attention(deepest // 4)),
             )
             last = decoder_widths[1]
         else:
