@@ -23,6 +23,7 @@ from lesionseg.cli_help.classes import load_class
 from lesionseg.cli_help.recipes import recipe_names, recipe_path
 from lesionseg.cli_messages import one_sentence
 from lesionseg.errors import LesionsegError
+from lesionseg.evaluation.fit_display import closing_lines, display_callbacks
 from lesionseg.evaluation.going_on import CONFIG, reopen
 from lesionseg.evaluation.last_checkpoint import LastCheckpoint
 from lesionseg.files import atomic_path
@@ -30,6 +31,7 @@ from lesionseg.given_options import class_name, model_of, option_value
 from lesionseg.inference.views import TestTimeAugmentation
 from lesionseg.models import SegmentationModule
 from lesionseg.peers import PEER_LOST, end_with_launcher
+from lesionseg.run_folder import choose_run_folder, chosen_run_folder, share_folder
 
 __all__ = ["LesionCLI", "recipe_names", "run"]
 
@@ -51,12 +53,21 @@ class _Parser(LightningArgumentParser):
 
 
 class _SaveConfig(SaveConfigCallback):
-    """Saves the configuration of a fit, whole; a test in the same folder does not overwrite it."""
+    """Chooses the folder of a fit and saves the whole configuration in it.
+
+    Lightning's writes to the folder of all runs where the logger has none of its own.
+    """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        log_dir = trainer.log_dir  # asks all processes
-        if stage == "fit" and trainer.loggers and log_dir and trainer.is_global_zero:
-            with atomic_path(Path(log_dir, CONFIG)) as unfinished:
+        """Choose the folder, before the checkpoint callbacks, whose setup comes last."""
+        if stage == "fit":
+            choose_run_folder(trainer)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the configuration, now that no other process is found to use the folder."""
+        folder = chosen_run_folder(trainer)
+        if folder is not None and trainer.is_global_zero:
+            with atomic_path(folder / CONFIG) as unfinished:
                 unfinished.write_text(self.text, encoding="utf-8")
 
     @property
@@ -117,6 +128,9 @@ class LesionCLI(LightningCLI):
                 kwargs["devices"] = int(os.environ["LOCAL_WORLD_SIZE"])
             if asked.num_nodes == 1:
                 kwargs["num_nodes"] = int(os.environ["GROUP_WORLD_SIZE"])
+        given = asked.callbacks or []
+        given = list(given) if isinstance(given, list) else [given]
+        kwargs["callbacks"] = given + display_callbacks(asked, given)
         trainer = super().instantiate_trainer(**kwargs)
         if self.subcommand == "fit":
             trainer.callbacks.append(LastCheckpoint())  # type: ignore[attr-defined]
@@ -124,6 +138,7 @@ class LesionCLI(LightningCLI):
                 (saves,) = (one for one in trainer.callbacks if isinstance(one, _SaveConfig))  # type: ignore[attr-defined]
                 for logger in trainer.loggers:
                     reopen(logger, yaml.safe_load(saves.text))
+            share_folder(trainer)
         return trainer
 
     def before_test(self) -> None:
@@ -131,6 +146,12 @@ class LesionCLI(LightningCLI):
         self.model.test_time_augmentation = self._get(self.config, "test_time_augmentation")
 
     before_predict = before_test
+
+    def after_fit(self) -> None:
+        """Says where the run lies, what is best in it and what to do next."""
+        lines = closing_lines(self.trainer)  # asks all processes
+        if lines and self.trainer.is_global_zero:
+            print("\n".join(lines))
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Runs it; where it fails, ends the processes it has started and leaves no empty folder."""
@@ -140,9 +161,12 @@ class LesionCLI(LightningCLI):
             kill = getattr(self.trainer.strategy.launcher, "kill", None)
             if kill is not None:
                 kill(getattr(signal, "SIGKILL", signal.SIGTERM))  # it may wait for this one
-            if self.trainer.is_global_zero and self.trainer.loggers:
+            if self.trainer.is_global_zero:
                 # not trainer.log_dir, which waits for processes that may be gone
-                _remove_empty(Path(self.trainer.loggers[0].log_dir or "."))
+                folders = [one.log_dir for one in self.trainer.loggers]
+                for folder in (chosen_run_folder(self.trainer), *folders):
+                    if folder is not None:
+                        _remove_empty(Path(folder))
             raise
 
     def _parse_ckpt_path(self) -> None:

@@ -15,6 +15,24 @@ TINY = [
     "--data.test_length=3",
     "--data.batch_size=4",
 ]
+#: A whole fit in less than a second, for ``cli.main``.
+TINY_FIT = [
+    "fit",
+    "--model=Segmenter",
+    "--model.network=segan",
+    '--model.network_arguments={"width": 2}',
+    "--data=SyntheticDataModule",
+    "--data.size=[32,32]",
+    "--data.train_length=4",
+    "--data.val_length=2",
+    "--data.test_length=2",
+    "--data.batch_size=2",
+    "--trainer.accelerator=cpu",
+    "--trainer.max_epochs=1",
+    "--trainer.enable_progress_bar=false",
+    "--trainer.enable_model_summary=false",
+    "--trainer.num_sanity_val_steps=0",
+]
 
 
 def run(*command: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess:

@@ -33,6 +33,7 @@ CALLBACKS = {
 #: Defaults of all commands that are not the classes' own.
 TRAINER_DEFAULTS: dict[str, Any] = {
     "trainer.max_epochs": 80,
+    "trainer.default_root_dir": "runs",
     "trainer.plugins": {"class_path": "lesionseg.models.checkpoint_io.AtomicCheckpointIO"},
     "trainer.logger": {
         "class_path": "lesionseg.evaluation.run_logger.RunLogger",
@@ -46,6 +47,7 @@ COMMAND_DEFAULTS: dict[str, dict[str, Any]] = {
         "checkpoint.mode": "max",
         "checkpoint.filename": "best",
         "checkpoint.enable_version_counter": False,
+        "checkpoint.save_weights_only": True,  # last.ckpt has the rest
     },
     "validate": {},
     "test": {"verbose": False},  # the report prints a better table

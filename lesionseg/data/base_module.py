@@ -20,6 +20,7 @@ from lesionseg.data.sample import Batch, Sample, collate_samples
 from lesionseg.data.sampler import SeededSampler
 from lesionseg.data.splits import save_ids
 from lesionseg.errors import InvalidDataError, LesionsegError
+from lesionseg.run_folder import run_folder
 
 Role = Literal["train", "val", "test", "predict"]
 
@@ -42,8 +43,9 @@ class BaseDataModule(LightningDataModule):
     ``size``, ``batch_size`` and ``augmentation`` left at None come from the model's ``recipe`` when
     the Trainer calls :meth:`setup`, and from ASNet's where there is no model. Training batches are
     shuffled anew in every epoch and augmented on the device; a last batch that is not full is left
-    out if there are others. Test batches carry ``truth`` at the original size. While fitting with a
-    logger, the ids of all three parts are saved as ``splits/train.txt`` and so on in its folder.
+    out if there are others. Test batches carry ``truth`` at the original size. While fitting, the
+    ids of all three parts are saved as ``splits/train.txt`` and so on in the run's folder, where it
+    has one (:func:`lesionseg.run_folder.run_folder`).
 
     Args:
         size: height and width in pixels of the network's input.
@@ -220,16 +222,12 @@ class BaseDataModule(LightningDataModule):
         }
 
     def _save_splits(self) -> None:
-        """Write the id lists beside the run's log, so that its split can be used again."""
-        if (
-            self.trainer is None
-            or not self.trainer.loggers
-            or getattr(self.trainer, "fast_dev_run", False)
-        ):
+        """Write the id lists into the run's folder, so that its split can be used again."""
+        if self.trainer is None:
             return
-        folder = self.trainer.log_dir  # asks all processes; so not inside rank_zero_only
+        folder = run_folder(self.trainer)  # asks all processes; so not inside rank_zero_only
         if folder is not None:
-            _write_splits(Path(folder) / "splits", self.split_ids())
+            _write_splits(folder / "splits", self.split_ids())
 
 
 @rank_zero_only

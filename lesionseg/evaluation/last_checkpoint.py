@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from lesionseg.errors import LesionsegError
 from lesionseg.evaluation.run_logger import RunLogger
 from lesionseg.files import remove_unfinished
+from lesionseg.run_folder import run_folder
 
 
 class LastCheckpoint(ModelCheckpoint):
@@ -40,13 +41,11 @@ class LastCheckpoint(ModelCheckpoint):
             LesionsegError: Another process fits there.
         """
         super().setup(trainer, pl_module, stage)
-        log_dir = trainer.log_dir  # asks all processes
-        if stage == "fit" and trainer.is_global_zero:
-            # without a logger that is the current folder, which may be large
-            folder = log_dir if trainer.loggers else self.dirpath
-            if folder is not None:
-                self._hold(Path(folder))
-                remove_unfinished(folder, deep=True)
+        folder = run_folder(trainer)  # asks all processes
+        if stage == "fit" and trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            # where it is unknown, Lightning writes to the current folder, which may be large
+            self._hold(folder or Path(str(self.dirpath)))
+            remove_unfinished(folder or Path(str(self.dirpath)), deep=True)
 
     def _hold(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +55,8 @@ class LastCheckpoint(ModelCheckpoint):
         except Timeout as error:
             raise LesionsegError(
                 f"another process trains in {folder}; wait for it, or give this fit a folder of "
-                "its own with --trainer.logger.init_args.version NAME."
+                "its own with --trainer.logger.init_args.version NAME (without a logger "
+                f"--checkpoint.dirpath {folder.parent}/NAME/checkpoints)."
             ) from error
         except (OSError, NotImplementedError):  # what filelock raises where there are no locks
             return

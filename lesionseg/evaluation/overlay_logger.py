@@ -9,20 +9,22 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 
 from lesionseg.inference.outputs import save_picture
 from lesionseg.inference.postprocess import binarise, probabilities
 from lesionseg.overlay import TRUTH_COLOUR, contact_sheet, draw_outline, to_picture
+from lesionseg.run_folder import run_folder
 
 
 class OverlayLogger(Callback):
     """After each validation, a contact sheet with the truth in green and the prediction in red.
 
-    It is written to ``overlays/epoch-000.png`` in the run's folder and, where TensorBoard logs,
-    shown there under ``val/overlays``.
+    It is written to ``overlays/epoch-000.png`` in the run's folder
+    (:func:`lesionseg.run_folder.run_folder`; without any, in the Trainer's ``default_root_dir``)
+    and shown under ``val/overlays`` in TensorBoard and Weights & Biases where they log.
 
     Args:
         images: How many of the first validation images are shown; 0 turns it off.
@@ -61,15 +63,17 @@ class OverlayLogger(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the sheet."""
-        log_dir = trainer.log_dir  # asks all processes
-        if not self._tiles or log_dir is None:
+        folder = run_folder(trainer)  # asks all processes
+        if not self._tiles or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         sheet = contact_sheet(self._tiles)
         self._tiles = []
         name = f"epoch-{trainer.current_epoch:03d}.png"
-        save_picture(sheet, Path(log_dir) / "overlays" / name)
+        save_picture(sheet, (folder or Path(trainer.default_root_dir)) / "overlays" / name)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image(
                     "val/overlays", np.asarray(sheet), trainer.current_epoch, dataformats="HWC"
                 )
+            elif isinstance(logger, WandbLogger):
+                logger.log_image("val/overlays", [sheet])

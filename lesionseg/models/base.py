@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from typing_extensions import Self
 
@@ -364,7 +365,21 @@ class SegmentationModule(LightningModule):
         return load_model(cls, checkpoint_path, map_location, hparams_file, strict, kwargs)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes over the seed and which images were fitted to; older checkpoints do not say."""
+        """Takes over the seed and which images were fitted to; older checkpoints do not say.
+
+        Raises:
+            LesionsegError: A fit is to resume from a checkpoint of weights alone.
+        """
+        trainer = self._trainer
+        if (
+            trainer is not None
+            and trainer.state.fn == TrainerFn.FITTING
+            and "optimizer_states" not in checkpoint
+        ):
+            raise LesionsegError(
+                f"{trainer.ckpt_path} holds weights only, from which no fit can resume; give the "
+                "last.ckpt beside it."
+            )
         facts = checkpoint.get("lesionseg", {})
         self.trained_on = frozenset(facts.get("trained_on", ()))
         self._fit_seed = facts.get("seed")

@@ -1,0 +1,148 @@
+"""The folder of a run: everything that a fit leaves lies in it, whatever logger the Trainer has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
+    from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+
+CHECKPOINTS = "checkpoints"
+"""Name of the folder of a run's checkpoints."""
+
+_CHOSEN: WeakKeyDictionary[Trainer, Path] = WeakKeyDictionary()
+
+
+def run_folder(trainer: Trainer) -> Path | None:
+    """Return the folder of a Trainer's run, the one that ``checkpoints`` lies in.
+
+    ``Trainer.log_dir`` is no such folder: with a logger that has none of its own (Weights & Biases,
+    MLflow) it is the folder of all runs.
+
+    Args:
+        trainer: One that is fitting. All of its processes must call this; the first one decides.
+
+    Returns:
+        None where nothing is to be kept: in a fast development run, and without a logger as long
+        as no checkpoint callback was given a folder.
+    """
+    if trainer.fast_dev_run:
+        return None
+    if trainer in _CHOSEN:
+        return _CHOSEN[trainer]
+    found = _of_checkpoints(trainer) or _of_logger(trainer)
+    name: str | None = trainer.strategy.broadcast(found and str(found))
+    return None if name is None else Path(name)
+
+
+def choose_run_folder(trainer: Trainer) -> Path | None:
+    """Settle the folder of a run, and have all checkpoint callbacks without a folder use it.
+
+    It is the folder around the ``dirpath`` of the first checkpoint callback that was given one,
+    else the logger's, else, without any logger, a new ``version_N`` in the Trainer's
+    ``default_root_dir``. Of several loggers the first that has a folder of its own (CSV,
+    TensorBoard) decides.
+
+    Args:
+        trainer: One that is about to fit, its loggers' experiments made. All of its processes must
+            call this; the first one decides.
+
+    Returns:
+        None in a fast development run.
+    """
+    if trainer.fast_dev_run:
+        return None
+    if trainer not in _CHOSEN:
+        name = None
+        if trainer.is_global_zero:
+            found = _of_checkpoints(trainer) or _of_logger(trainer)
+            name = str(found or _new_version(Path(trainer.default_root_dir)))
+        _CHOSEN[trainer] = Path(trainer.strategy.broadcast(name))
+    place_checkpoints(trainer, _CHOSEN[trainer])
+    return _CHOSEN[trainer]
+
+
+def chosen_run_folder(trainer: Trainer) -> Path | None:
+    """Return what :func:`choose_run_folder` has chosen, None before; asks no other process."""
+    return _CHOSEN.get(trainer)
+
+
+def place_checkpoints(trainer: Trainer, folder: Path) -> None:
+    """Have all checkpoint callbacks without a folder write to ``checkpoints`` in this one."""
+    for callback in trainer.checkpoint_callbacks:
+        if getattr(callback, "dirpath", "") is None:
+            callback.dirpath = str(folder / CHECKPOINTS)  # type: ignore[attr-defined]
+
+
+def share_folder(trainer: Trainer) -> None:
+    """Tell checkpoint callbacks and loggers the run's folder as early as it is known.
+
+    Before a fit starts, Lightning looks for the last checkpoint in the folder of the first logger.
+    Of several loggers with a folder of their own, those without a version get the first one's, so
+    that all write to one folder. Without a logger, or without one of this kind, nothing is done.
+    """
+    from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+    first = folder_logger(trainer.loggers)
+    if first is None:
+        return
+    for logger in trainer.loggers:
+        same = isinstance(logger, CSVLogger | TensorBoardLogger) and logger._version is None
+        if same and logger.root_dir == first.root_dir:
+            logger._version = first.version
+    place_checkpoints(trainer, _of_checkpoints(trainer) or _folder_of(first, trainer))
+
+
+def folder_logger(loggers: Sequence[Logger]) -> CSVLogger | TensorBoardLogger | None:
+    """Return the first logger that has a folder of its own for each run."""
+    from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+    return next((one for one in loggers if isinstance(one, CSVLogger | TensorBoardLogger)), None)
+
+
+def _of_checkpoints(trainer: Trainer) -> Path | None:
+    given = (getattr(callback, "dirpath", None) for callback in trainer.checkpoint_callbacks)
+    for folder in given:
+        if folder is None or "://" in str(folder):
+            continue
+        path = Path(folder)
+        if not trainer.loggers and path == Path(trainer.default_root_dir, CHECKPOINTS):
+            continue  # Lightning's choice without a logger, the same for every run
+        return path.parent if path.name == CHECKPOINTS else path
+    return None
+
+
+def _of_logger(trainer: Trainer) -> Path | None:
+    """The folder that Lightning's checkpoint callback takes from a logger, if it is a local one."""
+    if not trainer.loggers:
+        return None
+    return _folder_of(folder_logger(trainer.loggers) or trainer.loggers[0], trainer)
+
+
+def _folder_of(logger: Logger, trainer: Trainer) -> Path:
+    save_dir = logger.save_dir
+    if save_dir is None or "://" in str(save_dir):
+        save_dir = trainer.default_root_dir
+    version = logger.version if isinstance(logger.version, str) else f"version_{logger.version}"
+    return Path(os.path.expandvars(save_dir), str(logger.name), version).expanduser()
+
+
+def _new_version(root: Path) -> Path:
+    """Make the next ``version_N``; no two processes get the same one."""
+    root.mkdir(parents=True, exist_ok=True)
+    names = (path.name.removeprefix("version_") for path in root.glob("version_*"))
+    first = max((int(name) + 1 for name in names if name.isdigit()), default=0)
+    for number in count(first):
+        folder = root / f"version_{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError
