@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from lesionseg._version import __version__
-from lesionseg.errors import LesionsegError
+from lesionseg.errors import LesionsegError, printable
 from lesionseg.peers import PEER_LOST, is_peer_lost
 
 #: Commands of LightningCLI.
@@ -66,7 +66,9 @@ SMALL_COMMANDS = {
 }
 
 
+_INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM
+_PATIENCE = 1.0  # seconds for a thread that reads a file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LesionsegError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+        return _fail("interrupted", _INTERRUPTED)
     except SystemExit as error:
         # Lightning's would exit with 0
         if error.code != _TERMINATED and type(error).__name__ != "SIGTERMException":
@@ -197,9 +199,22 @@ def _describe(error: OSError) -> str:
 
 
 def _fail(message: str, code: int = 1) -> int:
-    print(f"lesionseg: error: {message}", file=sys.stderr)
+    print(f"lesionseg: error: {printable(message)}", file=sys.stderr)
     return code
 
 
+def program() -> NoReturn:
+    """Run the command line as the process; after Ctrl-C or SIGTERM it ends whatever hangs."""
+    code = main()
+    if code in (_INTERRUPTED, _TERMINATED) and "lesionseg.data.thread_pool" in sys.modules:
+        from lesionseg.data.thread_pool import stuck_threads
+
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if stuck_threads(_PATIENCE):
+            os._exit(code)  # Python's own end waits for all threads
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

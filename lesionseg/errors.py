@@ -1,6 +1,13 @@
 """Errors whose message is one sentence that says what is wrong and how to mend it."""
 
+import re
 from collections.abc import Iterable
+
+# Control characters but for line breaks and tabs, what stands for bytes that are not UTF-8, and
+# marks that change the direction of writing. A terminal obeys them.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 
 
 class LesionsegError(Exception):
@@ -27,7 +34,22 @@ def shorten(names: Iterable[str], shown: int = 3, last: str = "") -> str:
         shown: How many are.
         last: A word that joins them instead of commas where all are shown.
     """
-    names = list(names)
+    names = [printable(name, breaks=False) for name in names]
     if len(names) > shown:
         return f"{', '.join(names[:shown])} and {len(names) - shown} more"
     return (f" {last} " if last else ", ").join(names)
+
+
+def printable(text: str, breaks: bool = True) -> str:
+    """Return a text with escapes for what a terminal would obey or cannot show.
+
+    Args:
+        text: Such as a message with the name of a file.
+        breaks: Leave line breaks and tabs.
+    """
+    text = _UNSAFE.sub(lambda found: _escape(found[0]), text)
+    return text if breaks else text.replace("\n", _escape("\n")).replace("\t", _escape("\t"))
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()

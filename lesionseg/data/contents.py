@@ -4,14 +4,15 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from tqdm import tqdm
 
-from lesionseg.errors import DatasetNotFoundError
+from lesionseg.data.thread_pool import thread_pool
+from lesionseg.errors import DatasetNotFoundError, InvalidDataError
 from lesionseg.files import atomic_path
 
 State = tuple[int, int]
@@ -55,7 +56,7 @@ class Memo:
     def renew(self, states: Mapping[str, State], threads: int) -> None:
         """Read what has changed, in several threads, and take its digests."""
         changed = self.changed(states)
-        with ThreadPoolExecutor(threads) as pool:
+        with thread_pool(threads) as pool:
             digests = tqdm(
                 pool.map(_digest, changed),
                 total=len(changed),
@@ -73,6 +74,7 @@ def file_states(paths: Iterable[Path]) -> dict[str, State]:
 
     Raises:
         DatasetNotFoundError: if there is no such file.
+        InvalidDataError: if it is a folder, a pipe or a device.
     """
     states = {}
     for path in paths:
@@ -80,6 +82,8 @@ def file_states(paths: Iterable[Path]) -> dict[str, State]:
             stat = path.stat()
         except FileNotFoundError:
             raise DatasetNotFoundError(f"The file {path} does not exist; check the path.") from None
+        if not S_ISREG(stat.st_mode):
+            raise InvalidDataError(f"{path} is not a regular file; give the file itself.")
         states[str(path)] = stat.st_size, stat.st_mtime_ns
     return states
 

@@ -1,10 +1,11 @@
 """Files to Pillow's images: one sentence for each file that is none, and how it is turned."""
 
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
@@ -14,6 +15,24 @@ MOST_PIXELS = 200_000_000
 """Of an image or mask, 20,000 x 10,000. Chosen: Pillow's own limits (a warning at 89 million, an
 error at 179 million) are about bombs, and panoramas come near them; segmenting takes about 16 bytes
 for each pixel. A program that wants more, or no limit, sets ``PIL.Image.MAX_IMAGE_PIXELS``."""
+
+RASTER_FORMATS = (
+    "JPEG",
+    "MPO",
+    "PNG",
+    "TIFF",
+    "BMP",
+    "DIB",
+    "WEBP",
+    "GIF",
+    "JPEG2000",
+    "PPM",
+    "TGA",
+    "AVIF",
+    "HEIF",
+)
+"""What is opened, by Pillow's names: pixels only. Pillow knows programs too, such as PostScript,
+which it hands to Ghostscript, whatever the name of the file."""
 
 #: What brings stored pixels to where EXIF wants them shown (EXIF 2.32, tag 274).
 _TURNS = {
@@ -87,10 +106,23 @@ def raised_pixel_limit() -> Iterator[None]:
                 Image.MAX_IMAGE_PIXELS = _limit
 
 
+def open_raster(file: IO[bytes]) -> Image.Image:
+    """Open an image of one of :data:`RASTER_FORMATS`; its content tells which.
+
+    Args:
+        file: Opened for reading.
+
+    Raises:
+        UnidentifiedImageError: If it is of no such format, or Pillow lacks what it takes.
+    """
+    Image.init()  # all formats, also for other threads; Pillow begins with a few
+    return Image.open(file, formats=[name for name in RASTER_FORMATS if name in Image.OPEN])
+
+
 def read_orientation(path: Path) -> int:
     """The EXIF orientation of an image file, 1 to 8; 1 where there is none that can be read."""
     try:
-        with raised_pixel_limit(), Image.open(path) as image:
+        with raised_pixel_limit(), path.open("rb") as file, open_raster(file) as image:
             return _orientation(image)
     except Exception:  # what is wrong with the file is said by whoever decodes it
         return 1
@@ -118,11 +150,14 @@ def decode(path: Path, kind: str, at_least: tuple[int, int] | None = None) -> De
 
     Raises:
         DatasetNotFoundError: if there is no such file.
-        InvalidDataError: if it is empty, truncated, too large, of a format that Pillow does not
-            read, or no image.
+        InvalidDataError: if it is empty, truncated, too large, a pipe or a device, or of none of
+            :data:`RASTER_FORMATS`.
     """
     try:
-        if path.stat().st_size == 0:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not path.is_dir():
+            raise InvalidDataError(f"The {kind} {path} is a pipe or a device; give a regular file.")
+        if status.st_size == 0:
             raise InvalidDataError(
                 f"The {kind} {path} is empty (0 bytes); copy or download it again."
             )
@@ -151,7 +186,7 @@ def _decode(path: Path, kind: str, at_least: tuple[int, int] | None) -> Decoded:
     image: Image.Image
     # An open file: by its path, Pillow maps an uncompressed TIFF, and one that is shown sideways
     # (Pillow 13) with height and width exchanged, which scrambles its pixels.
-    with path.open("rb") as file, Image.open(file) as image:
+    with path.open("rb") as file, open_raster(file) as image:
         if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
             raise InvalidDataError(_too_large(kind, path))
         box = None

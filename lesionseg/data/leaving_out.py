@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from PIL import Image
 from tqdm import tqdm
 
 from lesionseg.data.reading import read_mask
 from lesionseg.data.resizing import read_resized
+from lesionseg.data.thread_pool import thread_pool
 from lesionseg.errors import InvalidDataError, LesionsegError
 
 if TYPE_CHECKING:
@@ -56,9 +55,8 @@ def usable(pairs: Sequence[Pair], alone: Mapping[str, str]) -> list[Pair]:
     """
     from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn  # slow to import
 
-    Image.init()  # else a thread may meet half of Pillow's list of formats
     first = getattr(rank_zero_only, "rank", 0) == 0
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
+    with thread_pool(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
         told = list(
             tqdm(
                 pool.map(_why_not, pairs),

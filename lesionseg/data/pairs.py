@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from typing_extensions import Self
 
 from lesionseg.data.cache import open_cache
+from lesionseg.data.file_names import check_name
 from lesionseg.data.leaving_out import OnError, check_on_error, usable
 from lesionseg.data.reading import check_size, read_mask
 from lesionseg.data.resizing import read_resized, resize_mask
@@ -45,7 +46,8 @@ class PairedDataset(Dataset[Sample]):
         alone: with ``skip``, files that are left out for another reason, and that reason.
 
     Raises:
-        InvalidDataError: if an id comes twice, or ``skip`` leaves nothing.
+        InvalidDataError: if an id comes twice, a file name is not readable text, or ``skip`` leaves
+            nothing.
         ValueError: if an argument is out of range.
     """
 
@@ -69,6 +71,7 @@ class PairedDataset(Dataset[Sample]):
     def _check_unique(self) -> None:
         seen: dict[str, Path] = {}
         for pair in self.pairs:
+            check_name(pair.image)
             if pair.id in seen:
                 raise InvalidDataError(
                     f"{seen[pair.id]} and {pair.image} have the same id {pair.id}; remove one."

@@ -46,7 +46,8 @@ def read_image(path: str | Path) -> Image.Image:
     See :func:`lesionseg.data.pixel_modes.to_rgb` for what is chosen for every mode.
 
     Args:
-        path: file in any format that Pillow reads, of 200 million pixels at most.
+        path: regular file of a raster format (:data:`lesionseg.data.decoding.RASTER_FORMATS`), of
+            200 million pixels at most.
 
     Returns:
         The decoded image, mode ``RGB``.

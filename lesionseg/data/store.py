@@ -9,7 +9,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
+from lesionseg.data.thread_pool import thread_pool
 from lesionseg.errors import InvalidDataError
 
 Record = tuple[npt.NDArray[np.uint8], tuple[int, int]]
@@ -117,7 +117,7 @@ def write_store(
     """
     sizes = np.zeros((shape[0], 2), "<i4")
     writing = threading.Lock()
-    with path.open("wb") as file, ThreadPoolExecutor(threads) as pool:
+    with path.open("wb") as file, thread_pool(threads) as pool:
 
         def put(row: int) -> None:
             pixels, sizes[row] = read(row, shape[1])

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lesionseg.data.file_names import check_name
 from lesionseg.data.listing import IMAGE_SUFFIXES, list_files, stem_of
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.files import check_outputs, remove_unfinished
@@ -176,6 +177,7 @@ def find_images(
     found = [path for path in found if path.absolute() not in results]
     stems: dict[str, Path] = {}
     for path in found:
+        check_name(path)
         other = stems.setdefault(stem_of(path), path)  # macOS takes both forms of an accent as one
         if other != path:
             raise LesionsegError(

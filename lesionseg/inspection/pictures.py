@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from lesionseg.data.reading import THRESHOLD
+from lesionseg.data.thread_pool import thread_pool
 from lesionseg.inspection.inspecting import Inspection
 from lesionseg.inspection.records import MOST_THREADS, Record, read_any_mask
 from lesionseg.inspection.small import read_small
@@ -139,8 +139,7 @@ def draw_all(figures: Iterable[Figure]) -> dict[int, str]:
         A data URI of a JPEG for the ``id()`` of each figure.
     """
     figures = list(figures)
-    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS))
-    try:
+    with thread_pool(min(os.cpu_count() or 1, MOST_THREADS)) as pool:
         uris = tqdm(
             pool.map(_draw, figures),
             total=len(figures),
@@ -149,8 +148,6 @@ def draw_all(figures: Iterable[Figure]) -> dict[int, str]:
             disable=None,
         )
         return {id(figure): uri for figure, uri in zip(figures, uris, strict=True)}
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _draw(figure: Figure) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from lesionseg.data.reading import THRESHOLD, decode, read_mask
+from lesionseg.data.thread_pool import thread_pool
 from lesionseg.errors import LesionsegError
 from lesionseg.inspection.hashing import SIDE, Look, look_at
 from lesionseg.inspection.small import read_small
@@ -78,21 +78,16 @@ def read_records(sets: Sequence[ImageSet]) -> tuple[list[Record], list[Problem]]
     Returns:
         A record for each id, by set and id, and the problems, by set and file.
     """
-    # Else Pillow does it at the first unusual file, and another thread's file meets half of it.
-    Image.init()
     jobs = [(place, id_) for place, one in enumerate(sets) for id_ in one.ids]
     problems = [problem for one in sets for problem in one.problems]
     records = []
-    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS))
-    try:
+    with thread_pool(min(os.cpu_count() or 1, MOST_THREADS)) as pool:
         results = pool.map(lambda job: _read(sets[job[0]], *job), jobs)
         for record, found in tqdm(
             results, total=len(jobs), desc="inspect", unit="image", disable=None
         ):
             records.append(record)
             problems += found
-    finally:
-        pool.shutdown(cancel_futures=True)
     return records, problems
 
 

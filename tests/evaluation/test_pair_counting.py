@@ -69,6 +69,7 @@ def test_workers_do_not_change_which_error_is_told(folders, pack):
     large = prediction / NAME.format(3)
     noise = np.random.default_rng(0).integers(0, 256, (1500, 1500), dtype=np.uint8)
     Image.fromarray(noise).save(large)
+    Image.fromarray(noise).save(truth / large.name)
     large.write_bytes(large.read_bytes()[:-50])
     (truth / NAME.format(4)).write_bytes(b"no image")
     (prediction / NAME.format(6)).write_bytes(b"")
