@@ -75,7 +75,7 @@ def read_checkpoint(path: str | Path, map_location: Location = "cpu") -> dict[st
     Raises:
         CheckpointError: As :func:`load_weights`, or if the file is not a checkpoint.
     """
-    checkpoint = load_weights(path, map_location)
+    checkpoint: dict[str, Any] = load_weights(path, map_location)
     state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()

@@ -73,5 +73,8 @@ def _where_saved(storage: UntypedStorage, location: str) -> UntypedStorage | Non
     """Leave a storage where it was saved if there is such a device, else bring it to the CPU."""
     kind = location.partition(":")[0]
     accelerator = torch.accelerator.current_accelerator()
-    here = accelerator is not None and torch.accelerator.is_available()
-    return None if kind == "cpu" or (here and kind == accelerator.type) else storage.cpu()
+    if kind == "cpu" or (
+        accelerator is not None and kind == accelerator.type and torch.accelerator.is_available()
+    ):
+        return None
+    return storage.cpu()  # type: ignore[no-untyped-call]
