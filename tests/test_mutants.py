@@ -42,6 +42,7 @@ def checkout(tmp_path):
         ({"old": "= 1"}, "2 times instead of once"),
         ({"old": "c = 1"}, "0 times instead of once"),
         ({"new": "a = 1"}, "are the same"),
+        ({"new": "a = ("}, "code.py cannot be read"),
         ({"tests": ("test_code.py", "test_other.py")}, "test_other.py does not exist"),
     ],
 )

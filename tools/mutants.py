@@ -57,6 +57,10 @@ class Mutant:
     new: str
     tests: tuple[str, ...]
 
+    def applied_to(self, text: str) -> str:
+        """The file's text with the fault in it."""
+        return text.replace(self.old, self.new)
+
     def problem(self, root: Path) -> str | None:
         """Why the mutant does not fit the code; None if it does."""
         path = root / self.file
@@ -67,8 +71,22 @@ class Mutant:
             return f"{self.file} holds its old text {found} times instead of once"
         if self.old == self.new:
             return "its old and its new text are the same"
+        if problem := _parse(self.file, self.applied_to(path.read_text(encoding="utf-8"))):
+            return problem
         missing = [test for test in self.tests if not (root / test).is_file()]
         return f"{missing[0]} does not exist" if missing else None
+
+
+def _parse(file: str, text: str) -> str | None:
+    """Why a file cannot be read; a mutant that dies of its spelling proves nothing."""
+    try:
+        if file.endswith(".py"):
+            compile(text, file, "exec")
+        elif file.endswith(".yaml"):
+            yaml.safe_load(text)
+    except (SyntaxError, yaml.YAMLError) as error:
+        return f"with its new text {file} cannot be read ({str(error).splitlines()[0]})"
+    return None
 
 
 def read_list(path: Path = LIST) -> list[Mutant]:
@@ -108,7 +126,7 @@ def applied(mutant: Mutant, root: Path) -> Iterator[None]:
     """Change the file for the duration of the context."""
     path = root / mutant.file
     whole = path.read_text(encoding="utf-8")
-    path.write_text(whole.replace(mutant.old, mutant.new), encoding="utf-8")
+    path.write_text(mutant.applied_to(whole), encoding="utf-8")
     try:
         yield
     finally:

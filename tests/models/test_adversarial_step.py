@@ -1,7 +1,6 @@
 """MobileGAN, SegAN and GAN-FCN, step by step against plain torch."""
 
 import copy
-import inspect
 
 import by_hand
 import pytest
@@ -109,10 +108,6 @@ def test_mobilegans_numbers_are_arguments(tmp_path):
     check_mobilegan(record, networks, made, betas=(0.8, 0.9), weights=(0.3, 2.0, 0.7))
 
 
-@pytest.mark.skipif(
-    "discriminator_first" not in inspect.signature(MobileGAN).parameters,
-    reason="the generator is always first",
-)
 @pytest.mark.parametrize("first", [False, True])
 def test_either_player_may_be_first(first, tmp_path):
     """Section 2.2 fixes the generator and trains the discriminator, and then the other way."""

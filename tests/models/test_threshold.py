@@ -70,6 +70,21 @@ def test_every_stage_takes_what_exceeds_the_threshold(build, threshold, lesion, 
     assert predicted.mask[: lesion // 4].all()
 
 
+def test_scores_are_of_the_last_epoch_alone(tmp_path):
+    """The same image, whose mask is another when it is scored again, and a new one beside it."""
+    model, trainer = model_of(segmenter, 0.5), tiny_trainer(tmp_path)
+    again, new = batch(truth=16), batch(truth=8)
+    new["id"] = ["b"]
+    for given, jaccards in (([batch(truth=4)], [0.5]), ([again, new], [0.5, 1.0])):
+        (validated,) = trainer.validate(model, by_hand.loader(given), verbose=False)
+        (tested,) = trainer.test(model, by_hand.loader(given), verbose=False)
+        assert validated["val/jaccard"] == pytest.approx(sum(jaccards) / len(jaccards))
+        assert tested["test/jaccard"] == pytest.approx(sum(jaccards) / len(jaccards))
+        assert list(model.test_table.scores["jaccard"]) == jaccards
+    (validated,) = trainer.validate(model, by_hand.loader([new]), verbose=False)
+    assert validated["val/jaccard"] == 1
+
+
 def test_probabilities_and_not_logits_are_resized():
     """Between 0.999 and 0.6 the middle is 0.8; between their logits it is 0.97."""
     original = (29, 40)
