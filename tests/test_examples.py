@@ -134,7 +134,7 @@ def test_quickstart_reuses_a_finished_training_and_resumes_an_interrupted_one(tm
             *("--run", tmp_path / "quick", "--config", "quickstart"),
             *(one.replace("--data.", "--data.init_args.") for one in TINY if "--data=" not in one),
             f"--trainer.max_epochs={epochs}",
-            "--model.init_args.schedule=constant",  # one cycle cannot be made longer afterwards
+            "--model.init_args.schedule=constant",
             cwd=tmp_path,
         )
 

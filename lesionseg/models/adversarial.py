@@ -46,6 +46,8 @@ class AdversarialModule(AlternatingModule):
         discriminator_accumulation: The same for the discriminator.
         schedule: ``"constant"``, ``"poly"`` (once an epoch) or ``"one-cycle"`` (every step).
         discriminator_first_epoch: The discriminator rests in the epochs before.
+        generator_end_epoch: The generator rests from this epoch on.
+        discriminator_end_epoch: The same for the discriminator.
         further_players: Those behind the two.
         size: See :class:`SegmentationModule`.
         threshold: See :class:`SegmentationModule`.
@@ -74,6 +76,8 @@ class AdversarialModule(AlternatingModule):
         discriminator_accumulation: int = 1,
         schedule: ScheduleName = "constant",
         discriminator_first_epoch: int = 0,
+        generator_end_epoch: int | None = None,
+        discriminator_end_epoch: int | None = None,
         further_players: Sequence[Player] = (),
         size: tuple[int, int] | None = None,
         threshold: float = 0.5,
@@ -91,13 +95,20 @@ class AdversarialModule(AlternatingModule):
                 f"generator_weight_decay must not be negative, got {generator_weight_decay}"
             )
         players = (
-            Player("generator", generator_clip, generator_accumulation, schedule),
+            Player(
+                "generator",
+                generator_clip,
+                generator_accumulation,
+                schedule,
+                end_epoch=generator_end_epoch,
+            ),
             Player(
                 "discriminator",
                 discriminator_clip,
                 discriminator_accumulation,
                 schedule,
                 first_epoch=discriminator_first_epoch,
+                end_epoch=discriminator_end_epoch,
             ),
             *further_players,
         )
@@ -139,7 +150,7 @@ class AdversarialModule(AlternatingModule):
     @property
     def adversary_active(self) -> bool:
         """Whether the discriminator takes part in the current epoch."""
-        return self.current_epoch >= self.players[DISCRIMINATOR].first_epoch
+        return self.players[DISCRIMINATOR].turn.active(self.current_epoch)
 
     # -- the alternating step ------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from torch.optim import Optimizer
 
 from lesionseg.errors import LesionsegError
 from lesionseg.models.base import SegmentationModule
-from lesionseg.models.optimisation import ScheduleName, check_choice, create_schedule
+from lesionseg.models.optimisation import ScheduleName, check_choice
+from lesionseg.models.planning import Turn
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Player:
         schedule: ``"constant"``, ``"poly"`` (once an epoch) or ``"one-cycle"`` (every step).
         power: The power of ``"poly"``.
         first_epoch: It rests in the epochs before; a one-cycle schedule spans the others.
+        end_epoch: It rests from this epoch on; None: it trains until the end.
         poly_waits: Whether ``"poly"`` counts from ``first_epoch`` rather than from the beginning.
 
     Raises:
@@ -45,6 +46,7 @@ class Player:
     schedule: ScheduleName = "constant"
     power: float = 0.9
     first_epoch: int = 0
+    end_epoch: int | None = None
     poly_waits: bool = False
 
     def __post_init__(self) -> None:
@@ -55,6 +57,11 @@ class Player:
             raise ValueError(
                 f"{self.name}_accumulation must be at least 1, got {self.accumulation}"
             )
+
+    @property
+    def turn(self) -> Turn:
+        """When its optimizer steps."""
+        return Turn(self.accumulation, self.first_epoch, self.end_epoch)
 
     @property
     def poly_start(self) -> int:
@@ -163,23 +170,15 @@ class AlternatingModule(SegmentationModule):
 
     def with_schedules(self, optimizers: list[Optimizer]) -> OptimizerLRScheduler:
         """What ``configure_optimizers`` returns for these optimizers, one for each player."""
-        epochs = max(self.trainer.max_epochs or 1, 1)
-        batches = math.ceil(self.trainer.estimated_stepping_batches / epochs)
-        schedulers = []
-        self.planned_steps = []
-        for player, optimizer in zip(self.players, optimizers, strict=True):
-            steps = math.ceil(batches / player.accumulation) * (epochs - player.first_epoch)
-            entry = create_schedule(
-                player.schedule,
-                optimizer,
-                max(epochs - player.poly_start, 1),
-                max(steps, 1),
-                player.power,
-            )
-            if entry is not None:
-                schedulers.append(entry[0])
-                self.planned_steps.append(max(steps, 1))
-        return optimizers, schedulers
+        made = [
+            self.add_schedule(player.schedule, optimizer, which, player.power, player.poly_start)
+            for which, (player, optimizer) in enumerate(zip(self.players, optimizers, strict=True))
+        ]
+        return optimizers, [schedule for schedule in made if schedule is not None]
+
+    def turns(self) -> list[list[Turn]]:
+        """The turn of each player."""
+        return [[player.turn] for player in self.players]
 
     # -- what the Trainer cannot do here -------------------------------------------------------
 

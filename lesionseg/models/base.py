@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,7 +10,9 @@ from typing import Any, ClassVar
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from typing_extensions import Self
 
 from lesionseg._version import __version__
@@ -22,6 +25,9 @@ from lesionseg.inference.views import TestTimeAugmentation, pool_views
 from lesionseg.metrics import ISICScore
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.models.loading import load_model
+from lesionseg.models.optimisation import ScheduleName, create_schedule
+from lesionseg.models.planning import Turn, plan_fit
+from lesionseg.models.schedule import Schedule
 from lesionseg.models.seeding import seed_epoch
 from lesionseg.models.teacher import Teacher
 from lesionseg.models.trained_on import loaded_ids, refuse_trained
@@ -119,7 +125,7 @@ class SegmentationModule(LightningModule):
         self.test_table: ScoreTable | None = None
         self.test_time_augmentation: TestTimeAugmentation = "none"
         self.trained_on: frozenset[str] = frozenset()
-        self.planned_steps: list[int] = []  # of each schedule, filled by configure_optimizers
+        self._schedules: dict[int, Schedule] = {}  # by their optimizer's index
         self._fit_seed: int | None = None
         self._teacher_checkpoint = teacher
         self.teacher_weight = teacher_weight
@@ -188,22 +194,68 @@ class SegmentationModule(LightningModule):
             seed_epoch(self._fit_seed, self.current_epoch, self.global_rank)
 
     def on_train_start(self) -> None:
-        """Refuses a schedule planned for another number of steps; notes the training images.
-
-        Raises:
-            LesionsegError: A one-cycle schedule of the checkpoint does not fit this fit.
-        """
-        schedulers = [config.scheduler for config in self.trainer.lr_scheduler_configs]
-        for scheduler, planned in zip(schedulers, self.planned_steps, strict=True):
-            total = getattr(scheduler, "total_steps", planned)
-            if total != planned:
-                raise LesionsegError(
-                    f"the checkpoint's one-cycle schedule was planned for {total} steps and this "
-                    f"fit has {planned}; keep max_epochs, batch size and data as they were, or "
-                    "start afresh without the checkpoint."
-                )
+        """Replans the schedules of a fit that resumes at another length; notes the images."""
+        for which, schedule in self._schedules.items():
+            if schedule.length == schedule.planned:
+                continue
+            before, length = schedule.length, schedule.planned
+            if schedule.interval == "step":
+                # The steps that are over may have been of another batch size.
+                steps = plan_fit(self.trainer, self.turns()).steps
+                length = schedule.last_epoch + (steps[which] if steps else 0)
+            schedule.replan(length)
+            rank_zero_warn(
+                f"the checkpoint's fit was planned for {before} {schedule.interval}s and is now "
+                f"for {schedule.length}; its learning rate continues as in a fit of that length, "
+                f"at {schedule.get_last_lr()[0]:.3g} after {schedule.last_epoch} of them."
+            )
         # A resumed fit keeps what its checkpoint brought. Each process knows the whole data set.
         self.trained_on |= archive_ids(loaded_ids(self.trainer.train_dataloader))
+
+    def turns(self) -> Sequence[Sequence[Turn]]:
+        """The turns of each optimizer, which tell how many steps a fit takes."""
+        raise RuntimeError(f"{type(self).__name__} does not define turns")
+
+    def add_schedule(
+        self,
+        name: ScheduleName,
+        optimizer: Optimizer,
+        which: int,
+        power: float,
+        first_epoch: int = 0,
+        warmup_fraction: float = 0.3,
+    ) -> Schedule | None:
+        """Create the schedule of an optimizer for the length of the Trainer's fit.
+
+        Args:
+            name: See :func:`lesionseg.models.optimisation.create_schedule`.
+            optimizer: Whose learning rate is scheduled.
+            which: The optimizer's index in :meth:`turns`.
+            power: The power of ``"poly"``.
+            first_epoch: The first epoch that ``"poly"`` counts.
+            warmup_fraction: Share of the steps in which ``"one-cycle"`` goes up.
+
+        Raises:
+            LesionsegError: If the Trainer's limits do not tell how long the fit will be.
+        """
+        self._schedules.pop(which, None)
+        if name == "constant":
+            return None
+        plan = plan_fit(self.trainer, self.turns())
+        length = plan.end_epoch if name == "poly" else plan.steps
+        if length is None:
+            unit = "epochs" if name == "poly" else "steps"
+            raise LesionsegError(
+                f"the {name} schedule needs the number of {unit} of the fit, and the Trainer's "
+                "limits do not give it (max_time alone does not); give max_epochs or max_steps, or "
+                'use schedule="constant".'
+            )
+        epochs = (plan.end_epoch or 0) - max(first_epoch, self.current_epoch)
+        steps = plan.steps[which] if plan.steps else 0
+        schedule = create_schedule(name, optimizer, epochs, steps, power, warmup_fraction)
+        if schedule is not None:
+            self._schedules[which] = schedule
+        return schedule
 
     def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Record the size that the network is fed at; a DataModule may train smaller at first."""

@@ -21,6 +21,7 @@ from lesionseg.models.optimisation import (
     check_choice,
     create_optimizer,
 )
+from lesionseg.models.planning import plan_fit
 from lesionseg.networks import ImageSynthesiser, MobileGANDiscriminator, create_network
 
 SEGMENTER = 2
@@ -136,6 +137,8 @@ class GANFCN(AdversarialModule):
             discriminator_clip=discriminator_clip,
             generator_accumulation=generator_accumulation,
             discriminator_accumulation=discriminator_accumulation,
+            generator_end_epoch=synthesis_epochs,
+            discriminator_end_epoch=synthesis_epochs,
             further_players=(
                 Player(
                     "segmenter",
@@ -262,9 +265,10 @@ class GANFCN(AdversarialModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam for generator and discriminator, then the FCN's optimizer."""
-        if 0 < (self.trainer.max_epochs or 0) <= self.synthesis_epochs:
+        epochs = plan_fit(self.trainer, self.turns()).end_epoch
+        if epochs is not None and 0 < epochs <= self.synthesis_epochs:
             rank_zero_warn(
-                f"the segmenting network does not train in {self.trainer.max_epochs} epochs; give "
+                f"the segmenting network does not train in {epochs} epochs; give "
                 f"more, or fewer synthesis_epochs than {self.synthesis_epochs}."
             )
         return super().configure_optimizers()

@@ -151,6 +151,7 @@ class MobileGAN(AdversarialModule):
             discriminator_accumulation=discriminator_accumulation,
             schedule=schedule,
             discriminator_first_epoch=warmup_epochs,
+            discriminator_end_epoch=None if adversarial_weight > 0 else 0,
             size=size,
             threshold=threshold,
             compile=compile,
@@ -168,11 +169,6 @@ class MobileGAN(AdversarialModule):
         self.l1_weight = l1_weight
         self.jaccard_weight = jaccard_weight
         self.samples = samples
-
-    @property
-    def adversary_active(self) -> bool:
-        """False during the warm-up and where the adversarial term has no weight."""
-        return self.adversarial_weight > 0 and super().adversary_active
 
     def generator_terms(self, batch: dict[str, Any], made: Tensor) -> dict[str, Tensor]:
         """Return the weighted terms of equation 1, and the teacher's where there is a teacher."""

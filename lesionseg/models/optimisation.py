@@ -7,7 +7,8 @@ from typing import Any, Literal, get_args
 
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, PolynomialLR
+
+from lesionseg.models.schedule import Schedule, one_cycle, poly
 
 OptimizerName = Literal["sgd", "adam", "adamw"]
 ScheduleName = Literal["poly", "one-cycle", "constant"]
@@ -61,8 +62,8 @@ def create_schedule(
     steps: int,
     power: float = 0.9,
     warmup_fraction: float = 0.3,
-) -> tuple[LRScheduler, Literal["epoch", "step"]] | None:
-    """A learning-rate schedule and what steps it; None for ``"constant"``.
+) -> Schedule | None:
+    """Create a learning-rate schedule by name; None for ``"constant"``.
 
     Args:
         name: ``"poly"``: (1 - epoch / epochs) ** power, once an epoch; ``"one-cycle"``: up and
@@ -75,21 +76,11 @@ def create_schedule(
         warmup_fraction: Share of the steps in which ``"one-cycle"`` goes up.
 
     Raises:
-        ValueError: ``name`` is none of the three.
+        ValueError: If ``name`` is none of the three.
     """
     check_choice("schedule", name, ScheduleName)
     if name == "constant":
         return None
     if name == "poly":
-        return PolynomialLR(optimizer, total_iters=max(epochs, 1), power=power), "epoch"
-    peaks = [group["lr"] for group in optimizer.param_groups]
-    return (
-        OneCycleLR(
-            optimizer,
-            max_lr=peaks,
-            total_steps=max(steps, 1),
-            pct_start=warmup_fraction,
-            cycle_momentum=False,
-        ),
-        "step",
-    )
+        return Schedule(optimizer, poly(power), epochs, "epoch")
+    return Schedule(optimizer, one_cycle(warmup_fraction), steps, "step")

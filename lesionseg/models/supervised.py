@@ -14,8 +14,8 @@ from lesionseg.models.optimisation import (
     ScheduleName,
     check_choice,
     create_optimizer,
-    create_schedule,
 )
+from lesionseg.models.planning import Turn, trainer_turns
 
 
 class SupervisedModule(SegmentationModule):
@@ -113,23 +113,19 @@ class SupervisedModule(SegmentationModule):
             self.momentum,
             self.weight_decay,
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = create_schedule(
-            self.schedule,
-            optimizer,
-            epochs=self.trainer.max_epochs or 1,
-            steps=steps,
-            power=self.power,
-            warmup_fraction=self.warmup_fraction,
+        schedule = self.add_schedule(
+            self.schedule, optimizer, 0, self.power, warmup_fraction=self.warmup_fraction
         )
         if schedule is None:
             return optimizer
-        self.planned_steps = [steps]
-        scheduler, interval = schedule
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": interval},
+            "lr_scheduler": {"scheduler": schedule, "interval": schedule.interval},
         }
+
+    def turns(self) -> list[list[Turn]]:
+        """The turns of the one optimizer, which the Trainer steps."""
+        return [trainer_turns(self.trainer)]
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         """All parameters, those of the encoder in a group with a learning rate of their own."""

@@ -74,7 +74,7 @@ def test_every_term_is_logged(fitted):
 
 def test_one_cycle_spans_the_epochs_in_which_the_network_trains(fitted):
     model, watch, _ = fitted
-    assert model.planned_steps == [8]
+    assert model.lr_schedulers().length == 8
     resting, training = watch.rates[:4], watch.rates[4:]
     assert len(set(resting)) == 1
     assert training[0] == resting[0] < max(training) / 10
@@ -99,7 +99,7 @@ def test_accumulation_and_clip_are_the_models_own(tmp_path):
         segmenter_clip=1e-3,
     )
     assert trainer.global_step == 1 + 4 + 2
-    assert model.planned_steps == [2]
+    assert model.lr_schedulers().length == 2
     grads = torch.ones(10).requires_grad_()
     optimizer = model.optimizers(use_pl_optimizer=False)[2]
     optimizer.param_groups[0]["params"], grads.grad = [grads], torch.ones(10)

@@ -11,7 +11,6 @@ from conftest_models import BUILDERS, SIZE, tiny_data, tiny_trainer
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
-from lesionseg.errors import LesionsegError
 from lesionseg.models import ASNet, MobileGAN
 from lesionseg.models.seeding import seed_epoch
 
@@ -215,15 +214,6 @@ def test_channels_last_trains_as_well(tmp_path):
         trainer.fit(model, tiny_data(size=size, augmentation=[]))
         losses.append(trainer.callback_metrics["train/loss_epoch"])
     torch.testing.assert_close(losses[1], losses[0], rtol=1e-3, atol=0)
-
-
-def test_one_cycle_is_not_made_longer(build, tmp_path):
-    trainer = tiny_trainer(tmp_path)
-    trainer.fit(build(schedule="one-cycle"), tiny_data())
-    trainer.save_checkpoint(tmp_path / "model.ckpt")
-    longer = tiny_trainer(tmp_path, max_epochs=2)
-    with pytest.raises(LesionsegError, match="max_epochs"):
-        longer.fit(build(schedule="one-cycle"), tiny_data(), ckpt_path=tmp_path / "model.ckpt")
 
 
 def test_compiled_network_leaves_no_prefix_in_the_checkpoint(tmp_path):
