@@ -42,7 +42,7 @@ def reopen(logger: Logger, config: Mapping[str, Any]) -> None:
     folder = Path(logger.log_dir)
     if not (folder / "checkpoints" / "last.ckpt").is_file() or not (folder / CONFIG).is_file():
         return
-    before = dict(_flat(yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))))
+    before = dict(_flat(_read_config(folder / CONFIG)))
     differing = [
         f"{name} was {before[name]} and is {value}"
         for name, value in _flat(config)
@@ -54,6 +54,24 @@ def reopen(logger: Logger, config: Mapping[str, Any]) -> None:
             "leave --ckpt_path last out of another fit's, or give it a folder of its own with "
             "--trainer.logger.init_args.version NAME."
         )
+
+
+def _read_config(path: Path) -> Mapping[str, Any]:
+    """A saved configuration.
+
+    Raises:
+        LesionsegError: If it is empty or damaged, as a full disk may leave it.
+    """
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (ValueError, yaml.YAMLError):
+        config = None
+    if not isinstance(config, Mapping):
+        raise LesionsegError(
+            f"{path} is empty or damaged, so nobody knows whether this is the same fit; delete it "
+            "to resume the fit that last.ckpt belongs to."
+        )
+    return config
 
 
 def _flat(config: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -53,6 +53,7 @@ class ExportedPredictor:
             raise LesionsegError(
                 f"{path} needs onnxruntime; install it with pip install onnxruntime."
             ) from error
+        self._path = path
         if not Path(path).is_file():
             raise CheckpointError(f"there is no file {path}; check the path.")
         options = onnxruntime.SessionOptions()
@@ -73,6 +74,7 @@ class ExportedPredictor:
         properties = self._session.get_modelmeta().custom_metadata_map
         try:
             self.metadata = ExportMetadata.from_properties(properties)
+            _check_interface(self._session, self.metadata)
         except ValueError as error:
             raise CheckpointError(
                 f"{path} is an ONNX file, but not one that lesionseg export wrote ({error})."
@@ -100,8 +102,45 @@ class ExportedPredictor:
         return Segmentation(probability > self.metadata.threshold, probability)
 
     def run(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Probabilities (N, 1, H, W) of images (N, 3, H, W) of the file's input type and size."""
+        """Probabilities (N, 1, H, W) of images (N, 3, H, W) of the file's input type and size.
+
+        Raises:
+            CheckpointError: The network cannot be run, or its output is something else.
+        """
         fed = {"image": np.ascontiguousarray(images)}
-        (probability,) = _RUNNER.submit(self._session.run, None, fed).result()
+        try:
+            (probability,) = _RUNNER.submit(self._session.run, None, fed).result()
+        except Exception as error:  # onnxruntime's own exceptions share no base class
+            raise CheckpointError(
+                f"the network in {self._path} cannot be run ({str(error).splitlines()[0][:200]})."
+            ) from error
+        expected = (images.shape[0], 1, *images.shape[2:])
+        if probability.shape != expected:
+            raise CheckpointError(
+                f"expected probabilities of shape {expected} from {self._path}, "
+                f"got {probability.shape}; export the checkpoint again."
+            )
         result: npt.NDArray[np.float32] = probability
         return result
+
+
+def _check_interface(session: Any, metadata: ExportMetadata) -> None:
+    """Check that a network takes and gives what its file says.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if [one.name for one in inputs] != ["image"] or len(outputs) != 1:
+        raise ValueError("expected one input, image, and one output")
+    kind = "tensor(float)" if metadata.input == "float" else "tensor(uint8)"
+    if inputs[0].type != kind or outputs[0].type != "tensor(float)":
+        raise ValueError(
+            f"expected {kind} in and tensor(float) out, got {inputs[0].type} and {outputs[0].type}"
+        )
+    wanted = (1, 3, *metadata.size)
+    shape = inputs[0].shape  # names, or None, where it is free
+    if len(shape) != 4 or any(
+        isinstance(given, int) and given != side for given, side in zip(shape, wanted, strict=True)
+    ):
+        raise ValueError(f"expected images of shape {wanted}, got {shape}")

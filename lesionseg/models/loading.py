@@ -77,4 +77,5 @@ def _where_saved(storage: UntypedStorage, location: str) -> UntypedStorage | Non
         accelerator is not None and kind == accelerator.type and torch.accelerator.is_available()
     ):
         return None
-    return storage.cpu()  # type: ignore[no-untyped-call]
+    moved: UntypedStorage = storage.cpu()  # type: ignore[no-untyped-call]
+    return moved

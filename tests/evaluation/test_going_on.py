@@ -72,3 +72,11 @@ def test_what_makes_no_other_fit_may_change(tmp_path, monkeypatch):
 def test_a_fit_without_an_epoch_may_be_another(tmp_path):
     write_fit(tmp_path / "version_0", checkpoint=False)
     reopen(RunLogger(tmp_path, name=""), CONFIG | {"seed_everything": 7})
+
+
+@pytest.mark.parametrize("content", ["", "- a list\n", "{a: [", "\x00", "just text"])
+def test_a_damaged_configuration_is_named(tmp_path, content):
+    write_fit(tmp_path / "version_0")
+    (tmp_path / "version_0" / "config.yaml").write_text(content)
+    with pytest.raises(LesionsegError, match=r"config\.yaml is empty or damaged"):
+        reopen(RunLogger(str(tmp_path), name=""), CONFIG)
