@@ -11,9 +11,9 @@ from lightning.pytorch.callbacks import Callback, ModelSummary, ProgressBar, TQD
 from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.model_summary import get_human_readable_count
 
+from lesionseg.checkpoints import read_checkpoint
 from lesionseg.evaluation.best_checkpoint import BestCheckpoint
 from lesionseg.evaluation.going_on import CONFIG
-from lesionseg.inference.predictor import read_checkpoint
 from lesionseg.run_folder import run_folder
 
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lesionseg.checkpoints import read_checkpoint
 from lesionseg.inference.postprocess import probabilities
-from lesionseg.inference.predictor import predictor_of_checkpoint, read_checkpoint
+from lesionseg.inference.predictor import predictor_of_checkpoint
 from lesionseg.losses.precision import autocast_off, full_precision
 
 
