@@ -52,7 +52,9 @@ def main() -> None:
             enlarged = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         mask = enlarged.point(lambda level: 255 * (level > 128))
         mask.save(folders[1] / f"{pair.id}_segmentation.png", optimize=True)
-    print(f"{len(kept)} images in {options.output}, {sum(p.id in larger for p in kept)} of ISIC 2017")
+    print(
+        f"{len(kept)} images in {options.output}, {sum(p.id in larger for p in kept)} of ISIC 2017"
+    )
 
 
 if __name__ == "__main__":

@@ -121,7 +121,9 @@ def main() -> None:
     """Run the jobs that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, required=True, help="folder of the training images")
-    parser.add_argument("--runs", type=Path, default=Path("runs/released"), help="logs, checkpoints")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/released"), help="logs, checkpoints"
+    )
     parser.add_argument("--keep", type=Path, required=True, help="folder of what is kept")
     parser.add_argument("--jobs", nargs="+", required=True, help="names or patterns")
     parser.add_argument("--parallel", type=int, default=1, help="jobs at a time")
