@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lesionseg.data.contents import Memo, file_states
+from lesionseg.data.mask_values import OFFICIAL, THRESHOLD, MaskRule
 from lesionseg.data.store import Record, Shape, Store, store_bytes, write_store
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.files import atomic_path, one_at_a_time
@@ -28,6 +29,7 @@ def open_cache(
     files: Sequence[tuple[Path, Path | None]],
     size: tuple[int, int],
     read: Callable[[int, int], Record],
+    rule: MaskRule = OFFICIAL,
 ) -> Store:
     """Open the store of some files at one size; build it first if there is none.
 
@@ -47,13 +49,14 @@ def open_cache(
         files: image and mask of each row.
         size: height and width.
         read: gives the record of a row in so many channels; called in several threads.
+        rule: what ``read`` takes for lesion in the masks.
 
     Raises:
         LesionsegError: if the disk has no room for it, nothing can be kept in the folder, or a
             file cannot be read.
     """
     try:
-        return _open(folder.resolve(), files, size, read)
+        return _open(folder.resolve(), files, size, read, rule)
     except OSError as error:
         # not what the images' own files are to blame for
         if error.filename is None or not Path(error.filename).is_relative_to(folder.resolve()):
@@ -69,6 +72,7 @@ def _open(
     files: Sequence[tuple[Path, Path | None]],
     size: tuple[int, int],
     read: Callable[[int, int], Record],
+    rule: MaskRule = OFFICIAL,
 ) -> Store:
     shape = (len(files), 3 + any(mask is not None for _, mask in files), *size)
     rows = [tuple(path and path.resolve() for path in pair) for pair in files]
@@ -77,7 +81,9 @@ def _open(
 
     def attempt() -> Store | None:
         try:
-            return Store(folder / _name(memo, rows, shape), _key(memo, rows, shape), shape)
+            return Store(
+                folder / _name(memo, rows, shape, rule), _key(memo, rows, shape, rule), shape
+            )
         except (FileNotFoundError, InvalidDataError):
             return None
 
@@ -90,7 +96,7 @@ def _open(
     with one_at_a_time(folder / ".lock", lambda: tqdm.write(waiting, file=sys.stderr)):
         memo = Memo.load(memo_path)  # another process may have done it meanwhile
         memo.renew(states, _THREADS)
-        name, key = _name(memo, rows, shape), _key(memo, rows, shape)
+        name, key = _name(memo, rows, shape, rule), _key(memo, rows, shape, rule)
         outdated = memo.stores.get(str(shape), name)
         store = attempt()
         if store is None:
@@ -103,14 +109,16 @@ def _open(
     return store
 
 
-def _key(memo: Memo, rows: Sequence[Sequence[Path | None]], shape: Shape) -> bytes:
+def _key(memo: Memo, rows: Sequence[Sequence[Path | None]], shape: Shape, rule: MaskRule) -> bytes:
     """What a store is made of."""
     contents = [path and memo.digests[str(path)] for row in rows for path in row]
-    return _hash(VERSION, shape, contents).encode()
+    usual = rule.threshold == THRESHOLD and rule.checked
+    made_by = () if usual else (rule.threshold, rule.checked)
+    return _hash(VERSION, shape, contents, *made_by).encode()
 
 
-def _name(memo: Memo, rows: Sequence[Sequence[Path | None]], shape: Shape) -> str:
-    return f"{shape[2]}x{shape[3]}-{_key(memo, rows, shape).decode()[:16]}{_SUFFIX}"
+def _name(memo: Memo, rows: Sequence[Sequence[Path | None]], shape: Shape, rule: MaskRule) -> str:
+    return f"{shape[2]}x{shape[3]}-{_key(memo, rows, shape, rule).decode()[:16]}{_SUFFIX}"
 
 
 def _build(

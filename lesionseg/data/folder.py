@@ -50,10 +50,12 @@ class FolderDataset(PairedDataset):
         images: folder of images, or their paths.
         masks: folder of masks; None for images without masks.
         size: height and width in pixels of ``image`` and ``mask``.
-        with_truth: add ``truth``, the mask file's grey values at the original size.
+        with_truth: add ``truth``, the mask at the original size.
         on_error: ``stop``, or ``skip``, which reads every file once now and leaves out, with a
             warning that names each and the reason: images and masks that cannot be read, pairs of
             two sizes, images without mask, masks without image.
+        mask_threshold: lesion is what lies above this grey value of the masks; None decides from
+            their values, see :class:`lesionseg.data.PairedDataset`.
 
     Raises:
         DatasetNotFoundError: if a folder or a listed file does not exist, or holds no images.
@@ -70,6 +72,7 @@ class FolderDataset(PairedDataset):
         size: tuple[int, int] = (192, 256),
         with_truth: bool = False,
         on_error: OnError = "stop",
+        mask_threshold: int | None = None,
     ) -> None:
         masks = None if masks is None else Path(masks).expanduser()
         skip = check_on_error(on_error) == "skip"
@@ -92,7 +95,7 @@ class FolderDataset(PairedDataset):
                 pairs = [pair for pair in pairs if pair.mask is not None]
         alone = dict.fromkeys(bare, f"It has no mask in {masks}.")
         alone |= dict.fromkeys(lonely, f"It has no image in {images}.")
-        super().__init__(pairs, size, with_truth, on_error, alone)
+        super().__init__(pairs, size, with_truth, on_error, alone, mask_threshold)
         if skip:
             return
         if bare:

@@ -48,6 +48,8 @@ class FolderDataModule(BaseDataModule):
         on_error: ``skip`` reads every file once when the data are set up, before any split, and
             leaves out what cannot be used, with a warning that names each and the reason; ``stop``
             ends the run at the first such file.
+        mask_threshold: lesion is what lies above this grey value of all masks; None decides from
+            the values of each folder's, see :class:`lesionseg.data.PairedDataset`.
 
     Raises:
         ValueError: if images come without masks or masks without images.
@@ -76,6 +78,7 @@ class FolderDataModule(BaseDataModule):
         num_folds: int = 5,
         cache: str | Path | None = None,
         on_error: OnError = "stop",
+        mask_threshold: int | None = None,
     ) -> None:
         super().__init__(
             size, batch_size, augmentation, num_workers, seed, allow_trained_images, cache
@@ -105,6 +108,7 @@ class FolderDataModule(BaseDataModule):
         self.num_folds = num_folds
         self.excluded = Exclusion(exclude)
         self.on_error = check_on_error(on_error)
+        self.mask_threshold = mask_threshold
 
     def build(self, role: Role) -> FolderDataset:
         """Make the data set for a role."""
@@ -128,7 +132,9 @@ class FolderDataModule(BaseDataModule):
             )
         masks = self.masks[source]
         assert masks is not None
-        data = FolderDataset(images, masks, self.size, with_truth, self.on_error)
+        data = FolderDataset(
+            images, masks, self.size, with_truth, self.on_error, self.mask_threshold
+        )
         if self.cache is not None and not with_truth:
             data = data.cached(self.cache)
         if source != "train":

@@ -18,6 +18,7 @@ from lesionseg.data.archives import (
 from lesionseg.data.download import download_isic
 from lesionseg.data.id_lists import official_ids
 from lesionseg.data.leaving_out import OnError, check_on_error
+from lesionseg.data.mask_values import OFFICIAL
 from lesionseg.data.pairs import Pair, PairedDataset
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
 
@@ -62,6 +63,7 @@ class ISICDataset(PairedDataset):
     archives = ARCHIVES
     """Official archives by year and split, with MD5 and SHA-256 where they are known."""
     licence = "CC0-1.0"
+    official_rule = OFFICIAL
     citations = _CITATIONS
 
     def __init__(

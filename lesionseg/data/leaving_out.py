@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from tqdm import tqdm
 
+from lesionseg.data.mask_values import OFFICIAL, MaskRule
 from lesionseg.data.reading import read_mask
 from lesionseg.data.resizing import read_resized
 from lesionseg.data.thread_pool import thread_pool
@@ -39,7 +40,9 @@ def check_on_error(on_error: str) -> OnError:
     return cast(OnError, on_error)
 
 
-def usable(pairs: Sequence[Pair], alone: Mapping[str, str]) -> list[Pair]:
+def usable(
+    pairs: Sequence[Pair], alone: Mapping[str, str], rule: MaskRule = OFFICIAL
+) -> list[Pair]:
     """Return the pairs whose files can be read and fit each other, and warn once of all others.
 
     Every image and mask is decoded, several at a time, JPEGs at an eighth of their size; what this
@@ -49,6 +52,7 @@ def usable(pairs: Sequence[Pair], alone: Mapping[str, str]) -> list[Pair]:
     Args:
         pairs: images and masks.
         alone: for each file that is left out already, because it has no partner, the reason.
+        rule: what in the masks is lesion.
 
     Raises:
         InvalidDataError: if nothing is left.
@@ -59,7 +63,7 @@ def usable(pairs: Sequence[Pair], alone: Mapping[str, str]) -> list[Pair]:
     with thread_pool(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
         told = list(
             tqdm(
-                pool.map(_why_not, pairs),
+                pool.map(lambda pair: _why_not(pair, rule), pairs),
                 total=len(pairs),
                 desc="check",
                 unit="image",
@@ -85,17 +89,17 @@ def usable(pairs: Sequence[Pair], alone: Mapping[str, str]) -> list[Pair]:
     return kept
 
 
-def _why_not(pair: Pair) -> str | None:
+def _why_not(pair: Pair, rule: MaskRule) -> str | None:
     """The sentence that says why a pair cannot be used; None if it can."""
     try:
-        key = (_state(pair.image), _state(pair.mask))
+        key = (_state(pair.image), _state(pair.mask), rule)
     except OSError as error:
         return f"{error.filename} cannot be opened ({error.strerror})."
     if key not in _known:
         try:
             size = read_resized(pair.image, (1, 1))[1]
             if pair.mask is not None:
-                read_mask(pair.mask, size, pair.image)
+                read_mask(pair.mask, size, pair.image, rule)
             _known[key] = None
         except LesionsegError as error:
             _known[key] = str(error)

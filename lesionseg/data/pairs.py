@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -13,11 +13,14 @@ from typing_extensions import Self
 from lesionseg.data.cache import open_cache
 from lesionseg.data.file_names import check_name
 from lesionseg.data.leaving_out import OnError, check_on_error, usable
-from lesionseg.data.reading import check_size, read_mask
+from lesionseg.data.mask_values import MaskRule
+from lesionseg.data.reading import check_size, find_rule, read_mask
 from lesionseg.data.resizing import read_resized, resize_mask
 from lesionseg.data.sample import Batch, Sample, SampleRows, draw_sample
 from lesionseg.data.store import Record, Store
 from lesionseg.errors import InvalidDataError, shorten
+
+_said: set[str] = set()  # training and validation images have the same masks to talk about
 
 
 class Pair(NamedTuple):
@@ -36,20 +39,33 @@ class PairedDataset(Dataset[Sample]):
     was drawn on the stored pixels of a sideways image is turned along with it
     (:func:`lesionseg.data.read_mask`).
 
+    What in the masks is lesion is decided once, from the grey values of eight of them: what lies
+    above 128, or the one number beside 0 where none is above, such as 1. Whatever is not 0 and 255
+    is said; several classes are refused, and so is every mask that does not fit the others when it
+    is read. Official data sets keep the official rule, above 128.
+
     Args:
         pairs: image and mask files; all ids differ.
         size: height and width in pixels of ``image`` and ``mask``.
-        with_truth: add ``truth``, the mask file's grey values at the original size, for scoring.
+        with_truth: add ``truth``, the mask at the original size, for scoring.
         on_error: ``skip`` reads every file once now, and leaves out pairs of which one cannot be
             read or whose sizes differ, with a warning that names each and the reason; ``stop``
             raises when such a sample is asked for.
         alone: with ``skip``, files that are left out for another reason, and that reason.
+        mask_threshold: lesion is what lies above this grey value, from 0 to 254, in masks of any
+            values; None decides.
+
+    Attributes:
+        mask_rule: what in the masks is lesion.
 
     Raises:
-        InvalidDataError: if an id comes twice, a file name is not readable text, or ``skip`` leaves
-            nothing.
+        InvalidDataError: if an id comes twice, a file name is not readable text, ``skip`` leaves
+            nothing, or the masks' values are ambiguous.
         ValueError: if an argument is out of range.
     """
+
+    #: The rule of a data set whose masks are known; None decides from their values.
+    official_rule: ClassVar[MaskRule | None] = None
 
     def __init__(
         self,
@@ -58,6 +74,7 @@ class PairedDataset(Dataset[Sample]):
         with_truth: bool = False,
         on_error: OnError = "stop",
         alone: Mapping[str, str] | None = None,
+        mask_threshold: int | None = None,
     ) -> None:
         self.size = check_size(size)
         self.with_truth = with_truth
@@ -65,8 +82,28 @@ class PairedDataset(Dataset[Sample]):
         self._store: Store | None = None
         self._rows: dict[str, int] = {}
         self._check_unique()
+        self.mask_rule = self._find_rule(mask_threshold)
         if check_on_error(on_error) == "skip":
-            self.pairs = usable(self.pairs, alone or {})
+            self.pairs = usable(self.pairs, alone or {}, self.mask_rule)
+
+    def _find_rule(self, threshold: int | None) -> MaskRule:
+        if threshold is not None:
+            if not 0 <= threshold <= 254:
+                raise ValueError(f"mask_threshold must be from 0 to 254, got {threshold}")
+            return MaskRule(threshold, checked=False)
+        if self.official_rule is not None:
+            return self.official_rule
+        masks = [pair.mask for pair in self.pairs if pair.mask is not None]
+
+        rule = find_rule(masks)
+        if rule.is_usual:
+            return rule
+        if (said := f"The masks in {masks[0].parent} hold {rule}.") not in _said:
+            from lightning.pytorch.utilities import rank_zero_info  # slow to import
+
+            _said.add(said)
+            rank_zero_info(said)
+        return rule
 
     def _check_unique(self) -> None:
         seen: dict[str, Path] = {}
@@ -129,7 +166,9 @@ class PairedDataset(Dataset[Sample]):
         """
         files = [(pair.image, pair.mask) for pair in self.pairs]
         other = self.subset(self.ids)
-        other._store = open_cache(Path(folder).expanduser(), files, self.size, self._record)
+        other._store = open_cache(
+            Path(folder).expanduser(), files, self.size, self._record, self.mask_rule
+        )
         other._rows = {pair.id: row for row, pair in enumerate(self.pairs)}
         return other
 
@@ -140,7 +179,7 @@ class PairedDataset(Dataset[Sample]):
         image, original = read_resized(pair.image, self.size)
         pixels[:3] = image.numpy()
         if pair.mask is not None:
-            mask = read_mask(pair.mask, original, pair.image)
+            mask = read_mask(pair.mask, original, pair.image, self.mask_rule)
             pixels[3:] = resize_mask(mask, self.size).numpy()
         return pixels, original
 
@@ -155,7 +194,7 @@ class PairedDataset(Dataset[Sample]):
         image, original = read_resized(pair.image, self.size)
         sample = Sample(image=image.float() / 255, id=pair.id, size=original)
         if pair.mask is not None:
-            mask = read_mask(pair.mask, original, pair.image)
+            mask = read_mask(pair.mask, original, pair.image, self.mask_rule)
             sample["mask"] = resize_mask(mask, self.size)
             if self.with_truth:
                 sample["truth"] = torch.from_numpy(mask)
@@ -179,7 +218,7 @@ class PairedDataset(Dataset[Sample]):
             batch["mask"] = store.masks(rows)
         if masks and self.with_truth:
             batch["truth"] = [
-                torch.from_numpy(read_mask(mask, size, image))
+                torch.from_numpy(read_mask(mask, size, image, self.mask_rule))
                 for (mask, image), size in zip(masks, sizes, strict=True)
             ]
         return SampleRows(batch)

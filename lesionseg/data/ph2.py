@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from lesionseg.data.leaving_out import OnError, check_on_error
+from lesionseg.data.mask_values import OFFICIAL
 from lesionseg.data.pairs import Pair, PairedDataset
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
 
@@ -30,6 +31,7 @@ class PH2Dataset(PairedDataset):
     """
 
     url = "https://www.fc.up.pt/addi/ph2%20database.html"
+    official_rule = OFFICIAL
     licence = "No open licence: for research and education, on request from its authors."
     citation = (
         "T. Mendonca, P. M. Ferreira, J. S. Marques, A. R. S. Marcal, J. Rozeira: PH2 - A "

@@ -37,11 +37,13 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def to_grey(mask: Image.Image) -> npt.NDArray[np.uint8]:
     """A mask of any mode as grey values, uint8 (h, w); as :func:`to_rgb`, but laid on black.
 
-    Transparent parts of a mask are no lesion. 16 bits of which none exceeds 255 are 8 bits.
+    Transparent parts of a mask are no lesion. 16 bits of which none exceeds 255 are 8 bits. A
+    palette of colors is for the eye: its numbers are taken, as drawing programs mean them.
 
     Raises:
-        ValueError: if it is coloured, or as :func:`to_rgb`.
+        ValueError: if it is coloured without a palette, or as :func:`to_rgb`.
     """
+    numbers = mask if mask.mode == "P" else None
     if _is_numeric(mask):
         return _to_8_bit(mask, BLACK)
     if mask.has_transparency_data:
@@ -52,6 +54,8 @@ def to_grey(mask: Image.Image) -> npt.NDArray[np.uint8]:
         for one, other in ((red, green), (green, blue)):
             # red, say, has a luminance of 76: all of it would count as skin
             if np.asarray(ImageChops.difference(one, other)).max(initial=0) > _MOST_COLOUR:
+                if numbers is not None:
+                    return np.array(numbers, dtype=np.uint8)
                 raise ValueError("it is coloured; draw the lesion white on black")
     return np.array(mask if mask.mode == "L" else mask.convert("L"), dtype=np.uint8)
 

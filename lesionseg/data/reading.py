@@ -1,5 +1,6 @@
 """Files to pixels: images and masks at their own size. Without torch, for exported networks."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from lesionseg.data.decoding import MOST_PIXELS, Decoded, decode, read_orientation, turn
+from lesionseg.data.mask_values import OFFICIAL, THRESHOLD, MaskRule, decide_lazily, values_of
 from lesionseg.data.pixel_modes import to_grey, to_rgb
 from lesionseg.errors import InvalidDataError
 
@@ -16,13 +18,12 @@ __all__ = [
     "Decoded",
     "check_size",
     "decode",
+    "find_rule",
+    "read_grey",
     "read_image",
     "read_mask",
     "rgb_of",
 ]
-
-THRESHOLD = 128
-"""Mask pixels above this grey value are lesion, as in the official scorer."""
 
 
 def check_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -73,9 +74,12 @@ def rgb_of(path: Path, image: Image.Image) -> Image.Image:
 
 
 def read_mask(
-    path: str | Path, size: tuple[int, int] | None = None, image: str | Path | None = None
+    path: str | Path,
+    size: tuple[int, int] | None = None,
+    image: str | Path | None = None,
+    rule: MaskRule = OFFICIAL,
 ) -> npt.NDArray[np.uint8]:
-    """Read a mask file as grey values, of the size and orientation that an image viewer shows.
+    """Read a mask file, of the size and orientation that an image viewer shows.
 
     A mask belongs to its image *as shown*, after the EXIF orientation of either. Some programs
     draw masks on the stored pixels of an image that is shown sideways (orientations 5 to 8): a
@@ -84,34 +88,50 @@ def read_mask(
     height and width: such a mask is taken as it is shown.
 
     Args:
-        path: grey, 1-bit, 16-bit, palette or RGB file; lesion is white. Transparent parts are no
-            lesion. See :func:`lesionseg.data.pixel_modes.to_grey`.
+        path: grey, 1-bit, 16-bit, palette or RGB file. Transparent parts are no lesion. See
+            :func:`lesionseg.data.pixel_modes.to_grey`.
         size: height and width that the mask must have, those of its image as shown.
         image: path of its image, whose orientation a mask on stored pixels follows; None takes no
             such mask.
+        rule: what in the masks of its data set is lesion; by default what lies above 128.
 
     Returns:
-        uint8 (h, w), 0..255, not binarised: lesion is what lies above 128.
+        uint8 (h, w), where lesion lies above 128: the file's own grey values, 0 to 255, unless the
+        rule has another threshold, which gives 0 and 255.
 
     Raises:
         DatasetNotFoundError: if there is no such file.
         InvalidDataError: if the file cannot be read, has another size than ``size``, is coloured,
-            or holds the values 0 and 1 only.
+            or holds values that do not fit the rule, such as 0 and 1 by default.
     """
+    return rule.apply(read_grey(path, size, image), path)
+
+
+def read_grey(
+    path: str | Path, size: tuple[int, int] | None = None, image: str | Path | None = None
+) -> npt.NDArray[np.uint8]:
+    """Read a mask file as the grey values that it holds, 0 to 255; see :func:`read_mask`."""
     path = Path(path)
     mask = decode(path, "mask").upright()
     if size is not None and (mask.height, mask.width) != tuple(size):
         mask = _turned_along(path, mask, size, image)
     try:
-        grey = to_grey(mask)
+        return to_grey(mask)
     except ValueError as error:
         raise InvalidDataError(f"The mask {path} cannot be used: {error}.") from error
-    if grey.max(initial=0) == 1:
-        raise InvalidDataError(
-            f"The mask {path} holds only 0 and 1, and lesion is what lies above {THRESHOLD}; "
-            "multiply it by 255."
-        )
-    return grey
+
+
+def find_rule(masks: Sequence[Path]) -> MaskRule:
+    """Decide what is lesion in masks that belong together, from a few of them.
+
+    Raises:
+        InvalidDataError: if their values are ambiguous; see
+            :func:`lesionseg.data.mask_values.decide`.
+    """
+    if not masks:
+        return OFFICIAL
+    where = f"The masks in {masks[0].parent}"
+    return decide_lazily(len(masks), lambda index: values_of(read_grey(masks[index])), where)
 
 
 def _turned_along(

@@ -19,7 +19,7 @@ class Sample(TypedDict):
         mask: float32 (1, H, W) in {0, 1}, at the network's size; absent where there is no truth.
         id: name of the image, such as ``ISIC_0012345``.
         size: original height and width in pixels.
-        truth: uint8 (h, w), the mask file's untouched grey values 0..255 at the original size.
+        truth: uint8 (h, w), the mask at the original size; lesion is what lies above 128.
     """
 
     image: Tensor

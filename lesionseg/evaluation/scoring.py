@@ -7,7 +7,9 @@ here with the same numbers, what it refuses is refused, with these exceptions:
 - in the truth, superpixels, CSV files and what operating systems leave behind are passed over
   (it stops at them);
 - two truth masks of one image are refused (it counts the image twice), and so are two files of the
-  same name in different folders of one zip (it scores the last).
+  same name in different folders of one zip (it scores the last);
+- masks of 0 and 1, or of 0 and another number up to 128, are not all empty: that number is lesion;
+  such a mask among others of 0 and 255 is refused, and so are several classes below 129.
 """
 
 import argparse
@@ -39,14 +41,21 @@ _NOT_TRUTH = re.compile(
 
 
 def score_predictions(
-    truth: Path, prediction: Path, *, progress: bool = False, workers: int | None = None
+    truth: Path,
+    prediction: Path,
+    *,
+    progress: bool = False,
+    workers: int | None = None,
+    mask_threshold: int | None = None,
 ) -> "ScoreTable":
     """Score predicted masks against the truth, exactly as the official scorer.
 
     A prediction belongs to the truth mask ``ISIC_0012345...`` if its file name holds the number
     ``0012345``. Predictions of images without a truth are left out, as the official scorer does,
     with a warning in the log. Masks are grey (or 1-bit) images of any format that Pillow reads;
-    grey values > 128 are lesion. Each worker holds one pair in memory, however many there are.
+    grey values > 128 are lesion. Masks that all hold 0 and one other number up to 128, such as 1,
+    are taken as what they mean, with a warning. Each worker holds one pair in memory, however many
+    there are.
 
     Masks of dermoscopic attributes (``ISIC_0012345_attribute_globules.png``) are scored one by one,
     and named with their attribute.
@@ -57,6 +66,8 @@ def score_predictions(
         progress: Show a progress bar on stderr.
         workers: Pairs that are read at the same time, by as many threads; None takes the
             processor's cores, at most 8. Neither the table nor an error depends on it.
+        mask_threshold: Lesion is what lies above this grey value in all masks; None takes 128, or,
+            for truths or predictions that all hold 0 and one other number up to 128, that number.
 
     Returns:
         The table of all images, by rising file name of the truth.
@@ -73,12 +84,14 @@ def score_predictions(
 
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}; take 1 or more")
+    if mask_threshold is not None and not 0 <= mask_threshold <= 254:
+        raise ValueError(f"mask_threshold is {mask_threshold}; take a grey value from 0 to 254")
     with (
         open_source(Path(truth), "ground truth") as truths,
         open_source(Path(prediction), "prediction") as predictions,
     ):
         pairs = _pair(truths, predictions)
-        counts = count_pairs(truths, predictions, pairs, workers, progress)
+        counts = count_pairs(truths, predictions, pairs, workers, progress, mask_threshold)
     return ScoreTable([pair.name for pair in pairs], counts)
 
 
@@ -115,6 +128,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pairs read at the same time (default: one for each core, at most 8)",
     )
     parser.add_argument(
+        "--mask-threshold",
+        type=int,
+        metavar="N",
+        help="lesion is what lies above this grey value (default: 128, which is official, or 0 "
+        "where all masks hold 0 and one other number up to 128)",
+    )
+    parser.add_argument(
         "--overwrite",
         action="store_true",
         help="also replace files of these names that lesionseg did not write",
@@ -137,6 +157,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.prediction,
         progress=sys.stderr.isatty(),
         workers=arguments.workers,
+        mask_threshold=arguments.mask_threshold,
     )
     if csv is not None:
         table.to_csv(csv)

@@ -13,6 +13,7 @@ from lesionseg.data.reading import read_mask
 from lesionseg.data.resizing import read_resized, resize_mask
 from lesionseg.data.sample import Sample, draw_sample
 from lesionseg.errors import InvalidDataError, LesionsegError
+from lesionseg.inspection.records import rule_of
 from lesionseg.inspection.sources import ImageSet
 from lesionseg.overlay import contact_sheet
 
@@ -33,10 +34,11 @@ def load_samples(
         seed: Of the choice.
 
     Raises:
-        InvalidDataError: If none can be read.
+        InvalidDataError: If none can be read, or the masks' values are ambiguous.
     """
     jobs = [(one, id_) for one in sets for id_ in one.images]
     order = torch.randperm(len(jobs), generator=torch.Generator().manual_seed(seed))
+    rules = {one.name: rule_of(one) for one in sets}
     samples: list[Sample] = []
     for index in order.tolist():
         one, id_ = jobs[index]
@@ -46,7 +48,8 @@ def load_samples(
             if one.masks is not None:
                 if id_ not in one.masks:
                     continue
-                sample["mask"] = resize_mask(read_mask(one.masks[id_], original), size)
+                mask = read_mask(one.masks[id_], original, rule=rules[one.name])
+                sample["mask"] = resize_mask(mask, size)
         except LesionsegError:
             continue
         samples.append(sample)

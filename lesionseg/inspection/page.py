@@ -31,6 +31,7 @@ from lesionseg.inspection.tables import (
     leaking_copies,
     mask_table,
     overlap_table,
+    rule_sentences,
     shared_table,
     size_table,
 )
@@ -74,6 +75,7 @@ def render_page(inspection: Inspection) -> str:
             "Sets",
             *map(_table, (count_table(inspection), size_table(inspection))),
             *map(_table, (area_table(inspection), mask_table(inspection))),
+            *map(_warning, rule_sentences(inspection)),
             _histograms(inspection),
         ),
         _problems(inspection),

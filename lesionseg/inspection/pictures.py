@@ -156,7 +156,7 @@ def _draw(figure: Figure) -> str:
     picture, _ = read_small(record.image, SIDE)
     for one, colour in ((record, TRUTH_COLOUR), (figure.other, PREDICTION_COLOUR)):
         if one is not None and one.mask is not None and one.lesion is not None:
-            grey = Image.fromarray(read_any_mask(one.mask, one.size, one.image))
+            grey = Image.fromarray(read_any_mask(one.mask, one.size, one.image, one.rule))
             grey = grey.resize(picture.size, Image.Resampling.BOX)
             picture = draw_outline(picture, np.asarray(grey) > THRESHOLD, colour)
     return data_uri(picture)

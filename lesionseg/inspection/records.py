@@ -13,9 +13,10 @@ import numpy.typing as npt
 from PIL import Image
 from tqdm import tqdm
 
-from lesionseg.data.reading import THRESHOLD, decode, read_mask
+from lesionseg.data.mask_values import OFFICIAL, MaskRule
+from lesionseg.data.reading import THRESHOLD, decode, find_rule, read_mask
 from lesionseg.data.thread_pool import thread_pool
-from lesionseg.errors import LesionsegError
+from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.inspection.hashing import SIDE, Look, look_at
 from lesionseg.inspection.small import read_small
 from lesionseg.inspection.sources import ImageSet, Problem
@@ -56,6 +57,7 @@ class Record(NamedTuple):
         size: The image's height and width in pixels; None if it cannot be read.
         look: How the image looks; None if it cannot be read.
         lesion: None if the mask cannot be read or there is none.
+        rule: What in the masks of its set is lesion.
     """
 
     place: int
@@ -65,6 +67,18 @@ class Record(NamedTuple):
     size: tuple[int, int] | None
     look: Look | None
     lesion: Lesion | None
+    rule: MaskRule = OFFICIAL
+
+
+def rule_of(one: ImageSet) -> MaskRule:
+    """Decide what in the masks of a set is lesion; official sets keep the official rule.
+
+    Raises:
+        InvalidDataError: If their values are ambiguous.
+    """
+    if one.year is not None or not one.masks:
+        return OFFICIAL
+    return find_rule([one.masks[id_] for id_ in sorted(one.masks)])
 
 
 def read_records(sets: Sequence[ImageSet]) -> tuple[list[Record], list[Problem]]:
@@ -80,9 +94,17 @@ def read_records(sets: Sequence[ImageSet]) -> tuple[list[Record], list[Problem]]
     """
     jobs = [(place, id_) for place, one in enumerate(sets) for id_ in one.ids]
     problems = [problem for one in sets for problem in one.problems]
+    rules: list[MaskRule | None] = []
+    for one in sets:
+        try:
+            rules.append(rule_of(one))
+        except InvalidDataError as error:
+            assert one.masks
+            problems.append(Problem("mask values", min(one.masks.values()), str(error)))
+            rules.append(None)
     records = []
     with thread_pool(min(os.cpu_count() or 1, MOST_THREADS)) as pool:
-        results = pool.map(lambda job: _read(sets[job[0]], *job), jobs)
+        results = pool.map(lambda job: _read(sets[job[0]], rules[job[0]], *job), jobs)
         for record, found in tqdm(
             results, total=len(jobs), desc="inspect", unit="image", disable=None
         ):
@@ -91,7 +113,9 @@ def read_records(sets: Sequence[ImageSet]) -> tuple[list[Record], list[Problem]]
     return records, problems
 
 
-def _read(one: ImageSet, place: int, id_: str) -> tuple[Record, list[Problem]]:
+def _read(
+    one: ImageSet, rule: MaskRule | None, place: int, id_: str
+) -> tuple[Record, list[Problem]]:
     image, mask = one.images.get(id_), (one.masks or {}).get(id_)
     problems: list[Problem] = []
     if image is None and one.images and mask is not None:
@@ -101,7 +125,9 @@ def _read(one: ImageSet, place: int, id_: str) -> tuple[Record, list[Problem]]:
         message = f"The image {image} has no mask; add the mask or remove the image."
         problems.append(Problem("no mask", image, message))
     size, look = _read_image(image, problems) if image is not None else (None, None)
-    lesion = _read_lesion(mask, size, image, problems) if mask is not None else None
+    lesion = None
+    if mask is not None and rule is not None:
+        lesion = _read_lesion(mask, size, image, rule, problems)
     if size is not None and lesion is not None and size != lesion.size:
         message = (
             f"The mask {mask} is {lesion.size[1]} x {lesion.size[0]} pixels (width x height), but "
@@ -109,7 +135,7 @@ def _read(one: ImageSet, place: int, id_: str) -> tuple[Record, list[Problem]]:
         )
         assert mask is not None
         problems.append(Problem("sizes differ", mask, message))
-    return Record(place, id_, image, mask, size, look, lesion), problems
+    return Record(place, id_, image, mask, size, look, lesion, rule or OFFICIAL), problems
 
 
 def _read_image(
@@ -125,10 +151,14 @@ def _read_image(
 
 
 def _read_lesion(
-    path: Path, size: tuple[int, int] | None, image: Path | None, problems: list[Problem]
+    path: Path,
+    size: tuple[int, int] | None,
+    image: Path | None,
+    rule: MaskRule,
+    problems: list[Problem],
 ) -> Lesion | None:
     try:
-        return measure(read_any_mask(path, size, image))
+        return measure(read_any_mask(path, size, image, rule))
     except LesionsegError as error:
         try:
             decode(path, "mask")
@@ -140,7 +170,10 @@ def _read_lesion(
 
 
 def read_any_mask(
-    path: Path, size: tuple[int, int] | None, image: Path | None
+    path: Path,
+    size: tuple[int, int] | None,
+    image: Path | None,
+    rule: MaskRule = OFFICIAL,
 ) -> npt.NDArray[np.uint8]:
     """Read a mask of whatever size; one on the stored pixels of a sideways image is turned.
 
@@ -148,14 +181,15 @@ def read_any_mask(
         path: Of the mask.
         size: Height and width of its image as shown, if it has one that can be read.
         image: The image.
+        rule: What in the masks of its set is lesion.
 
     Raises:
-        LesionsegError: If the mask cannot be read.
+        LesionsegError: If the mask cannot be read, or its values do not fit the rule.
     """
-    mask = read_mask(path)
+    mask = read_mask(path, rule=rule)
     if size is not None and mask.shape == size[::-1] != size:
         with suppress(LesionsegError):  # it is of another size
-            return read_mask(path, size, image)
+            return read_mask(path, size, image, rule)
     return mask
 
 

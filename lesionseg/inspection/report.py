@@ -16,6 +16,7 @@ from lesionseg.inspection.tables import (
     leaking_copies,
     mask_table,
     overlap_table,
+    rule_sentences,
     shared_table,
     size_table,
 )
@@ -37,7 +38,7 @@ def render_report(inspection: Inspection, shown: int = 5, ascii_only: bool = Fal
         _text(count_table(inspection)),
         _text(size_table(inspection)),
         _text(_with_histograms(area_table(inspection), inspection, ascii_only)),
-        _text(mask_table(inspection)),
+        _masks(inspection),
         _overlaps(inspection),
         _shared(inspection),
         _revisions(inspection, shown),
@@ -62,6 +63,11 @@ def _with_histograms(table: Table, inspection: Inspection, ascii_only: bool) -> 
 def _height(count: int, most: int) -> int:
     """0 to 8; what is there at all is seen."""
     return -(-8 * count // most)
+
+
+def _masks(inspection: Inspection) -> str:
+    lines = [_wrapped(sentence) for sentence in rule_sentences(inspection)]
+    return "\n".join([_text(mask_table(inspection)), *lines]).strip()
 
 
 def _overlaps(inspection: Inspection) -> str:

@@ -85,6 +85,16 @@ def mask_table(inspection: Inspection) -> Table:
     return Table("Masks", header, tuple(rows))
 
 
+def rule_sentences(inspection: Inspection) -> list[str]:
+    """What was taken for lesion, for each set whose masks are not of 0 and 255."""
+    rules = {record.place: record.rule for record in inspection.records if record.lesion}
+    return [
+        f"The masks of {inspection.sets[place].name} hold {rule}."
+        for place, rule in sorted(rules.items())
+        if not rule.is_usual
+    ]
+
+
 def overlap_table(inspection: Inspection) -> Table:
     """Ids that training sets share with official splits of other years."""
     rows = [

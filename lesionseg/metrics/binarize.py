@@ -25,8 +25,8 @@ def binarize(masks: Masks, name: str) -> Tensor | list[Tensor]:
         Bool tensor (N, H, W), or a list of N bool tensors (H, W).
 
     Raises:
-        ValueError: If a shape, a dtype or a value is not permitted; uint8 masks whose largest
-            value is 1 are not, because they are probably {0, 1} masks.
+        ValueError: If a shape, a dtype or a value is not permitted; uint8 masks that hold one
+            number beside 0 that is not above 128 are not, because it is probably lesion.
     """
     if isinstance(masks, Tensor):
         if masks.ndim == 4 and masks.shape[1] == 1:
@@ -64,10 +64,7 @@ def _to_bool(mask: Tensor) -> Tensor:
 
 
 def _check_values(masks: Sequence[Tensor], name: str) -> None:
-    """Check the range of all masks of one update together: one wait for the device, not one each.
-
-    A single grey mask may happen to have 1 as its largest value; a whole batch will not.
-    """
+    """Check all masks of one update together: one wait for the device, not one each."""
     masks = [mask for mask in masks if mask.numel() and mask.dtype != torch.bool]
     for dtype in {mask.dtype for mask in masks}:
         if dtype.is_complex:
@@ -77,10 +74,14 @@ def _check_values(masks: Sequence[Tensor], name: str) -> None:
         )
         low, high = ranges[:, 0].min().item(), ranges[:, 1].max().item()
         if dtype == torch.uint8:
-            if high == 1:
+            # Dark masks with soft edges pass: they are empty by the official rule.
+            if 0 < high <= GREY_THRESHOLD and all(
+                ((mask == 0) | (mask == high)).all() for mask in masks if mask.dtype == dtype
+            ):
                 raise ValueError(
-                    f"{name} is uint8 and its largest value is 1, where grey values 0 to 255 are "
-                    "expected (lesion > 128); it is probably a {0, 1} mask: pass .bool()"
+                    f"{name} is uint8 and its largest value is {high}, where grey values 0 to 255 "
+                    f"are expected (lesion > 128); it is probably a {{0, {high}}} mask: "
+                    "pass .bool()"
                 )
         elif not (low >= 0 and high <= 1):  # also true for NaN
             found = f"values from {low:g} to {high:g}"

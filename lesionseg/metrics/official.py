@@ -48,7 +48,8 @@ def confusion_counts(
         True positives, false positives, false negatives and true negatives, in pixels.
 
     Raises:
-        ValueError: If a mask has another dtype or not two dimensions, or the shapes differ.
+        ValueError: If a mask has another dtype or not two dimensions, holds one number beside 0
+            that is not above 128, or the shapes differ.
     """
     prediction = _checked_mask(prediction, "prediction")
     truth = _checked_mask(truth, "truth")
@@ -152,6 +153,12 @@ def _checked_mask(mask: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
         raise ValueError(f"{name} has shape {mask.shape}; pass one mask (height, width)")
     if mask.dtype not in (np.bool_, np.uint8):
         raise ValueError(f"{name} has dtype {mask.dtype}; pass bool, or uint8 grey values 0 to 255")
+    most = mask.max(initial=0)
+    if mask.dtype == np.uint8 and 0 < most <= GREY_THRESHOLD and np.isin(mask, (0, most)).all():
+        raise ValueError(
+            f"{name} holds 0 and {most} only, and lesion is what lies above {GREY_THRESHOLD}; "
+            "pass a bool mask"
+        )
     return mask
 
 

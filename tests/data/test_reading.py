@@ -62,7 +62,7 @@ def test_one_bit_mask_becomes_0_and_255(tmp_path: Path):
 def test_mask_of_zeros_and_ones_is_an_error(tmp_path: Path):
     path = tmp_path / "mask.png"
     Image.fromarray((GREY > 128).astype(np.uint8)).save(path)
-    with pytest.raises(InvalidDataError, match=r"mask\.png holds only 0 and 1.*multiply it by 255"):
+    with pytest.raises(InvalidDataError, match=r"mask\.png holds 0 and 1, and.*lesion as 255"):
         read_mask(path)
     Image.fromarray(np.zeros((3, 3), np.uint8)).save(path)
     assert not read_mask(path).any()

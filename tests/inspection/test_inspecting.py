@@ -12,7 +12,7 @@ def test_sizes_areas_and_masks_are_summarised(tmp_path):
     for seed, (stem, box) in enumerate(boxes.items()):
         save_pair(images, masks, stem, seed, lesion((100, 100), box))
     grey = lesion((200, 300), (50, 50, 60, 60))
-    grey[49, 50:60] = 100
+    grey[49, 50:60] = range(20, 120, 10)
     save_pair(images, masks, "e", 9, grey)
     (summary,) = inspect_data(tmp_path).summaries
     assert (summary.images, summary.masks, summary.usable, summary.official) == (5, 5, 5, None)

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import ExifTags, Image
 
-from lesionseg.inspection import find_sets
+from lesionseg.inspection import find_sets, inspect_data, render_report
+from lesionseg.inspection.contact import load_samples
+from lesionseg.inspection.page import render_page
 from lesionseg.inspection.records import intersection_over_union, measure, read_records
 
 
@@ -79,3 +81,54 @@ def test_masks_of_different_sizes_are_compared_at_one():
     empty = measure(np.zeros((9, 9), np.uint8))
     assert intersection_over_union(empty, empty) == 1
     assert intersection_over_union(empty, measure(large)) == 0
+
+
+@pytest.mark.parametrize("official", [False, True])
+def test_masks_of_zero_and_one_are_what_they_mean(tmp_path, official):
+    images, masks = (
+        tmp_path / folder
+        for folder in (
+            ("ISIC2018_Task1-2_Validation_Input", "ISIC2018_Task1_Validation_GroundTruth")
+            if official
+            else ("images", "masks")
+        )
+    )
+    lesion = np.zeros((20, 30), np.uint8)
+    lesion[5:15, 10:20] = 1
+    for number in range(20):
+        name = f"ISIC_00122{number:02}"
+        for folder, ending, pixels in (
+            (images, ".jpg", np.full((20, 30, 3), 90, np.uint8)),
+            (masks, "_segmentation.png", 255 * lesion if number == 13 else lesion),
+        ):
+            folder.mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(folder / f"{name}{ending}")
+    inspection = inspect_data(tmp_path)
+    areas = [record.lesion.area for record in inspection.records if record.lesion]
+    named = [problem.path.name for problem in inspection.problems if problem.kind == "mask values"]
+    text, page = render_report(inspection), render_page(inspection)
+    sentence = f"The masks of {inspection.sets[0].name} hold 0 and 1, lesion is 1."
+    if official:
+        assert len(areas) == 1
+        assert len(named) == 19
+    else:
+        assert areas == [pytest.approx(100 / 600)] * 19
+        assert named == ["ISIC_0012213_segmentation.png"]
+    assert (sentence in " ".join(text.split())) == (not official)
+    assert (sentence in page) == (not official)
+    sample = load_samples(inspection.sets, 1, (20, 30))[0]
+    assert sample["mask"].sum() == 100
+
+
+def test_masks_of_several_classes_are_one_problem(tmp_path):
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        for number in range(3):
+            pixels = np.arange(12, dtype=np.uint8).reshape(3, 4) % 3
+            Image.fromarray(pixels).save(tmp_path / folder / f"{number}.png")
+    inspection = inspect_data(tmp_path)
+    (problem,) = inspection.problems
+    assert problem.kind == "mask values"
+    assert "hold 0, 1 and 2: several classes" in problem.message
+    assert not any(record.lesion for record in inspection.records)
+    assert "several classes" in render_report(inspection)

@@ -71,8 +71,15 @@ def test_equals_the_official_scorer_in_special_cases(case):
     assert ours(*PAIRS[case]) == pytest.approx(official(*PAIRS[case]), abs=1e-12, rel=0)
 
 
-masks = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9).flatmap(
-    lambda shape: st.tuples(hnp.arrays(np.uint8, shape), hnp.arrays(np.uint8, shape))
+def is_label_mask(mask):
+    """Whether it holds one number beside 0, up to 128: probably lesion, and refused."""
+    return 0 < mask.max() <= 128 and set(mask.flat) <= {0, mask.max()}
+
+
+masks = (
+    hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9)
+    .flatmap(lambda shape: st.tuples(hnp.arrays(np.uint8, shape), hnp.arrays(np.uint8, shape)))
+    .filter(lambda pair: not any(map(is_label_mask, pair)))
 )
 
 
@@ -87,6 +94,16 @@ def test_equals_the_official_scorer_on_random_grey_masks(pair):
 def test_bool_masks_count_as_the_grey_values_they_come_from(pair):
     prediction, truth = pair
     assert confusion_counts(prediction > 128, truth) == confusion_counts(prediction, truth > 128)
+
+
+@pytest.mark.parametrize("lesion", [1, 2, 127, 128])
+def test_masks_of_zero_and_a_small_number_are_refused(lesion):
+    label = grey([0, lesion], [lesion, 0])
+    for pair in ((label, label * 0), (label * 0, label)):
+        with pytest.raises(ValueError, match=f"holds 0 and {lesion} only"):
+            confusion_counts(*pair)
+    assert confusion_counts(grey([0, 1, 2]), grey([0, 1, 2])) == (0, 0, 0, 3)
+    assert confusion_counts(grey([0, 129]), grey([0, 129])) == (1, 0, 0, 1)
 
 
 counts_arrays = hnp.arrays(
