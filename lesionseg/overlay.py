@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+
+from lesionseg.files import MARK, atomic_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,3 +93,19 @@ def contact_sheet(
         sheet.paste(image, (left + (width - image.width) // 2, top + (height - image.height) // 2))
         draw.text((left + 2, top + height + 3), caption, fill="black", font=font)
     return sheet
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Write a picture as PNG or JPEG, whole or not at all, with the mark of this package.
+
+    Args:
+        picture: Of a mode that the format takes.
+        path: The suffix tells the format; a device may have none, which gets a PNG.
+    """
+    with atomic_path(path) as temporary:
+        if path.suffix.lower() in (".jpg", ".jpeg"):
+            picture.save(temporary, comment=MARK)
+            return
+        about = PngInfo()
+        about.add_text("Software", MARK)
+        picture.save(temporary, "PNG", pnginfo=about)

@@ -81,7 +81,8 @@ class MaskRule:
             raise InvalidDataError(f"The mask {name} {problem}; {_MEND}.")
         if self.threshold == THRESHOLD:
             return grey
-        return (grey > self.threshold).astype(np.uint8) * np.uint8(255)
+        lesion: npt.NDArray[np.uint8] = np.where(grey > self.threshold, 255, 0).astype(np.uint8)
+        return lesion
 
 
 OFFICIAL = MaskRule()

@@ -13,9 +13,8 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 
-from lesionseg.inference.outputs import save_picture
 from lesionseg.inference.postprocess import binarise, probabilities
-from lesionseg.overlay import TRUTH_COLOUR, contact_sheet, draw_outline, to_picture
+from lesionseg.overlay import TRUTH_COLOUR, contact_sheet, draw_outline, save_picture, to_picture
 from lesionseg.run_folder import run_folder
 
 

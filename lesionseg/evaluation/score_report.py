@@ -14,11 +14,11 @@ from torch.utils.data import Dataset
 
 from lesionseg.data.sample import collate_samples, draw_sample
 from lesionseg.files import atomic_path, check_outputs
-from lesionseg.inference.outputs import save_mask, save_picture
+from lesionseg.inference.outputs import save_mask
 from lesionseg.inference.views import views_of
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.models.base import SegmentationModule
-from lesionseg.overlay import contact_sheet, draw_outline
+from lesionseg.overlay import contact_sheet, draw_outline, save_picture
 
 
 class ScoreReport(Callback):

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from lesionseg.files import MARK, atomic_path
-from lesionseg.overlay import draw_outline
+from lesionseg.overlay import draw_outline, save_picture
 
 
 def to_grey(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
@@ -52,19 +51,3 @@ def save_zip(files: Iterable[Path], path: Path) -> None:
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, file.read_bytes())
         archive.comment = MARK.encode()
-
-
-def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a picture as PNG or JPEG, whole or not at all, with the mark of this package.
-
-    Args:
-        picture: Of a mode that the format takes.
-        path: The suffix tells the format; a device may have none, which gets a PNG.
-    """
-    with atomic_path(path) as temporary:
-        if path.suffix.lower() in (".jpg", ".jpeg"):
-            picture.save(temporary, comment=MARK)
-            return
-        about = PngInfo()
-        about.add_text("Software", MARK)
-        picture.save(temporary, "PNG", pnginfo=about)

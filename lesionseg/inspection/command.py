@@ -122,9 +122,9 @@ def _show_augmentation(options: argparse.Namespace) -> int:
 
     from lesionseg.data.augmentation import AUGMENTATION_NAMES, Augmentation
     from lesionseg.data.reading import check_size
-    from lesionseg.inference.outputs import save_picture
     from lesionseg.inspection.contact import augmentation_sheet, load_samples
     from lesionseg.inspection.sources import find_sets
+    from lesionseg.overlay import save_picture
 
     names = options.augment or list(AUGMENTATION_NAMES)
     Augmentation(names)  # says which are known before the data are searched
