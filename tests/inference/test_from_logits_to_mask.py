@@ -1,15 +1,19 @@
 """Sigmoid, resize, threshold: in a predictor, in an exported file and in half precision."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from PIL import Image
 from torch import nn
 
 from lesionseg.export.deployable import Deployable
-from lesionseg.inference import Predictor, load_predictor
+from lesionseg.inference import Predictor, load_predictor, segment
 from lesionseg.inference.metadata import ExportMetadata
 from lesionseg.inference.postprocess import binarise, probabilities
+from lesionseg.models import Segmenter
 
 GREY = float(np.float32(128) / np.float32(255))
 
@@ -118,3 +122,38 @@ def test_what_is_exported_works_as_in_eval():
     torch.testing.assert_close(
         Deployable(network, "uint8")(eight_bits.byte()), deployable(eight_bits / 255)
     )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model with batch statistics of its own, still in training mode, and its checkpoint."""
+    torch.manual_seed(0)
+    model = Segmenter("unet", {"width": 4}, size=(32, 48), threshold=0.3)
+    model.train()
+    model(torch.rand(4, 3, 32, 48))
+    trainer = Trainer(max_epochs=1, logger=False, enable_checkpointing=False, accelerator="cpu")
+    trainer.strategy.connect(model)
+    path = tmp_path_factory.mktemp("trained") / "unet.ckpt"
+    trainer.save_checkpoint(path)
+    return model, path
+
+
+def test_models_and_checkpoints_segment_as_in_eval_at_their_own_size_and_threshold(trained):
+    model, path = trained
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    with torch.no_grad():
+        network = copy.deepcopy(model.network).eval()
+        logits = network(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)
+    expected = 1 / (1 + (-logits[0, 0].double()).exp())
+    predictor = load_predictor(path)
+    assert predictor.size == (32, 48)
+    assert predictor.threshold == 0.3
+    assert not any(module.training for module in predictor.network.modules())
+    for found in (
+        segment(pixels, model),
+        segment(pixels, path),
+        predictor(Image.fromarray(pixels)),
+    ):
+        np.testing.assert_allclose(found.probability, expected, atol=1e-5)
+        assert np.array_equal(found.mask, found.probability > 0.3)
+    assert model.network.training
