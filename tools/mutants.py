@@ -4,7 +4,7 @@ A mutant is a small fault in a file of the package: wrong labels, a mean that be
 learning rate. ``mutants.yaml`` beside this file lists them with the tests that must notice::
 
     python tools/mutants.py                # all; minutes
-    python tools/mutants.py --only gamma   # those whose description or file holds a word
+    python tools/mutants.py --only gamma   # those whose description or file has a word
     python tools/mutants.py --check        # only whether the list still fits the code
 
 Exits with 1 if a mutant survives or no longer fits, or if a test fails without any. Needs a system
@@ -192,14 +192,22 @@ def run(mutants: Sequence[Mutant], seconds: int) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code."""
     parser = argparse.ArgumentParser(description="Apply mutants and report those that survive.")
-    parser.add_argument("--only", metavar="WORD", help="those whose description or file has it")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="WORD",
+        help="those whose description or file holds one of them",
+    )
     parser.add_argument("--check", action="store_true", help="only compare the list with the code")
     parser.add_argument("--seconds", type=int, default=180, help="limit for one mutant's tests")
     options = parser.parse_args(arguments)
     mutants = read_list()
     if options.only:
-        word = options.only.lower()
-        mutants = [one for one in mutants if word in f"{one.what} {one.file}".lower()]
+        mutants = [
+            one
+            for one in mutants
+            if any(word.lower() in f"{one.what} {one.file}".lower() for word in options.only)
+        ]
     problems = [(one, problem) for one in mutants if (problem := one.problem(ROOT))]
     for mutant, problem in problems:
         print(f"does not fit: {mutant.what}: {problem}")
