@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lesionseg.errors import CheckpointError
 
-OUTSIDE_WEIGHTS = ("encoder_weights",)
+OUTSIDE_WEIGHTS = ("encoder_weights", "init_from")
 """Arguments that ask for weights from outside; a checkpoint holds weights, not these."""
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # a drive of Windows has one letter

@@ -58,6 +58,8 @@ class AdversarialModule(AlternatingModule):
         generator_weight_decay: L2 penalty of the generator (decoupled for AdamW).
         teacher: See :class:`SegmentationModule`.
         teacher_weight: See :class:`SegmentationModule`.
+        init_from: None, or a checkpoint whose weights a fit starts from; see
+            :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -88,6 +90,7 @@ class AdversarialModule(AlternatingModule):
         generator_weight_decay: float = 0.0,
         teacher: str | None = None,
         teacher_weight: float = 1.0,
+        init_from: str | None = None,
     ) -> None:
         check_choice("generator_optimizer", generator_optimizer, OptimizerName)
         if generator_weight_decay < 0:
@@ -113,7 +116,15 @@ class AdversarialModule(AlternatingModule):
             *further_players,
         )
         super().__init__(
-            network, players, size, threshold, compile, channels_last, teacher, teacher_weight
+            network,
+            players,
+            size,
+            threshold,
+            compile,
+            channels_last,
+            teacher,
+            teacher_weight,
+            init_from,
         )
         self.discriminator = discriminator
         self.learning_rates = (generator_learning_rate, discriminator_learning_rate)

@@ -84,6 +84,8 @@ class AlternatingModule(SegmentationModule):
         channels_last: See :class:`SegmentationModule`.
         teacher: See :class:`SegmentationModule`.
         teacher_weight: See :class:`SegmentationModule`.
+        init_from: None, or a checkpoint whose weights a fit starts from; see
+            :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -99,8 +101,11 @@ class AlternatingModule(SegmentationModule):
         channels_last: bool = False,
         teacher: str | None = None,
         teacher_weight: float = 1.0,
+        init_from: str | None = None,
     ) -> None:
-        super().__init__(network, size, threshold, compile, channels_last, teacher, teacher_weight)
+        super().__init__(
+            network, size, threshold, compile, channels_last, teacher, teacher_weight, init_from
+        )
         self.automatic_optimization = False
         self.players = tuple(players)
 

@@ -56,6 +56,8 @@ class ASNet(SupervisedModule):
         teacher: None, or the checkpoint of a trained model to learn from as well; see
             :class:`SegmentationModule`.
         teacher_weight: Weight of the teacher's term in the loss.
+        init_from: None, or a checkpoint whose weights a fit starts from; see
+            :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -91,6 +93,7 @@ class ASNet(SupervisedModule):
         warmup_fraction: float = 0.3,
         teacher: str | None = None,
         teacher_weight: float = 1.0,
+        init_from: str | None = None,
     ) -> None:
         network = create_network(
             "asnet",
@@ -100,7 +103,7 @@ class ASNet(SupervisedModule):
             share_fusion=share_fusion,
             residual=residual,
             wide_decoder=wide_decoder,
-            encoder_weights=encoder_weights,
+            encoder_weights=None if init_from else encoder_weights,
             encoder=encoder,
             decoder_widths=decoder_widths,
         )
@@ -117,6 +120,7 @@ class ASNet(SupervisedModule):
             threshold=threshold,
             compile=compile,
             channels_last=channels_last,
+            init_from=init_from,
             encoder_learning_rate=encoder_learning_rate,
             warmup_fraction=warmup_fraction,
             teacher=teacher,

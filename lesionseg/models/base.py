@@ -24,6 +24,7 @@ from lesionseg.inference.postprocess import binarise, probabilities, restore_siz
 from lesionseg.inference.views import TestTimeAugmentation, pool_views
 from lesionseg.metrics import ISICScore
 from lesionseg.metrics.table import ScoreTable
+from lesionseg.models.initial_weights import load_initial_weights
 from lesionseg.models.loading import load_model
 from lesionseg.models.optimisation import ScheduleName, create_schedule
 from lesionseg.models.planning import Turn, plan_fit
@@ -80,6 +81,10 @@ class SegmentationModule(LightningModule):
             path, not its weights, and load without it. A model that learned from a teacher also
             counts as trained on the teacher's images.
         teacher_weight: Weight of the teacher's term in the loss.
+        init_from: None, or a checkpoint of any model of this package whose weights a fit starts
+            from, with a new optimizer and schedule, instead of random or pretrained ones. A fit
+            that resumes has its own. ``trained_on`` comes along; the saved checkpoint does not
+            name the file.
 
     Attributes:
         test_time_augmentation: What test and predict average the probabilities of each image over:
@@ -108,6 +113,7 @@ class SegmentationModule(LightningModule):
         channels_last: bool = False,
         teacher: str | None = None,
         teacher_weight: float = 1.0,
+        init_from: str | None = None,
     ) -> None:
         super().__init__()
         if size is not None and (len(size) != 2 or min(size) < 1):
@@ -127,6 +133,7 @@ class SegmentationModule(LightningModule):
         self.trained_on: frozenset[str] = frozenset()
         self._schedules: dict[int, Schedule] = {}  # by their optimizer's index
         self._fit_seed: int | None = None
+        self._init_from = init_from
         self._teacher_checkpoint = teacher
         self.teacher_weight = teacher_weight
         self._teacher: Teacher | None = None
@@ -161,11 +168,16 @@ class SegmentationModule(LightningModule):
     # -- training ------------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
-        """Take the seed of the fit, unless a checkpoint has brought it, and load the teacher.
+        """Take the seed and the weights that a fit starts from, and load the teacher.
+
+        A fit that resumes has seed and weights of its own.
 
         Raises:
-            CheckpointError: If the teacher's checkpoint cannot be used.
+            CheckpointError: If the weights or the teacher's checkpoint cannot be used.
         """
+        if self._init_from is not None and self.trainer.ckpt_path is None:
+            self.trained_on |= load_initial_weights(self, self._init_from)
+            self._init_from = None  # a second fit continues
         if self._fit_seed is None or self.trainer.ckpt_path is None:
             self._fit_seed = torch.initial_seed()
         if self._teacher_checkpoint is not None and self.teacher_weight > 0:
@@ -430,7 +442,8 @@ class SegmentationModule(LightningModule):
         ):
             raise LesionsegError(
                 f"{trainer.ckpt_path} holds weights only, from which no fit can resume; give the "
-                "last.ckpt beside it."
+                "last.ckpt beside it, or start a fit from its weights with init_from "
+                "(--model.init_from)."
             )
         facts = checkpoint.get("lesionseg", {})
         self.trained_on = frozenset(facts.get("trained_on", ()))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
+from lesionseg.checkpoints import forget
 from lesionseg.losses import AdversarialLoss, create_loss
 from lesionseg.models.adversarial import AdversarialModule
 from lesionseg.models.alternating import Player
@@ -76,6 +77,8 @@ class GANFCN(AdversarialModule):
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile all three networks with ``torch.compile``.
         channels_last: See :class:`SegmentationModule`; for all three networks.
+        init_from: None, or a checkpoint whose weights a fit starts from; see
+            :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -111,6 +114,7 @@ class GANFCN(AdversarialModule):
         threshold: float = 0.5,
         compile: bool = False,
         channels_last: bool = False,
+        init_from: str | None = None,
     ) -> None:
         check_choice("optimizer", optimizer, OptimizerName)
         if learning_rate <= 0:
@@ -127,8 +131,11 @@ class GANFCN(AdversarialModule):
                 "synthesis_epochs=0 leaves the generator untrained; give at least 1, or "
                 "synthetic_share=0"
             )
+        arguments = dict(network_arguments or {})
+        if init_from:  # which brings the encoder's weights as well
+            forget(arguments)
         super().__init__(
-            create_network(network, **(network_arguments or {})),
+            create_network(network, **arguments),
             MobileGANDiscriminator(),
             generator_learning_rate=generator_learning_rate,
             discriminator_learning_rate=discriminator_learning_rate,
@@ -154,6 +161,7 @@ class GANFCN(AdversarialModule):
             threshold=threshold,
             compile=compile,
             channels_last=channels_last,
+            init_from=init_from,
         )
         self.save_hyperparameters()
         self.synthesiser = ImageSynthesiser(synthesiser_width, synthesiser_depth)

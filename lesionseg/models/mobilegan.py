@@ -75,6 +75,8 @@ class MobileGAN(AdversarialModule):
         teacher: None, or the checkpoint of a trained model to learn from as well; see
             :class:`SegmentationModule`.
         teacher_weight: Weight of the teacher's term in the generator's loss.
+        init_from: None, or a checkpoint whose weights a fit starts from; see
+            :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -119,6 +121,7 @@ class MobileGAN(AdversarialModule):
         generator_weight_decay: float = 0.0,
         teacher: str | None = None,
         teacher_weight: float = 1.0,
+        init_from: str | None = None,
     ) -> None:
         for name, value in (
             ("adversarial_weight", adversarial_weight),
@@ -156,6 +159,7 @@ class MobileGAN(AdversarialModule):
             threshold=threshold,
             compile=compile,
             channels_last=channels_last,
+            init_from=init_from,
             discriminator_first=discriminator_first,
             generator_optimizer=generator_optimizer,
             generator_weight_decay=generator_weight_decay,

@@ -52,6 +52,8 @@ class SegAN(AdversarialModule):
         compile: Compile both networks with ``torch.compile``.
         channels_last: See :class:`SegmentationModule`; for both networks.
         discriminator_first: Whether the critic steps before the segmentor, as in the paper.
+        init_from: None, or a checkpoint whose weights a fit starts from; see
+            :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -81,6 +83,7 @@ class SegAN(AdversarialModule):
         compile: bool = False,
         channels_last: bool = False,
         discriminator_first: bool = False,
+        init_from: str | None = None,
     ) -> None:
         if weight_clip is not None and weight_clip <= 0:
             raise ValueError(f"weight_clip must be positive or None, got {weight_clip}")
@@ -99,6 +102,7 @@ class SegAN(AdversarialModule):
             threshold=threshold,
             compile=compile,
             channels_last=channels_last,
+            init_from=init_from,
             discriminator_first=discriminator_first,
         )
         self.save_hyperparameters()

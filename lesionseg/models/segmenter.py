@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lesionseg.checkpoints import forget
 from lesionseg.models.optimisation import OptimizerName, ScheduleName
 from lesionseg.models.supervised import SupervisedModule
 from lesionseg.networks import create_network
@@ -34,6 +35,8 @@ class Segmenter(SupervisedModule):
         teacher: None, or the checkpoint of a trained model to learn from as well; see
             :class:`SegmentationModule`.
         teacher_weight: Weight of the teacher's term in the loss.
+        init_from: None, or a checkpoint whose weights a fit starts from; see
+            :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -59,9 +62,13 @@ class Segmenter(SupervisedModule):
         warmup_fraction: float = 0.3,
         teacher: str | None = None,
         teacher_weight: float = 1.0,
+        init_from: str | None = None,
     ) -> None:
+        arguments = dict(network_arguments or {})
+        if init_from:  # which brings the encoder's weights as well
+            forget(arguments)
         super().__init__(
-            create_network(network, **(network_arguments or {})),
+            create_network(network, **arguments),
             loss=loss,
             optimizer=optimizer,
             learning_rate=learning_rate,
@@ -73,6 +80,7 @@ class Segmenter(SupervisedModule):
             threshold=threshold,
             compile=compile,
             channels_last=channels_last,
+            init_from=init_from,
             encoder_learning_rate=encoder_learning_rate,
             warmup_fraction=warmup_fraction,
             teacher=teacher,

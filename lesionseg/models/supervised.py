@@ -41,6 +41,8 @@ class SupervisedModule(SegmentationModule):
         warmup_fraction: Share of the steps in which ``"one-cycle"`` raises the learning rate.
         teacher: See :class:`SegmentationModule`.
         teacher_weight: See :class:`SegmentationModule`.
+        init_from: None, or a checkpoint whose weights a fit starts from; see
+            :class:`SegmentationModule`.
 
     Raises:
         ValueError: An argument is out of range, or ``encoder_learning_rate`` is given for a network
@@ -66,8 +68,11 @@ class SupervisedModule(SegmentationModule):
         warmup_fraction: float = 0.3,
         teacher: str | None = None,
         teacher_weight: float = 1.0,
+        init_from: str | None = None,
     ) -> None:
-        super().__init__(network, size, threshold, compile, channels_last, teacher, teacher_weight)
+        super().__init__(
+            network, size, threshold, compile, channels_last, teacher, teacher_weight, init_from
+        )
         check_choice("optimizer", optimizer, OptimizerName)
         check_choice("schedule", schedule, ScheduleName)
         if learning_rate <= 0:
