@@ -174,7 +174,14 @@ class SegmentationModule(LightningModule):
 
         Raises:
             CheckpointError: If the weights or the teacher's checkpoint cannot be used.
+            LesionsegError: If the weights are not kept in full precision.
         """
+        precision = self.trainer.precision
+        if precision in ("bf16-true", "16-true"):
+            raise LesionsegError(
+                f"training needs weights in full precision, got the precision {precision}; "
+                f"train with {precision.replace('true', 'mixed')} or 32-true."
+            )
         if self._init_from is not None and self.trainer.ckpt_path is None:
             self.trained_on |= load_initial_weights(self, self._init_from)
             self._init_from = None  # a second fit continues

@@ -11,7 +11,8 @@ from conftest_models import BUILDERS, SIZE, tiny_data, tiny_trainer
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
-from lesionseg.models import ASNet, MobileGAN
+from lesionseg.errors import LesionsegError
+from lesionseg.models import ASNet, MobileGAN, Segmenter
 from lesionseg.models.seeding import seed_epoch
 
 
@@ -238,6 +239,20 @@ def test_mixed_precision_stays_finite(build, precision, tmp_path):
     trainer = tiny_trainer(tmp_path, precision=precision, accelerator=accelerator)
     trainer.fit(model, tiny_data(size=size))
     assert all(torch.isfinite(one).all() for one in model.parameters())
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "16-true", "64-true"])
+def test_weights_in_half_precision_are_for_test_and_predict_only(precision, tmp_path):
+    model = Segmenter("unet", {"width": 4}, size=SIZE)
+    trainer = tiny_trainer(tmp_path, precision=precision)
+    if precision == "64-true":
+        trainer.fit(model, tiny_data())
+    else:
+        expected = f"{precision}; train with {precision.replace('true', 'mixed')} or 32-true"
+        with pytest.raises(LesionsegError, match=expected):
+            trainer.fit(model, tiny_data())
+    if precision != "16-true" or torch.cuda.is_available():
+        trainer.test(model, tiny_data(), verbose=False)
 
 
 def test_defaults_are_the_papers():
