@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -123,7 +124,7 @@ def _dispatch(arguments: list[str]) -> int:
         parser.allow_abbrev = False  # what a command passes on may begin like its own options
         options, rest = parser.parse_known_args(arguments[1:])
         if rest and not getattr(module, "PASSES_ON", False):
-            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+            parser.error(printable(f"unrecognized arguments: {' '.join(rest)}"))
         options.rest = rest
         with _ended_by_sigterm():
             code: int = module.run(options)
@@ -205,6 +206,8 @@ def _fail(message: str, code: int = 1) -> int:
 
 def program() -> NoReturn:
     """Run the command line as the process; after Ctrl-C or SIGTERM it ends whatever hangs."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of folders may be no text
     code = main()
     if code in (_INTERRUPTED, _TERMINATED) and "lesionseg.data.thread_pool" in sys.modules:
         from lesionseg.data.thread_pool import stuck_threads

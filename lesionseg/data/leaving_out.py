@@ -13,7 +13,7 @@ from lesionseg.data.mask_values import OFFICIAL, MaskRule
 from lesionseg.data.reading import read_mask
 from lesionseg.data.resizing import read_resized
 from lesionseg.data.thread_pool import thread_pool
-from lesionseg.errors import InvalidDataError, LesionsegError
+from lesionseg.errors import InvalidDataError, LesionsegError, printable
 
 if TYPE_CHECKING:
     from lesionseg.data.pairs import Pair
@@ -85,7 +85,7 @@ def usable(
     warning = f"{len(reasons)} left out (on_error: skip), {len(kept)} images stay:{lines}"
     if warning not in _said:
         _said.add(warning)
-        rank_zero_warn(warning)
+        rank_zero_warn(printable(warning))
     return kept
 
 

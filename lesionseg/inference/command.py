@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lesionseg.data.file_names import check_name
 from lesionseg.data.listing import IMAGE_SUFFIXES, list_files, stem_of
-from lesionseg.errors import InvalidDataError, LesionsegError
+from lesionseg.errors import InvalidDataError, LesionsegError, printable
 from lesionseg.files import check_outputs, remove_unfinished
 from lesionseg.inference.views import TEST_TIME_AUGMENTATIONS
 
@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
         except LesionsegError as error:
             if not skip:
                 raise
-            left_out.append(str(error))
+            left_out.append(printable(str(error)))
     if left_out:
         print(f"{_count(len(left_out))} left out:", *left_out, sep="\n  ", file=sys.stderr)
     if not segmented:
@@ -152,7 +152,8 @@ def find_images(
         paths: Files and folders.
         output: Folder of the results; what an earlier run has left there for these images is not
             among them.
-        missing: Takes a sentence for each path that does not exist, which is an error otherwise.
+        missing: Takes a sentence for each path that does not exist or has an unreadable name,
+            which is an error otherwise.
 
     Raises:
         LesionsegError: A path does not exist, a folder holds no image, or two have one stem.
@@ -177,7 +178,13 @@ def find_images(
     found = [path for path in found if path.absolute() not in results]
     stems: dict[str, Path] = {}
     for path in found:
-        check_name(path)
+        try:
+            check_name(path)
+        except InvalidDataError as error:
+            if missing is None:
+                raise
+            missing.append(str(error))
+            continue
         other = stems.setdefault(stem_of(path), path)  # macOS takes both forms of an accent as one
         if other != path:
             raise LesionsegError(

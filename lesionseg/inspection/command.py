@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionseg.errors import LesionsegError
+from lesionseg.errors import LesionsegError, printable
 from lesionseg.files import check_outputs
 
 # What needs numpy, Pillow and scipy, and torch for --augment, is imported where it is used.
@@ -141,7 +141,7 @@ def _show_augmentation(options: argparse.Namespace) -> int:
 def _print(text: str) -> None:
     """Prints also what the terminal has no characters for: names of files may be anything."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding))
+    print(printable(text).encode(encoding, "replace").decode(encoding))
 
 
 def _encodable(text: str) -> bool:

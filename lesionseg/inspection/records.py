@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 from tqdm import tqdm
 
+from lesionseg.data.file_names import check_name
 from lesionseg.data.mask_values import OFFICIAL, MaskRule
 from lesionseg.data.reading import THRESHOLD, decode, find_rule, read_mask
 from lesionseg.data.thread_pool import thread_pool
@@ -143,7 +144,7 @@ def _read_image(
 ) -> tuple[tuple[int, int], Look] | tuple[None, None]:
     """Size and look of an image; a big JPEG is decoded at a fraction of its size."""
     try:
-        small, size = read_small(path, 2 * SIDE)
+        small, size = read_small(check_name(path), 2 * SIDE)
         return size, look_at(small)
     except LesionsegError as error:
         problems.append(Problem(_kind(path), path, str(error)))

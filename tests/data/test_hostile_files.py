@@ -101,6 +101,27 @@ def test_names_that_cannot_be_shown_are_refused_everywhere(name, message, tmp_pa
             use()
 
 
+@unix
+def test_such_names_are_left_out_where_that_is_asked_for(tmp_path):
+    for name, _ in BAD_NAMES:
+        draw(tmp_path / os.fsdecode(name))
+    draw(tmp_path / "good.png")
+    left_out = []
+    assert find_images([tmp_path], tmp_path / "out", left_out) == [tmp_path / "good.png"]
+    assert len(left_out) == len(BAD_NAMES)
+
+
+@unix
+def test_inspect_lists_such_names_among_the_problems(tmp_path, capsys):
+    for name, _ in BAD_NAMES:
+        draw(tmp_path / os.fsdecode(name))
+    draw(tmp_path / "good.png")
+    assert cli.main(["inspect", "--data", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert said.replace("\n", "").isprintable()
+    assert said.count("; rename the file") == len(BAD_NAMES)
+
+
 @pytest.mark.parametrize(
     "name", ["näme with space.png", "naï̈ve.png", "図.png", "🙂.png", "a\u202fb.png"]
 )
