@@ -26,7 +26,7 @@ def read_resized(path: str | Path, size: tuple[int, int]) -> tuple[Tensor, tuple
     :func:`resize_image` give, bit for bit.
 
     Args:
-        path: file in any format that Pillow reads.
+        path: regular file of a raster format; see :func:`lesionseg.data.read_image`.
         size: height and width of the result.
 
     Returns:

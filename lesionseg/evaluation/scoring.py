@@ -52,7 +52,7 @@ def score_predictions(
 
     A prediction belongs to the truth mask ``ISIC_0012345...`` if its file name holds the number
     ``0012345``. Predictions of images without a truth are left out, as the official scorer does,
-    with a warning in the log. Masks are grey (or 1-bit) images of any format that Pillow reads;
+    with a warning in the log. Masks are grey (or 1-bit) images of a raster format, such as PNG;
     grey values > 128 are lesion. Masks that all hold 0 and one other number up to 128, such as 1,
     are taken as what they mean, with a warning. Each worker holds one pair in memory, however many
     there are.
