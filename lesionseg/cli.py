@@ -49,7 +49,7 @@ SMALL_COMMANDS = {
         "lesionseg.evaluation.scoring",
     ),
     "compare": (
-        "tell whether one of two tested models is better",
+        "tell whether tested models differ by more than chance",
         "lesionseg.evaluation.comparison_command",
     ),
     "cross-validate": (

@@ -32,12 +32,12 @@ def run_folder(trainer: Trainer) -> Path | None:
         None where nothing is to be kept: in a fast development run, and without a logger as long
         as no checkpoint callback was given a folder.
     """
-    if trainer.fast_dev_run:
+    if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
     if trainer in _CHOSEN:
         return _CHOSEN[trainer]
     found = _of_checkpoints(trainer) or _of_logger(trainer)
-    name: str | None = trainer.strategy.broadcast(found and str(found))
+    name = trainer.strategy.broadcast(None if found is None else str(found))
     return None if name is None else Path(name)
 
 
@@ -56,14 +56,14 @@ def choose_run_folder(trainer: Trainer) -> Path | None:
     Returns:
         None in a fast development run.
     """
-    if trainer.fast_dev_run:
+    if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
     if trainer not in _CHOSEN:
         name = None
         if trainer.is_global_zero:
             found = _of_checkpoints(trainer) or _of_logger(trainer)
             name = str(found or _new_version(Path(trainer.default_root_dir)))
-        _CHOSEN[trainer] = Path(trainer.strategy.broadcast(name))
+        _CHOSEN[trainer] = Path(str(trainer.strategy.broadcast(name)))
     place_checkpoints(trainer, _CHOSEN[trainer])
     return _CHOSEN[trainer]
 
@@ -93,8 +93,9 @@ def share_folder(trainer: Trainer) -> None:
     if first is None:
         return
     for logger in trainer.loggers:
-        same = isinstance(logger, CSVLogger | TensorBoardLogger) and logger._version is None
-        if same and logger.root_dir == first.root_dir:
+        if not isinstance(logger, CSVLogger | TensorBoardLogger) or logger._version is not None:
+            continue
+        if logger.root_dir == first.root_dir:
             logger._version = first.version
     place_checkpoints(trainer, _of_checkpoints(trainer) or _folder_of(first, trainer))
 

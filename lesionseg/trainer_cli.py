@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,6 +27,8 @@ from lesionseg.errors import LesionsegError
 from lesionseg.evaluation.fit_display import closing_lines, display_callbacks
 from lesionseg.evaluation.going_on import CONFIG, reopen
 from lesionseg.evaluation.last_checkpoint import LastCheckpoint
+from lesionseg.evaluation.result_folder import loggers_beside
+from lesionseg.evaluation.score_report import ScoreReport
 from lesionseg.files import atomic_path
 from lesionseg.given_options import class_name, model_of, option_value
 from lesionseg.inference.views import TestTimeAugmentation
@@ -80,6 +83,8 @@ class _SaveConfig(SaveConfigCallback):
 class LesionCLI(LightningCLI):
     """LightningCLI whose subcommands bring the callbacks that belong to them."""
 
+    command: Sequence[str] = ()  #: what stands behind ``lesionseg``, as it was typed
+
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """A parser whose errors are one sentence."""
         parser = _Parser(**kwargs)
@@ -132,6 +137,9 @@ class LesionCLI(LightningCLI):
         given = list(given) if isinstance(given, list) else [given]
         kwargs["callbacks"] = given + display_callbacks(asked, given)
         trainer = super().instantiate_trainer(**kwargs)
+        if self.subcommand != "fit":
+            checkpoint = Path(self._get(self.config_init, "ckpt_path"))
+            trainer.loggers = loggers_beside(checkpoint, trainer.loggers)
         if self.subcommand == "fit":
             trainer.callbacks.append(LastCheckpoint())  # type: ignore[attr-defined]
             if self._get(self.config_init, "ckpt_path") == "last":
@@ -145,7 +153,14 @@ class LesionCLI(LightningCLI):
         """Gives the model what the command line alone says, not its checkpoint."""
         self.model.test_time_augmentation = self._get(self.config, "test_time_augmentation")
 
-    before_predict = before_test
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, ScoreReport):
+                callback.data = self._get(self.config, "data").as_dict()
+                callback.command = self.command
+
+    def before_predict(self) -> None:
+        """As before a test."""
+        self.model.test_time_augmentation = self._get(self.config, "test_time_augmentation")
 
     def after_fit(self) -> None:
         """Says where the run lies, what is best in it and what to do next."""
@@ -203,7 +218,7 @@ def run(arguments: list[str]) -> int:
     _hush()
     end_with_launcher()
     try:
-        _run(_with_checkpoint(_with_recipes(arguments)))
+        _run(_with_checkpoint(_with_recipes(arguments)), arguments)
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning makes it an exit with 1
             raise KeyboardInterrupt from error
@@ -215,8 +230,8 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _run(arguments: list[str]) -> None:
-    _only(arguments[0])(
+def _run(arguments: list[str], typed: Sequence[str]) -> None:
+    _only(arguments[0], typed)(
         SegmentationModule,
         LightningDataModule,
         subclass_mode_model=True,
@@ -230,10 +245,12 @@ def _run(arguments: list[str]) -> None:
     )
 
 
-def _only(command: str) -> type[LesionCLI]:
+def _only(command: str, typed: Sequence[str]) -> type[LesionCLI]:
     """The program with the parser of one command: each takes a tenth of a second to make."""
 
     class OneCommand(LesionCLI):
+        command = typed
+
         @staticmethod
         def subcommands() -> dict[str, set[str]]:
             return {command: LesionCLI.subcommands()[command]}

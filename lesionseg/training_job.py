@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from lesionseg.cli import main as lesionseg
+from lesionseg.evaluation.jobs import PROGRESS
 from lesionseg.files import atomic_path
 
 #: What a test takes from the configuration that the fit saved; the model is in the checkpoint.
@@ -42,9 +43,13 @@ def run(folder: Path) -> int:
             f"--trainer.logger.init_args.version={folder.name}",
         ]
         resume = [f"--ckpt_path={last}"] if last.is_file() else []
+        shown = [
+            "--trainer.callbacks+=lesionseg.evaluation.progress.ProgressFile",
+            f"--trainer.callbacks.path={folder / PROGRESS}",
+        ]
         # last.ckpt is written anyway
         chosen = [] if job["epoch"] == "best" else ["--checkpoint.save_top_k=0"]
-        if code := _command("fit", *job["fit"], *place, *chosen, *resume):
+        if code := _command("fit", *job["fit"], *place, *shown, *chosen, *resume):
             return code
         model = _write_test_config(folder)
     for name, arguments in waiting.items():

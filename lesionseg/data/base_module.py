@@ -135,6 +135,13 @@ class BaseDataModule(LightningDataModule):
         for role in roles[stage]:
             self.datasets[role] = self.build(role)
 
+    def test_part(self) -> tuple[str, str]:
+        """Return what is tested, after ``setup("test")``: names of the data set and of its part.
+
+        Results of a test are filed under them, such as ``("isic2018", "val")``.
+        """
+        return type(self).__name__.removesuffix("DataModule").lower(), "test"
+
     def _dataset(self, role: Role) -> SampleDataset:
         if role not in self.datasets:
             stage = {"train": "fit", "val": "validate"}.get(role, role)

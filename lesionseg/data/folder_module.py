@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from lesionseg.data.base_module import BaseDataModule, Role
 from lesionseg.data.exclusion import Exclusion, IdLists
@@ -11,6 +11,11 @@ from lesionseg.data.leaving_out import OnError, check_on_error
 from lesionseg.data.splits import check_fold, k_fold, train_val_split
 
 Folder = str | Path | None
+#: Names of folders that do not tell one data set from another.
+_PARTS = {
+    *("image", "images", "img", "imgs", "input", "inputs", "imagestr", "imagests"),
+    *("train", "training", "val", "valid", "validation", "test", "testing"),
+}
 
 
 class FolderDataModule(BaseDataModule):
@@ -109,6 +114,19 @@ class FolderDataModule(BaseDataModule):
         self.excluded = Exclusion(exclude)
         self.on_error = check_on_error(on_error)
         self.mask_threshold = mask_threshold
+
+    def test_part(self) -> tuple[str, str]:
+        """Return the name of the tested images' folder, and which part of the data they are.
+
+        A folder that is called ``images``, ``test`` or the like goes by the one around it.
+        """
+        folders = cast(FolderDataset, self.datasets["test"]).pairs[0].image.absolute().parents
+        names = (one.name for one in folders if one.name and one.name.lower() not in _PARTS)
+        if self.split == "k-fold":
+            part = f"fold{self.fold}of{self.num_folds}"
+        else:
+            part = "val" if self.images["test"] is None else "test"
+        return next(names, "folder"), part
 
     def build(self, role: Role) -> FolderDataset:
         """Make the data set for a role."""

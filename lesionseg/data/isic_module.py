@@ -174,6 +174,12 @@ class ISICDataModule(BaseDataModule):
                 part = f"training set's fold {self.fold} of {self.num_folds}"
             rank_zero_info(f"Testing on {len(tested)} images: ISIC {self.year}, the {part}.")
 
+    def test_part(self) -> tuple[str, str]:
+        """Return the year's name, and the official split or the fold that is tested."""
+        if self.split == "k-fold":
+            return f"isic{self.year}", f"fold{self.fold}of{self.num_folds}"
+        return f"isic{self.year}", cast(ISICDataset, self.datasets["test"]).split
+
     def _read(
         self, split: OfficialSplit, with_truth: bool = False, masks: bool = True
     ) -> ISICDataset:

@@ -1,47 +1,52 @@
-"""Compare two models that were tested on the same images: lesionseg compare RUN_A RUN_B."""
+"""Compare models that were tested on the same images: lesionseg compare RUN RUN ..."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from lesionseg.errors import DatasetNotFoundError, LesionsegError
+from lesionseg.errors import LesionsegError
+from lesionseg.evaluation.tested_runs import TABLE, TestedRun, read_runs
 from lesionseg.files import check_outputs
 
-# scipy and matplotlib are imported where they are used: the program's --help is quick.
-if TYPE_CHECKING:
-    from lesionseg.metrics.table import ScoreTable
-
-_TABLE = "scores.csv"
+# numpy, scipy and matplotlib are imported where they are used: the program's --help is quick.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of ``lesionseg compare``."""
+    """Add the arguments of ``lesionseg compare``."""
     from lesionseg.metrics.official import SCORE_NAMES
 
     parser.description = (
-        "Compare two models that were scored on the same images, image by image: the difference of "
-        "their means with a 95 % interval, and Wilcoxon's signed-rank test."
+        "Compare models that were scored on the same images, image by image: the difference of "
+        "their means with a 95 % interval, and Wilcoxon's signed-rank test. Of more than two, each "
+        "is compared with the first."
     )
-    for letter in "AB":
-        parser.add_argument(
-            f"run_{letter.lower()}",
-            metavar=f"RUN_{letter}",
-            type=Path,
-            help=f"folder with the {_TABLE} of lesionseg test, or the CSV of lesionseg score --csv",
-        )
+    parser.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        type=Path,
+        help="two or more: a run's folder that lesionseg test has tested, the folder of one of its "
+        f"tests, any other folder with a {TABLE}, or the CSV of lesionseg score --csv",
+    )
+    parser.add_argument(
+        "--test",
+        metavar="NAME",
+        help="which test of the runs, such as isic2018-val; needed where they have several in "
+        "common",
+    )
     parser.add_argument(
         "--score", choices=SCORE_NAMES, default="jaccard", help="default: %(default)s"
     )
     parser.add_argument(
-        "--common", action="store_true", help="leave out images that only one of the two has"
+        "--common", action="store_true", help="leave out images that not all of them have"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the interval (default: 0)")
     parser.add_argument(
         "-o",
         "--output",
-        choices=["table", "json"],
+        choices=["table", "json", "csv", "markdown", "latex"],
         default="table",
         help="what to print (default: %(default)s)",
     )
@@ -56,47 +61,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs ``lesionseg compare`` and returns its exit code.
+    """Run ``lesionseg compare`` and return its exit code.
 
     Raises:
-        LesionsegError: A table is not there, the two do not match, or the plot cannot be written.
+        LesionsegError: If a table is not there, the tables do not match, or the plot cannot be
+            written.
     """
     if arguments.seed < 0:
         raise LesionsegError(f"--seed is {arguments.seed}; take 0 or more.")
-    paths = arguments.run_a, arguments.run_b
-    a, b = map(load_table, paths)
+    if len(arguments.runs) < 2:
+        raise LesionsegError(f"expected two runs or more, got {arguments.runs[0]} alone.")
+    runs = read_runs(arguments.runs, arguments.test)
     if arguments.plot is not None:
-        check_outputs([arguments.plot], paths, arguments.overwrite)
+        check_outputs([arguments.plot], arguments.runs, arguments.overwrite)
+    if len(runs) == 2 and arguments.output in ("table", "json"):
+        print(_compare_two(runs, arguments))
+        return 0
 
+    from lesionseg.evaluation.comparison_table import compare_with_first
+
+    names, tables = [one.name for one in runs], [one.table for one in runs]
+    table = compare_with_first(
+        names, tables, arguments.score, common=arguments.common, seed=arguments.seed
+    )
+    if arguments.plot is not None:
+        from lesionseg.evaluation.comparison_plot import save_plot
+
+        save_plot(table if len(runs) > 2 else table.comparisons[0], arguments.plot)
+    formats = {
+        "table": table.render,
+        "json": table.to_json,
+        "csv": table.to_csv,
+        "markdown": table.to_markdown,
+        "latex": table.to_latex,
+    }
+    print(formats[arguments.output]())
+    return 0
+
+
+def _compare_two(runs: Sequence[TestedRun], arguments: argparse.Namespace) -> str:
     from lesionseg.evaluation.comparison import compare_tables
 
-    comparison = compare_tables(a, b, arguments.score, common=arguments.common, seed=arguments.seed)
+    a, b = runs
+    comparison = compare_tables(
+        a.table, b.table, arguments.score, common=arguments.common, seed=arguments.seed
+    )
     if arguments.plot is not None:
         from lesionseg.evaluation.comparison_plot import save_plot
 
         save_plot(comparison, arguments.plot)
-    names = str(paths[0]), str(paths[1])
-    json = arguments.output == "json"
-    print(comparison.to_json(names) if json else comparison.render(names))
-    return 0
-
-
-def load_table(run: Path) -> ScoreTable:
-    """Reads the per-image table of a run.
-
-    Args:
-        run: A folder that holds ``scores.csv``, or such a file.
-
-    Raises:
-        DatasetNotFoundError: There is no such table.
-        InvalidDataError: The file is no such table.
-    """
-    from lesionseg.metrics.table import ScoreTable
-
-    path = run / _TABLE if run.is_dir() else run
-    if run.is_dir() and not path.is_file():
-        raise DatasetNotFoundError(
-            f"{run} holds no {_TABLE}; write one with lesionseg test, or give the CSV file of "
-            "lesionseg score --csv."
-        )
-    return ScoreTable.from_csv(path)
+    names = a.name, b.name
+    return comparison.to_json(names) if arguments.output == "json" else comparison.render(names)

@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 
 from lesionseg.errors import LesionsegError
 from lesionseg.evaluation.comparison import Comparison
+from lesionseg.evaluation.comparison_table import ComparisonTable
 from lesionseg.files import MARK, atomic_path
 
 _A, _B, _GREY = "#1f77b4", "#d95f02", "#555555"
 
 
-def save_plot(comparison: Comparison, path: str | Path) -> None:
-    """Draws A - B of each image, sorted, with the mean difference and its interval.
+def save_plot(comparison: Comparison | ComparisonTable, path: str | Path) -> None:
+    """Draw a comparison of two models (:func:`draw`) or of several (:func:`draw_table`).
 
     Args:
         comparison: What is drawn.
@@ -26,7 +27,7 @@ def save_plot(comparison: Comparison, path: str | Path) -> None:
         LesionsegError: matplotlib does not write files of this kind.
     """
     path = Path(path)
-    figure = draw(comparison)
+    figure = draw(comparison) if isinstance(comparison, Comparison) else draw_table(comparison)
     kinds = figure.canvas.get_supported_filetypes()
     kind = path.suffix.lower().removeprefix(".")
     if kind not in kinds:
@@ -57,4 +58,21 @@ def draw(comparison: Comparison) -> Figure:
     axes.set_ylabel(f"{comparison.score}, A - B")
     axes.set_title(f"{len(comparison)} images, p = {comparison.p_value:.2g} (signed-rank test)")
     axes.legend(loc="upper left", frameon=False)
+    return figure
+
+
+def draw_table(table: ComparisonTable) -> Figure:
+    """Draw each model's mean difference from the first with its interval, one line each."""
+    count = len(table.comparisons)
+    figure = Figure(figsize=(7, 1.5 + 0.4 * count), layout="constrained")
+    axes = figure.subplots()
+    for place, one in enumerate(table.comparisons):
+        axes.hlines(place, *one.interval, colors=_GREY)
+        axes.plot(one.difference, place, "o", color=_A)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(range(count), table.names[1:])
+    axes.set_ylim(count - 0.5, -0.5)
+    one = table.comparisons[0]
+    axes.set_xlabel(f"{one.score}, difference from {table.names[0]}")
+    axes.set_title(f"{len(one)} images, {100 * one.confidence:g} % intervals")
     return figure

@@ -19,6 +19,9 @@ from lesionseg.files import atomic_path
 
 _ERROR = re.compile(r"^lesionseg: error: (.*)$", re.MULTILINE)
 _POLL_SECONDS = 0.2
+_OF_FIT = 0.95  # the share of a job that its fit takes, about; the rest are its tests
+PROGRESS = "progress.txt"
+"""The file in a job's folder that tells how far its fit is."""
 _PATIENCE_SECONDS = 10.0
 
 
@@ -101,9 +104,20 @@ def run_jobs(
     running: dict[int, tuple[Job, subprocess.Popen[bytes]]] = {}
     # a terminal sees the time pass; a file gets a line's worth every half minute
     style = {} if sys.stderr.isatty() else {"mininterval": 30.0}
+    done = len(jobs) - len(waiting)
     with tqdm(
-        total=len(jobs), initial=len(jobs) - len(waiting), desc=title, unit="run", **style
+        total=len(jobs),
+        initial=done,
+        desc=title,
+        bar_format="{l_bar}{bar}| {n:.1f}/{total} runs [{elapsed}<{remaining}{postfix}]",
+        **style,
     ) as bar:
+        if waiting:
+            bar.write(
+                f"The log of each run is {waiting[0].log.name} in its folder, of the first one "
+                f"{waiting[0].log}",
+                file=sys.stderr,
+            )
         try:
             while waiting or running:
                 while waiting and len(running) < parallel:
@@ -112,7 +126,8 @@ def run_jobs(
                     running[slot] = (job, _start(job, slot, parallel))
                 names = ", ".join(_name(job) for job, _ in running.values())
                 bar.set_postfix_str(names, refresh=False)
-                bar.update(0)
+                part = sum(_fit_done(job) for job, _ in running.values())
+                bar.update(done + _OF_FIT * part - bar.n)
                 time.sleep(_POLL_SECONDS)
                 for slot, (job, process) in list(running.items()):
                     if (code := process.poll()) is None:
@@ -121,12 +136,21 @@ def run_jobs(
                     if code or not job.done:
                         raise LesionsegError(_complaint(job, code))
                     on_done(job)
-                    bar.update()
+                    done += 1
+            bar.update(done - bar.n)
         except KeyboardInterrupt:
             bar.write("The same command goes on from here.", file=sys.stderr)
             raise
         finally:
             _end([process for _, process in running.values()])
+
+
+def _fit_done(job: Job) -> float:
+    """The share of a job's fit that is done, from 0 to 1."""
+    try:
+        return float((job.folder / PROGRESS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # it has not begun
+        return 0.0
 
 
 def _name(job: Job) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,28 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from lesionseg.data.sample import collate_samples, draw_sample
-from lesionseg.files import atomic_path, check_outputs
+from lesionseg.evaluation.provenance import describe_test
+from lesionseg.evaluation.result_folder import RECORD, home_of, name_of, own_folder
+from lesionseg.files import atomic_path, check_outputs, remove_unfinished
 from lesionseg.inference.outputs import save_mask
 from lesionseg.inference.views import views_of
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.models.base import SegmentationModule
 from lesionseg.overlay import contact_sheet, draw_outline, save_picture
+from lesionseg.run_folder import run_folder
 
 
 class ScoreReport(Callback):
     """After a test: prints the six official scores, writes them and an overlay sheet.
 
-    ``scores.json`` and the per-image ``scores.csv`` and ``overlays.png`` (best, median and worst
-    images by Jaccard, truth in green, prediction in red) go to the run's folder.
+    ``scores.json``, the per-image ``scores.csv`` and ``overlays.png`` (best, median and worst
+    images by Jaccard, truth in green, prediction in red) go to a folder in that of the checkpoint's
+    run, such as ``test-isic2018-val`` or ``test-isic2018-val-last-flips``; another test never gets
+    the same one. ``scores.json`` says under ``test`` what was tested and how
+    (:func:`lesionseg.evaluation.provenance.describe_test`).
 
     Args:
-        directory: Where to write; None takes the run's folder.
+        directory: Where to write; None takes the folder described above.
         mask_directory: Where to write the masks that were scored, as the challenge names them; None
             writes none.
         images: How many images the sheet shows, a third each of best, median and worst; 0: none.
@@ -49,16 +56,27 @@ class ScoreReport(Callback):
         self.mask_directory = mask_directory
         self.images = images
         self.overwrite = overwrite
+        #: Class and arguments of the DataModule, and the command's words, where they are known.
+        self.data: Mapping[str, Any] | None = None
+        self.command: Sequence[str] | None = None
+        self._home, self._prefix = Path(), ""
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check what is there already.
 
         Raises:
             LesionsegError: If a result would overwrite an image or a mask of this test, or a file
-                of anybody else's.
+                of anybody else's, or there is no place for the results.
         """
         dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
         results: list[Path] = []
+        folder = run_folder(trainer)  # asks all processes
+        if self.directory is None and trainer.is_global_zero:
+            default = Path(trainer.default_root_dir)
+            if trainer.ckpt_path is not None:
+                self._home, self._prefix = home_of(Path(trainer.ckpt_path), default)
+            else:
+                self._home, self._prefix = home_of(None, folder or default)
         if self.directory is not None:
             names = ["scores.csv", "scores.json", *(["overlays.png"] if self.images else [])]
             results += [Path(self.directory, name) for name in names]
@@ -93,13 +111,18 @@ class ScoreReport(Callback):
         """Prints and writes the report."""
         assert isinstance(pl_module, SegmentationModule)
         table = pl_module.test_table
-        log_dir = trainer.log_dir  # asks all processes
         if table is None or not trainer.is_global_zero:
             return
-        directory = Path(self.directory or log_dir or ".")
+        test = describe_test(trainer, pl_module, table.ids, self.data, self.command)
+        if self.directory is not None:
+            directory = Path(self.directory)
+        else:
+            directory = own_folder(self._home, self._prefix + name_of(test), test)
+        remove_unfinished(directory)
+        with atomic_path(directory / RECORD) as temporary:  # the first: the folder is now known
+            content = json.loads(table.to_json()) | {"test": test}
+            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         table.to_csv(directory / "scores.csv")
-        with atomic_path(directory / "scores.json") as temporary:
-            temporary.write_text(table.to_json() + "\n")
         print(table.render())
         views = views_of(pl_module.test_time_augmentation)
         if len(views) > 1:

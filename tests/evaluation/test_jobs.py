@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from tqdm import tqdm
 
 from lesionseg.errors import LesionsegError
 from lesionseg.evaluation import jobs as jobs_file
@@ -106,3 +107,19 @@ def test_a_job_is_written_as_plain_json(tmp_path):
         "epoch": "best",
         "keep_checkpoints": False,
     }
+
+
+def test_the_bar_moves_within_a_run_and_says_where_the_logs_are(tmp_path, capsys):
+    job = Job(tmp_path / "job", ["seconds=0.8"])
+    job.folder.mkdir()
+    (job.folder / jobs_file.PROGRESS).write_text("0.5\n")
+    moved = []
+    update = tqdm.update
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tqdm, "update", lambda bar, n: moved.append(n) or update(bar, n))
+        run_jobs([job], 1, "cross-validate")
+    assert moved[0] == pytest.approx(0.5 * 0.95)
+    assert sum(moved) == pytest.approx(1)
+    said = capsys.readouterr().err
+    assert f"of the first one {job.log}" in said
+    assert "1.0/1 runs" in said

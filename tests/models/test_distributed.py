@@ -184,8 +184,9 @@ def test_the_command_line_fits_and_tests_in_two_processes(model, launcher, optio
     for command in ("test", "predict") if model == "ASNet" else ("test",):
         result = start(*program, command, f"--ckpt_path={checkpoint}", *common, cwd=tmp_path)
         assert result.returncode == 0, result.stderr
-    assert len((run / "scores.csv").read_text().splitlines()) == 1 + TEST_LENGTH
-    assert (run / "overlays.png").stat().st_size > 0
+    tested = run / "test-synthetic-test"
+    assert len((tested / "scores.csv").read_text().splitlines()) == 1 + TEST_LENGTH
+    assert (tested / "overlays.png").stat().st_size > 0
     if model == "ASNet":
         assert len(list((tmp_path / "predictions" / "masks").iterdir())) == TEST_LENGTH
 

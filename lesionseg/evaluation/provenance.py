@@ -1,0 +1,138 @@
+"""What a test tested, and how: the part of its results that tells them from all others."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+
+from lesionseg._version import __version__
+from lesionseg.checkpoints import read_checkpoint
+from lesionseg.models.base import SegmentationModule
+
+#: Arguments of a DataModule that change no score of a test.
+_FREE = {
+    *("num_workers", "cache", "download", "batch_size", "allow_trained_images"),
+    *("augmentation", "train_length", "val_length", "limit"),
+}
+#: What two runs of the very same test have in common.
+_IDENTITY = (
+    *("checkpoint_sha256", "model", "data", "split", "images_sha256"),
+    *("size", "threshold", "test_time_augmentation", "precision"),
+)
+
+
+def describe_test(
+    trainer: Trainer,
+    model: SegmentationModule,
+    ids: Sequence[str],
+    data: Mapping[str, Any] | None = None,
+    command: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Return what a test tested, and how, in plain values.
+
+    Args:
+        trainer: After its test.
+        model: What was tested.
+        ids: The images that were scored.
+        data: Class and arguments of the DataModule, where a configuration tells them.
+        command: What stands behind ``lesionseg``; None where it was no command.
+
+    Returns:
+        ``checkpoint`` (its path), ``checkpoint_sha256``, ``epoch`` and ``trained_size``; ``model``
+        with ``class_path`` and ``init_args``; ``data`` with ``class_path``, ``init_args`` and
+        ``name``; ``split``, or the fold; ``images``, their number, and ``images_sha256``, of their
+        sorted ids; ``size`` as (height, width) in pixels; ``threshold``,
+        ``test_time_augmentation`` and ``precision``; ``command``, ``commit``, ``version``,
+        ``torch``, ``python`` and ``date``. What is unknown is None.
+    """
+    cls = type(model)
+    datamodule: Any = getattr(trainer, "datamodule", None)
+    name, split = datamodule.test_part() if hasattr(datamodule, "test_part") else ("data", "test")
+    given = dict(data or {})
+    if datamodule is not None:
+        kind = type(datamodule)
+        given.setdefault("class_path", f"{kind.__module__}.{kind.__qualname__}")
+    arguments = dict(given.get("init_args") or {})
+    path = None if trainer.ckpt_path is None else Path(trainer.ckpt_path)
+    checkpoint = {} if path is None else read_checkpoint(path)
+    return {
+        "checkpoint": None if path is None else str(path),
+        "checkpoint_sha256": None if path is None else _sha256(path),
+        "epoch": checkpoint.get("epoch"),
+        "trained_size": checkpoint.get("lesionseg", {}).get("size"),
+        "model": {
+            "class_path": f"{cls.__module__}.{cls.__qualname__}",
+            "init_args": _plain({k: v for k, v in model.hparams.items() if k[0] != "_"}),
+        },
+        "data": {
+            "class_path": given.get("class_path"),
+            "init_args": _plain({k: v for k, v in arguments.items() if k not in _FREE}),
+            "name": name,
+        },
+        "split": split,
+        "images": len(ids),
+        "images_sha256": hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest(),
+        "size": list(model.size),
+        "threshold": model.threshold,
+        "test_time_augmentation": model.test_time_augmentation,
+        "precision": str(trainer.precision),
+        "command": None if command is None else shlex.join(["lesionseg", *command]),
+        "commit": source_commit(Path(__file__).parent),
+        "version": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def same_test(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two descriptions are of the very same test, run at different times."""
+    return all(one.get(key) == other.get(key) for key in _IDENTITY)
+
+
+def source_commit(folder: Path) -> str | None:
+    """Return the Git commit of a folder's files, with ``+changes`` where files differ from it.
+
+    Returns:
+        None where Git does not know the folder's files, as in an installed package.
+    """
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        if not git("ls-files", "."):
+            return None
+        changed = git("status", "--porcelain", "--untracked-files=no", ".")
+        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(one) for one in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
