@@ -96,6 +96,11 @@ class ExportedPredictor:
         if self.metadata.input == "float":
             pixels = pixels.astype(np.float32) / np.float32(255)
         probability = average_views(self.run, pixels, self.test_time_augmentation)[0, 0]
+        if not np.isfinite(probability).all():
+            raise CheckpointError(
+                f"the output of the network in {self._path} is not finite; export an earlier "
+                "checkpoint."
+            )
         if probability.shape != (image.height, image.width):
             restored = Image.fromarray(probability).resize(image.size, Image.Resampling.BILINEAR)
             probability = np.asarray(restored)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lesionseg.errors import LesionsegError
+
 
 def probabilities(logits: Tensor) -> Tensor:
     """Sigmoid in fp32, whatever the precision of the network.
@@ -24,6 +26,23 @@ def probabilities(logits: Tensor) -> Tensor:
         float32 (N, 1, H, W) in [0, 1].
     """
     return torch.sigmoid(logits.float())
+
+
+def check_finite(maps: Tensor, what: str) -> None:
+    """Refuse probabilities that are not finite, which would be masks without lesion.
+
+    Args:
+        maps: Any shape.
+        what: The images, for the message.
+
+    Raises:
+        LesionsegError: If any value is infinite or not a number.
+    """
+    if not maps.isfinite().all():
+        raise LesionsegError(
+            f"the network's output for {what} is not finite; its weights are spoiled or its "
+            "precision is too low: use an earlier checkpoint, or --trainer.precision 32."
+        )
 
 
 def restore_sizes(maps: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:

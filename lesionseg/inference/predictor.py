@@ -16,7 +16,7 @@ from lesionseg.data.pixel_modes import to_rgb
 from lesionseg.data.resizing import resize_image
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.inference.metadata import check_use
-from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
+from lesionseg.inference.postprocess import binarise, check_finite, probabilities, restore_sizes
 from lesionseg.inference.segmentation import Segmentation
 from lesionseg.inference.views import TestTimeAugmentation, average_views, views_of
 from lesionseg.networks import create_network
@@ -56,6 +56,7 @@ class Predictor:
             pixels[None].to(self.device),
             self.test_time_augmentation,
         )
+        check_finite(maps, f"an image of {image.width} x {image.height} pixels")
         probability = restore_sizes(maps, [(image.height, image.width)])[0].cpu()
         mask = binarise(probability, self.threshold)
         return Segmentation(mask.numpy(), probability.numpy())

@@ -139,6 +139,7 @@ class AlternatingModule(SegmentationModule):
         self, which: int, terms: dict[str, Tensor], total: Tensor | float, batch: dict[str, Any]
     ) -> None:
         who, size = self.players[which].name, len(batch["image"])
+        self.check_terms({f"train/{who}/{name}": term for name, term in terms.items()}, which)
         for name, term in terms.items():
             self.log(
                 f"train/{who}/{name}", term.detach(), on_step=True, on_epoch=True, batch_size=size

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,8 +20,8 @@ from lesionseg._version import __version__
 from lesionseg.checkpoints import OUTSIDE_WEIGHTS, Location, check_weights_only, forget
 from lesionseg.data.id_lists import archive_ids
 from lesionseg.data.recipe import Recipe
-from lesionseg.errors import LesionsegError
-from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
+from lesionseg.errors import LesionsegError, shorten
+from lesionseg.inference.postprocess import binarise, check_finite, probabilities, restore_sizes
 from lesionseg.inference.views import TestTimeAugmentation, pool_views
 from lesionseg.metrics import ISICScore
 from lesionseg.metrics.table import ScoreTable
@@ -231,6 +232,35 @@ class SegmentationModule(LightningModule):
         # A resumed fit keeps what its checkpoint brought. Each process knows the whole data set.
         self.trained_on |= archive_ids(loaded_ids(self.trainer.train_dataloader))
 
+    def check_terms(self, terms: Mapping[str, Tensor], which: int = 0) -> None:
+        """Stop a fit whose loss is not finite, before it spoils a checkpoint.
+
+        Args:
+            terms: Scalars by the names that are logged.
+            which: Index of the optimizer that minimizes them.
+
+        Raises:
+            LesionsegError: If any of them is infinite or not a number.
+        """
+        values = torch.stack([term.detach().float() for term in terms.values()])
+        if values.isfinite().all():
+            return
+        wrong = [
+            f"{name} is {value}"
+            for name, value in zip(terms, values.tolist(), strict=True)
+            if not math.isfinite(value)
+        ]
+        trainer = self._trainer
+        if trainer is None or trainer.state.fn != TrainerFn.FITTING:
+            raise LesionsegError(f"the loss is not finite ({', '.join(wrong)}); check the weights.")
+        rate = trainer.optimizers[which].param_groups[0]["lr"]
+        raise LesionsegError(
+            f"the loss is not finite in epoch {trainer.current_epoch} at step "
+            f"{trainer.global_step} ({', '.join(wrong)}; learning rate {rate:.3g}, precision "
+            f"{trainer.precision}). The checkpoints are of earlier epochs; start again with a "
+            "lower learning rate, clipped gradients or --trainer.precision 32."
+        )
+
     def turns(self) -> Sequence[Sequence[Turn]]:
         """The turns of each optimizer, which tell how many steps a fit takes."""
         raise RuntimeError(f"{type(self).__name__} does not define turns")
@@ -319,6 +349,7 @@ class SegmentationModule(LightningModule):
         """Scores a batch at the network's size."""
         logits = self(batch["image"])
         loss = self.validation_loss(logits, batch["mask"])
+        self.check_terms({"val/loss": loss})
         self.log("val/loss", loss, batch_size=len(logits), sync_dist=True)
         self.validation_score.update(
             binarise(probabilities(logits), self.threshold), batch["mask"].bool(), batch["id"]
@@ -344,6 +375,7 @@ class SegmentationModule(LightningModule):
             For callbacks: ``id``, the images' names, and ``mask``, a bool (height, width) of each.
         """
         maps, _ = self._averaged_maps(batch["image"])
+        check_finite(maps, shorten(batch["id"]))
         truth = batch.get("truth")
         if truth is None:  # a data set without originals: the network's size is all there is
             truth = list(batch["mask"][:, 0].bool())
@@ -364,6 +396,7 @@ class SegmentationModule(LightningModule):
     def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> list[Prediction]:
         """Masks and probabilities of a batch, each at its image's original size."""
         maps, uncertainty = self._averaged_maps(batch["image"])
+        check_finite(maps, shorten(batch["id"]))
         probability = restore_sizes(maps, batch["size"])
         spread: list[Tensor] | list[None] = [None] * len(probability)
         if uncertainty is not None:
@@ -382,7 +415,20 @@ class SegmentationModule(LightningModule):
         the weights), drops the prefix that a wrapping ``torch.compile`` leaves, and says under
         ``lesionseg`` how to rebuild the plain network without Lightning and which images of the
         ISIC archive it was trained on.
+
+        Raises:
+            LesionsegError: If weights are not finite while fitting; the earlier file stays.
         """
+        trainer = self._trainer
+        if trainer is not None and trainer.state.fn == TrainerFn.FITTING:
+            state = checkpoint["state_dict"].items()
+            broken = [name for name, value in state if not value.isfinite().all()]
+            if broken:
+                raise LesionsegError(
+                    f"the weights are not finite in epoch {trainer.current_epoch} "
+                    f"({shorten(broken)}), so no checkpoint is written; the earlier ones stay. "
+                    "Start again with a lower learning rate or clipped gradients."
+                )
         cls = type(self)
         hyper_parameters = checkpoint.setdefault("hyper_parameters", {})
         hyper_parameters["_class_path"] = f"{cls.__module__}.{cls.__qualname__}"

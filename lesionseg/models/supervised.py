@@ -98,7 +98,9 @@ class SupervisedModule(SegmentationModule):
         logits = self(batch["image"])
         loss: Tensor = self.loss(logits, batch["mask"])
         count = len(batch["image"])
-        for name, term in self.teacher_terms(batch, logits).items():
+        terms = self.teacher_terms(batch, logits)
+        self.check_terms({"train/loss": loss} | {f"train/{k}": v for k, v in terms.items()})
+        for name, term in terms.items():
             loss = loss + term
             self.log(f"train/{name}", term.detach(), on_epoch=True, batch_size=count)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=count)
