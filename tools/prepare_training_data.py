@@ -20,6 +20,7 @@ SIDE = 256
 
 
 def main() -> None:
+    """Write the folder that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--isic2018", required=True, type=Path, help="folder of ISIC 2018")
     parser.add_argument("--isic2017", required=True, type=Path, help="folder of ISIC 2017")

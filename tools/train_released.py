@@ -54,18 +54,28 @@ def jobs() -> dict[str, list[str]]:
                     *("--model.key_stride", str(stride)),
                     *("--model.adversarial_weight", str(weight)),
                 ]
-    for encoder in ("tu-tf_efficientnet_lite0", "mobilenet_v2"):
-        found[f"unet-{encoder}"] = [
-            *LITE,
-            *("--model", "Segmenter", "--model.network", f"smp:unet/{encoder}", *SUPERVISED),
+        found[f"mobilegan-distilled-{seed}"] = [
+            *MOBILEGAN,
+            *("--seed_everything", str(seed), "--model.teacher", "KEEP/lite-0.pt"),
         ]
+    pretrained = ["--model.network_arguments", '{"encoder_weights": "imagenet"}']
+    for name, encoder, options in (
+        ("unet-lite0", "tu-tf_efficientnet_lite0", pretrained),
+        ("unet-mobilenetv2", "mobilenet_v2", []),  # no weights to be had without a download
+    ):
+        network = ["--model", "Segmenter", "--model.network", f"smp:unet/{encoder}"]
+        found[name] = [*LITE, *network, *options, *SUPERVISED]
     for fold in range(5):
         for name, options in ABLATION.items():
             found[f"fold{fold}-{name}"] = [
                 *LITE,
-                *("--data.split", "k-fold", "--data.fold", str(fold), "--trainer.max_epochs", "25"),
+                *("--data.split", "k-fold", "--data.fold", str(fold), "--trainer.max_epochs", "20"),
                 *options,
             ]
+        found[f"fold{fold}-unet"] = [
+            *found["unet-lite0"],
+            *("--data.split", "k-fold", "--data.fold", str(fold), "--trainer.max_epochs", "20"),
+        ]
     return found
 
 
@@ -75,6 +85,7 @@ def train(name: str, options: list[str], arguments: argparse.Namespace, until: f
     log = arguments.runs / f"{name}.log"
     if (arguments.keep / f"{name}.pt").exists():
         return f"{name}: kept already"
+    options = [option.replace("KEEP", str(arguments.keep)) for option in options]
     command = [sys.executable, "-m", "lesionseg.cli", "fit", *options, *arguments.fit]
     command += ["--data.root", str(arguments.root), "--data.cache", str(arguments.runs / "cache")]
     command += ["--trainer.logger.init_args.save_dir", str(arguments.runs)]
@@ -98,20 +109,20 @@ def train(name: str, options: list[str], arguments: argparse.Namespace, until: f
 
 def keep(run: Path, folder: Path, name: str) -> None:
     """Copy what is worth keeping of a run: small weights, settings, curve and split."""
-    for which in ("best", "last"):
-        path = run / "checkpoints" / f"{which}.ckpt"
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        slim = {
-            key: checkpoint[key]
-            for key in ("hyper_parameters", "lesionseg", "epoch", "pytorch-lightning_version")
-        }
-        slim["state_dict"] = {
-            key: value.half() if value.is_floating_point() else value
-            for key, value in checkpoint["state_dict"].items()
-            if key.startswith("network.")
-        }
-        if which == "best" or "fold" not in name:
-            torch.save(slim, folder / f"{name}{'-last' * (which == 'last')}.pt")
+    # The folds' last epoch is scored, so that no held-out image chooses it.
+    which = "last" if name.startswith("fold") else "best"
+    path = run / "checkpoints" / f"{which}.ckpt"
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    slim = {
+        key: checkpoint[key]
+        for key in ("hyper_parameters", "lesionseg", "epoch", "pytorch-lightning_version")
+    }
+    slim["state_dict"] = {
+        key: value.half() if value.is_floating_point() else value
+        for key, value in checkpoint["state_dict"].items()
+        if key.startswith("network.")
+    }
+    torch.save(slim, folder / f"{name}.pt")
     for file in ("config.yaml", "metrics.csv", "splits/val.txt", "splits/train.txt"):
         if (run / file).exists():
             shutil.copy(run / file, folder / f"{name}-{Path(file).name}")

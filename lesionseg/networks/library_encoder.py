@@ -73,46 +73,60 @@ class LibraryEncoder(nn.Module):
                 f"stride {self.model.output_stride}; choose another encoder"
             )
         if weights == "imagenet" and not download:
-            self._load_in_order(read_state_dict(str(_packaged_file(name))), name)
+            load_packaged_weights(self.model, name)
         elif weights not in (None, "imagenet"):
-            self._load_by_name(read_state_dict(str(weights)), str(weights), name)
+            _load_by_name(self.model, read_state_dict(str(weights)), str(weights), name)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the feature maps, the largest first."""
         features: list[Tensor] = self.model(x)
         return features[1:]
 
-    def _load_in_order(self, state: State, name: str) -> None:
-        """Load the tensors of a port with other names: the same layers in the same order."""
-        import timm
 
-        classifier = timm.create_model(name, pretrained=False)
-        names = list(classifier.state_dict())
-        renamed = dict(zip(names, state.values(), strict=False))
-        if len(names) != len(state):
-            raise CheckpointError(
-                f"expected {len(names)} tensors in the package {_PACKAGES[name]}, got {len(state)};"
-                " install another version of it"
-            )
-        self._load_by_name(renamed, f"of the package {_PACKAGES[name]}", name)
+def has_packaged_weights(name: str) -> bool:
+    """Whether a package with ImageNet weights of this encoder is installed."""
+    return _packaged_file(name.removeprefix("tu-")) is not None
 
-    def _load_by_name(self, state: State, origin: str, name: str) -> None:
-        """Load a classifier's state dict; what belongs to its head is left out."""
-        prefix = (
-            "model." if all(key.startswith("model.") for key in self.model.state_dict()) else ""
+
+def load_packaged_weights(encoder: nn.Module, name: str) -> None:
+    """Load ImageNet weights of an installed package into an encoder of smp.
+
+    The package holds a port with other names: the same layers in the same order.
+
+    Args:
+        encoder: The encoder as segmentation-models-pytorch makes it.
+        name: Its name, with or without "tu-".
+
+    Raises:
+        CheckpointError: If the package's file does not fit.
+    """
+    import timm
+
+    name = name.removeprefix("tu-")
+    state = read_state_dict(str(_packaged_file(name)))
+    names = list(timm.create_model(name, pretrained=False).state_dict())
+    if len(names) != len(state):
+        raise CheckpointError(
+            f"expected {len(names)} tensors in the package {_PACKAGES[name]}, got {len(state)}; "
+            "install another version of it"
         )
-        wanted = {key.removeprefix(prefix): value for key, value in self.model.state_dict().items()}
-        unfit = [
-            key
-            for key, value in wanted.items()
-            if key not in state or state[key].shape != value.shape
-        ]
-        if unfit:
-            raise CheckpointError(
-                f"the encoder weights {origin} are not those of {name}: {unfit[0]} is missing or "
-                "has another shape; give the state dict of its ImageNet classifier"
-            )
-        self.model.load_state_dict({prefix + key: state[key] for key in wanted})
+    renamed = dict(zip(names, state.values(), strict=True))
+    _load_by_name(encoder, renamed, f"of the package {_PACKAGES[name]}", name)
+
+
+def _load_by_name(encoder: nn.Module, state: State, origin: str, name: str) -> None:
+    """Load a classifier's state dict; what belongs to its head is left out."""
+    prefix = "model." if all(key.startswith("model.") for key in encoder.state_dict()) else ""
+    wanted = {key.removeprefix(prefix): value for key, value in encoder.state_dict().items()}
+    unfit = [
+        key for key, value in wanted.items() if key not in state or state[key].shape != value.shape
+    ]
+    if unfit:
+        raise CheckpointError(
+            f"the encoder weights {origin} are not those of {name}: {unfit[0]} is missing or "
+            "has another shape; give the state dict of its ImageNet classifier"
+        )
+    encoder.load_state_dict({prefix + key: state[key] for key in wanted})
 
 
 def _check_timm_name(name: str, known: list[str]) -> None:

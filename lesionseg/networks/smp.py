@@ -9,6 +9,7 @@ from torch import Tensor
 from lesionseg.blocks import Normalize
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.networks.base import SegmentationNetwork
+from lesionseg.networks.library_encoder import has_packaged_weights, load_packaged_weights
 
 _SOURCES = {
     "cache_dir",
@@ -57,9 +58,17 @@ class SMPNetwork(SegmentationNetwork):
         if not encoder.startswith(("tu-", "timm-")):
             _check_name("encoder", encoder, smp.encoders.get_encoder_names())
         try:
+            packaged = encoder_weights == "imagenet" and has_packaged_weights(encoder)
             self.model = smp.create_model(
-                architecture, encoder, encoder_weights, in_channels=3, classes=1, **options
+                architecture,
+                encoder,
+                None if packaged else encoder_weights,
+                in_channels=3,
+                classes=1,
+                **options,
             )
+            if packaged:
+                load_packaged_weights(self.model.encoder, encoder)
         except KeyError as error:
             raise LesionsegError(f"smp:{architecture}/{encoder}: {error.args[0]}") from error
         except OSError as error:  # the hub's download errors are of this kind
