@@ -19,6 +19,9 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from lesionseg._version import __version__
+from lesionseg.cli_help.docstrings import plain
+from lesionseg.cli_help.parser import CommandParser
+from lesionseg.cli_streams import READER_GONE, discard_output, reader_is_gone
 from lesionseg.errors import LesionsegError, printable
 from lesionseg.peers import PEER_LOST, is_peer_lost
 
@@ -79,10 +82,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What stands behind ``lesionseg``; None takes the process's own.
 
     Returns:
-        The exit code: 0 done, 1 a mistake that the message names, 2 wrong usage, 130 Ctrl-C, 143
-        SIGTERM.
+        The exit code: 0 done, 1 a mistake that the message names, 2 wrong usage, 130 Ctrl-C, 141
+        nobody reads the output any more, 143 SIGTERM.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _run(arguments)
+    except BrokenPipeError:
+        if not reader_is_gone():
+            raise
+        discard_output()
+        return READER_GONE
+    except SystemExit:  # argparse's, behind its help or a usage
+        unwritten = _flush()
+        if unwritten:
+            return unwritten
+        raise
+    return _flush() or code
+
+
+def _flush() -> int:
+    """Write what is left here: at its exit Python would complain by itself."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()
+        return READER_GONE
+    except OSError as error:
+        discard_output()
+        return _fail(_describe(error))
+    return 0
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one command; what goes wrong is said in one sentence."""
     try:
         return _dispatch(arguments)
     except LesionsegError as error:
@@ -95,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail("terminated", _TERMINATED)
     except OSError as error:
-        if _debugging():
+        if _debugging() or (isinstance(error, BrokenPipeError) and reader_is_gone()):
             raise
         return _fail(_describe(error))
     except Exception as error:
@@ -112,26 +145,31 @@ def _dispatch(arguments: list[str]) -> int:
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong with a file we say ourselves
     command = arguments[0] if arguments else "--help"
     if command in TRAINER_COMMANDS:
+        from lesionseg.cli_help.page import print_help, wants_help
+
+        if wants_help(arguments[1:]):
+            print_help(arguments)
+            return 0
         from lesionseg.trainer_cli import run
 
         return run(arguments)
     if command in SMALL_COMMANDS:
         module_name = SMALL_COMMANDS[command][1]
         module = importlib.import_module(module_name)
-        parser = argparse.ArgumentParser(prog=f"lesionseg {command}", description=module.__doc__)
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser = CommandParser(prog=f"lesionseg {command}", description=plain(module.__doc__ or ""))
         module.add_arguments(parser)
-        parser.allow_abbrev = False  # what a command passes on may begin like its own options
         options, rest = parser.parse_known_args(arguments[1:])
-        if rest and not getattr(module, "PASSES_ON", False):
+        if getattr(module, "PASSES_ON", False):
+            parser.refuse_misspelled(rest, "fit")
+        elif rest:
             parser.error(printable(f"unrecognized arguments: {' '.join(rest)}"))
         options.rest = rest
         with _ended_by_sigterm():
             code: int = module.run(options)
         return code
-    parser = _top_parser()
-    parser.parse_args(arguments)
-    parser.print_help()
+    top = _top_parser()
+    top.parse_args(arguments)
+    top.print_help()
     return 0
 
 

@@ -21,7 +21,11 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lesionseg.checkpoints import OUTSIDE_WEIGHTS, read_checkpoint
 from lesionseg.cli_help import classes
 from lesionseg.cli_help.classes import load_class
+from lesionseg.cli_help.lists import with_lists
+from lesionseg.cli_help.mistakes import explained
+from lesionseg.cli_help.page import plain_help
 from lesionseg.cli_help.recipes import recipe_names, recipe_path
+from lesionseg.cli_help.sections import TEST_TIME_AUGMENTATION
 from lesionseg.cli_messages import one_sentence
 from lesionseg.errors import LesionsegError
 from lesionseg.evaluation.fit_display import closing_lines, display_callbacks
@@ -102,7 +106,6 @@ class LesionCLI(LightningCLI):
         self, klass: type, subcommand: str, **kwargs: Any
     ) -> LightningArgumentParser:
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
-        parser.usage, parser.description = _help_of(subcommand)
         for name, path in classes.CALLBACKS[subcommand].items():
             parser.add_lightning_class_args(load_class(path), name)
         parser.set_defaults(classes.COMMAND_DEFAULTS[subcommand])
@@ -111,8 +114,7 @@ class LesionCLI(LightningCLI):
                 "--test_time_augmentation",
                 type=TestTimeAugmentation,
                 default="none",
-                help="Average each image's probabilities over its 4 flips, or over its 8 flips and "
-                "rotations, in as many times the time.",
+                help=TEST_TIME_AUGMENTATION,
             )
         return parser
 
@@ -191,24 +193,6 @@ class LesionCLI(LightningCLI):
         """
 
 
-def _help_of(subcommand: str) -> tuple[str, str]:
-    """The first lines of a subcommand's ``--help``."""
-    checkpoint = "" if subcommand == "fit" else " --ckpt_path FILE"
-    model = " --model CLASS" if subcommand == "fit" else ""
-    usage = (
-        f"lesionseg {subcommand} --config RECIPE{checkpoint} [options]\n"
-        f"       lesionseg {subcommand}{model} --data CLASS --data.root DIR{checkpoint} [options]"
-    )
-    names = [", ".join(one.__name__ for one in classes) for classes in (MODELS, DATA_MODULES)]
-    description = (
-        f"Recipes: {', '.join(recipe_names())}. Models: {names[0]}. Data: {names[1]}. "
-        "Options of a class: --model.help CLASS, --data.help CLASS. What a recipe says can be "
-        "overridden behind it. Everything is written to runs/version_N unless "
-        "--trainer.logger.init_args.version names it."
-    )
-    return usage, description
-
-
 def run(arguments: list[str]) -> int:
     """Runs one Trainer command.
 
@@ -217,12 +201,19 @@ def run(arguments: list[str]) -> int:
     """
     _hush()
     end_with_launcher()
+    arguments = with_lists(arguments)
     try:
-        _run(_with_checkpoint(_with_recipes(arguments)), arguments)
+        with plain_help(arguments):
+            _run(_with_checkpoint(_with_recipes(arguments)), arguments)
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning makes it an exit with 1
             raise KeyboardInterrupt from error
         raise
+    except LesionsegError as error:
+        message = str(error)
+        if type(error) is not LesionsegError or explained(message, arguments) == message:
+            raise
+        raise LesionsegError(explained(message, arguments)) from error
     except (ValueError, TypeError) as error:  # from a constructor, wrapped by jsonargparse
         if "Does not validate" not in str(error):
             raise

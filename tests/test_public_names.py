@@ -32,6 +32,7 @@ COMMAND_LINE = {
     "cli",
     "cli_help",
     "cli_messages",
+    "cli_streams",
     "given_options",
     "peers",
     "trainer_cli",

@@ -36,14 +36,16 @@ class FolderDataModule(BaseDataModule):
         predict_images: folder of images to predict; test images, then validation images, are
             predicted without it.
         val_fraction: share of training images that are held out if there is no ``val_images``.
-        size: height and width in pixels of the network's input.
-        batch_size: images in one batch.
-        augmentation: names for :class:`lesionseg.data.Augmentation`.
+        size: height and width in pixels of the network's input; None for the model's.
+        batch_size: images in one batch; None for the model's.
+        augmentation: names, applied in this order, of ``horizontal_flip``, ``vertical_flip``,
+            ``rotation``, ``scale``, ``elastic``, ``gamma``, ``clahe``, ``colour_constancy``,
+            ``colour_jitter`` and ``hair``; ``[]`` for none, None for the model's.
         num_workers: processes that read images; 0 reads in the main one.
         seed: of the split and of the order of training images.
-        exclude: names for :func:`lesionseg.data.named_ids`, of official lists such as
-            ``isic2017-test`` or of files of ids; images of these stems are taken out of
-            ``train_images``, before a part of them is held out. Other folders keep theirs.
+        exclude: names of official lists of ids such as ``isic2017-test``, or files of ids;
+            images of these stems are taken out of ``train_images``, before a part of them is held
+            out. Other folders keep theirs.
         allow_trained_images: test even on images that the checkpoint was trained on.
         split: ``holdout``, or ``k-fold`` for cross-validation.
         fold: the held-out fold of ``k-fold``, from 0.

@@ -38,15 +38,17 @@ class ISICDataModule(BaseDataModule):
         predict_split: official split to predict, ground truth or not; None is ``test`` where its
             images are present, and ``val`` elsewhere.
         limit: use only so many training images, a seeded choice, for small budgets.
-        size: height and width in pixels of the network's input.
-        batch_size: images in one batch.
-        augmentation: names for :class:`lesionseg.data.Augmentation`.
+        size: height and width in pixels of the network's input; None for the model's.
+        batch_size: images in one batch; None for the model's.
+        augmentation: names, applied in this order, of ``horizontal_flip``, ``vertical_flip``,
+            ``rotation``, ``scale``, ``elastic``, ``gamma``, ``clahe``, ``colour_constancy``,
+            ``colour_jitter`` and ``hair``; ``[]`` for none, None for the model's.
         num_workers: processes that read images; 0 reads in the main one.
         seed: of the random splits, of ``limit`` and of the order of training images.
-        exclude: names for :func:`lesionseg.data.named_ids`, of official lists such as
-            ``isic2017-test`` or of files of ids; their images are taken out of the training set
-            before it is split, so that neither the training part nor what ``holdout`` and
-            ``k-fold`` hold out has them. Official validation and test sets keep theirs.
+        exclude: names of official lists of ids such as ``isic2017-test``, or files of ids; their
+            images are taken out of the training set before it is split, so that neither the
+            training part nor what ``holdout`` and ``k-fold`` hold out has them. Official validation
+            and test sets keep theirs.
         allow_trained_images: test even on images that the checkpoint was trained on.
         test_only: names as for ``exclude``; of the test images only theirs are tested.
         cache: folder for files of decoded images, one for each official split and size, which all

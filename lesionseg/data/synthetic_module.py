@@ -16,9 +16,12 @@ class SyntheticDataModule(BaseDataModule):
         train_length: training images.
         val_length: validation images.
         test_length: test images; the ones to predict are the same.
-        size: height and width in pixels; of the images as such and of the network's input.
-        batch_size: images in one batch.
-        augmentation: names for :class:`lesionseg.data.Augmentation`.
+        size: height and width in pixels; of the images as such and of the network's input;
+            None for the model's.
+        batch_size: images in one batch; None for the model's.
+        augmentation: names, applied in this order, of ``horizontal_flip``, ``vertical_flip``,
+            ``rotation``, ``scale``, ``elastic``, ``gamma``, ``clahe``, ``colour_constancy``,
+            ``colour_jitter`` and ``hair``; ``[]`` for none, None for the model's.
         num_workers: processes that draw images; 0 draws in the main one.
         seed: of the drawings and of the order of training images.
         allow_trained_images: as in all DataModules; drawings are never refused.

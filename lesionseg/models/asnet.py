@@ -34,7 +34,8 @@ class ASNet(SupervisedModule):
         residual: ``"convex"``: beta * f + (1 - beta) * x; ``"additive"``: beta * f + x.
         wide_decoder: Residual blocks in the decoder (Table 2, "Baseline-Wide").
         encoder_weights: None, ``"imagenet"``, or a local file of the encoder's ImageNet classifier.
-        loss: See :class:`SupervisedModule`, also for the rest.
+        loss: ``"joint"``, ``"joint-positive"``, ``"dice"``, ``"jaccard"``, ``"lovasz"`` or
+            ``"nll-epe"``.
         optimizer: ``"sgd"``, ``"adam"`` or ``"adamw"``.
         learning_rate: Basic (poly, constant) or peak (one-cycle) learning rate.
         momentum: SGD's momentum; Adam's first beta.
@@ -44,7 +45,8 @@ class ASNet(SupervisedModule):
         size: (height, width) at which images are fed; None: 192 x 256.
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile the network with ``torch.compile``.
-        channels_last: See :class:`SegmentationModule`.
+        channels_last: Keep weights and feature maps in channels-last memory order, in which
+            most convolutions run fastest.
         encoder: ``"resnet34"`` (the paper's) or any encoder of segmentation-models-pytorch or
             timm, such as ``"efficientnet_lite0"``; see
             :class:`~lesionseg.networks.asnet.ASNetNetwork`.

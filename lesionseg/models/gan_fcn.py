@@ -49,34 +49,38 @@ class GANFCN(AdversarialModule):
     GAN's rate is constant.
 
     Args:
-        network: The FCN, by a name of :func:`lesionseg.networks.create_network`.
+        network: The FCN, by a name that ``lesionseg models`` lists.
         network_arguments: Keyword arguments of that network.
         synthesis_epochs: First epochs, in which the GAN trains.
         synthetic_share: Synthetic images for each real one, rounded up in each batch; 0 is plain
             supervised training behind the first stage.
         l1_weight: Weight of the generator's L1.
-        synthesiser_width: See :class:`~lesionseg.networks.ImageSynthesiser`.
-        synthesiser_depth: See there; height and width are multiples of 2 to its power.
-        loss: The FCN's, a name of :func:`lesionseg.losses.create_loss`.
+        synthesiser_width: Feature maps of the GAN generator's first level; they double up to eight
+            times as many.
+        synthesiser_depth: Number of halvings in the GAN's generator, at least 2; height and width
+            are multiples of 2 to its power.
+        loss: The FCN's: ``"joint"``, ``"joint-positive"``, ``"dice"``, ``"jaccard"``, ``"lovasz"``
+            or ``"nll-epe"``.
         optimizer: The FCN's: ``"sgd"``, ``"adam"`` or ``"adamw"``.
-        learning_rate: The FCN's, basic (poly, constant) or peak (one-cycle).
+        learning_rate: The FCN's learning rate, basic (poly, constant) or peak (one-cycle).
         momentum: SGD's momentum; Adam's first beta.
         weight_decay: L2 penalty (decoupled for AdamW).
         schedule: The FCN's: ``"poly"``, ``"one-cycle"`` or ``"constant"``.
         power: The power of ``"poly"``.
-        generator_learning_rate: Adam's, for the GAN's generator.
-        discriminator_learning_rate: Adam's, for the discriminator.
-        betas: Adam's, for both.
+        generator_learning_rate: Adam's learning rate for the GAN's generator.
+        discriminator_learning_rate: Adam's learning rate for the discriminator.
+        betas: Adam's betas for both.
         generator_clip: Largest gradient norm of the generator; None does not clip.
-        discriminator_clip: The same for the discriminator.
-        segmenter_clip: The same for the FCN.
+        discriminator_clip: Largest gradient norm of the discriminator; None does not clip.
+        segmenter_clip: Largest gradient norm of the FCN; None does not clip.
         generator_accumulation: Batches whose gradients are averaged for one generator step.
-        discriminator_accumulation: The same for the discriminator.
-        segmenter_accumulation: The same for the FCN.
+        discriminator_accumulation: Batches whose gradients are averaged for one discriminator step.
+        segmenter_accumulation: Batches whose gradients are averaged for one step of the FCN.
         size: (height, width) at which images are fed; None: 192 x 256.
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile all three networks with ``torch.compile``.
-        channels_last: See :class:`SegmentationModule`; for all three networks.
+        channels_last: Keep all three networks in channels-last memory order, in which most
+            convolutions run fastest.
         init_from: None, or a checkpoint whose weights a fit starts from; see
             :class:`SegmentationModule`.
 

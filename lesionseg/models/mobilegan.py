@@ -41,14 +41,16 @@ class MobileGAN(AdversarialModule):
     ``train/generator/`` and ``train/discriminator/``.
 
     Args:
-        encoder_widths: See :class:`~lesionseg.networks.MobileGANGenerator`.
-        decoder_widths: See :class:`~lesionseg.networks.MobileGANGenerator`.
-        decoder: ``"serial"`` or ``"parallel"``.
-        cda_stride: 1, or 2 for the literal text.
+        encoder_widths: Channels of the multi-scale block and of the three CDA layers.
+        decoder_widths: Channels of the two decoder stages; of both streams, the first of them, if
+            the decoder is parallel.
+        decoder: ``"serial"``: DUA and two FCA, twice; ``"parallel"``, the paper's literal text: two
+            such streams side by side, summed.
+        cda_stride: Stride of a CDA layer's convolution: 1, or 2 as the paper's literal text says.
         z_dropout: Probability of the decoder's dropout, the noise z.
         adversarial_weight: Weight of the adversarial term; 1.0 as printed.
-        l1_weight: Lambda of equation 1.
-        jaccard_weight: Alpha of equation 1.
+        l1_weight: Weight of the L1 loss, lambda of equation 1.
+        jaccard_weight: Weight of the Jaccard loss, alpha of equation 1.
         jaccard_loss: ``"jaccard"`` (soft) or ``"lovasz"``.
         warmup_epochs: First epochs without the adversary.
         samples: Monte-Carlo samples of z in test and predict; 0 is the deterministic network. With
@@ -57,17 +59,17 @@ class MobileGAN(AdversarialModule):
         discriminator_learning_rate: Learning rate of the discriminator.
         betas: Adam's, for both; the first is also SGD's momentum.
         generator_clip: Largest gradient norm of the generator; None does not clip.
-        discriminator_clip: The same for the discriminator.
+        discriminator_clip: Largest gradient norm of the discriminator; None does not clip.
         generator_accumulation: Batches whose gradients are averaged for one generator step.
-        discriminator_accumulation: The same for the discriminator.
+        discriminator_accumulation: Batches whose gradients are averaged for one discriminator step.
         schedule: ``"constant"``, ``"poly"`` or ``"one-cycle"``.
         size: (height, width) at which images are fed, multiples of 8; None: 128 x 128.
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile both networks with ``torch.compile``.
-        channels_last: See :class:`SegmentationModule`; for both networks.
-        key_stride: 1 for the paper's attention; 2 or 4 for a faster one. See
-            :class:`~lesionseg.networks.MobileGANGenerator`, also for the next two.
-        key_pooling: ``"average"`` or ``"max"``.
+        channels_last: Keep both networks in channels-last memory order, in which most
+            convolutions run fastest.
+        key_stride: 1 for the paper's attention; 2 or 4 for a faster one.
+        key_pooling: How ``key_stride`` shrinks the keys: ``"average"`` or ``"max"``.
         dilations: Of the eight factorized layers of the deepest maps, repeated.
         discriminator_first: Whether the discriminator steps before the generator.
         generator_optimizer: ``"adam"``, ``"adamw"`` or ``"sgd"``; the discriminator's is Adam.

@@ -33,24 +33,26 @@ class SegAN(AdversarialModule):
     its batch normalisations too, as the authors do.
 
     Args:
-        width: See :class:`~lesionseg.networks.SegANSegmentor`.
-        critic_width: See :class:`~lesionseg.networks.SegANCritic`.
-        critic_branches: See ``global_branches`` there; False trains much faster.
+        width: Feature maps of the segmentor's first level; all others scale with it.
+        critic_width: Feature maps of the critic's first stage; all others scale with it.
+        critic_branches: Global convolutions beside the critic's first four stages; without them it
+            trains much faster.
         weight_clip: Largest absolute value of the critic's parameters; None does not clip.
         spectral_norm: Spectral normalisation of the critic's convolutions instead; nothing is
             clipped then, whatever ``weight_clip`` says.
-        generator_learning_rate: Adam's, for the segmentor.
-        discriminator_learning_rate: Adam's, for the critic.
-        betas: Adam's, for both.
+        generator_learning_rate: Adam's learning rate for the segmentor.
+        discriminator_learning_rate: Adam's learning rate for the critic.
+        betas: Adam's betas for both networks.
         generator_clip: Largest gradient norm of the segmentor; None does not clip.
-        discriminator_clip: The same for the critic.
+        discriminator_clip: Largest gradient norm of the critic; None does not clip.
         generator_accumulation: Batches whose gradients are averaged for one segmentor step.
-        discriminator_accumulation: The same for the critic.
+        discriminator_accumulation: Batches whose gradients are averaged for one step of the critic.
         schedule: ``"constant"``, ``"poly"`` or ``"one-cycle"``.
         size: (height, width) at which images are fed, at least 32; None: 128 x 128.
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile both networks with ``torch.compile``.
-        channels_last: See :class:`SegmentationModule`; for both networks.
+        channels_last: Keep both networks in channels-last memory order, in which most
+            convolutions run fastest.
         discriminator_first: Whether the critic steps before the segmentor, as in the paper.
         init_from: None, or a checkpoint whose weights a fit starts from; see
             :class:`SegmentationModule`.

@@ -16,10 +16,11 @@ class Segmenter(SupervisedModule):
     Its default recipe is one that suits training from scratch: AdamW at 1e-3, one cycle.
 
     Args:
-        network: A name of :func:`lesionseg.networks.network_names`, or
+        network: A name that ``lesionseg models`` lists, such as ``unet``, or
             ``smp:<architecture>/<encoder>`` for any model of segmentation-models-pytorch.
         network_arguments: Keyword arguments of that network.
-        loss: See :class:`SupervisedModule`, also for the rest.
+        loss: ``"joint"``, ``"joint-positive"``, ``"dice"``, ``"jaccard"``, ``"lovasz"`` or
+            ``"nll-epe"``.
         optimizer: ``"sgd"``, ``"adam"`` or ``"adamw"``.
         learning_rate: Basic (poly, constant) or peak (one-cycle) learning rate.
         momentum: SGD's momentum; Adam's first beta.
@@ -29,7 +30,8 @@ class Segmenter(SupervisedModule):
         size: (height, width) at which images are fed; None: 192 x 256.
         threshold: A pixel is lesion where its probability exceeds this.
         compile: Compile the network with ``torch.compile``.
-        channels_last: See :class:`SegmentationModule`.
+        channels_last: Keep weights and feature maps in channels-last memory order, in which
+            most convolutions run fastest.
         encoder_learning_rate: See :class:`SupervisedModule`.
         warmup_fraction: See :class:`SupervisedModule`.
         teacher: None, or the checkpoint of a trained model to learn from as well; see

@@ -25,7 +25,8 @@ class SupervisedModule(SegmentationModule):
 
     Args:
         network: See :class:`SegmentationModule`.
-        loss: A name of :func:`lesionseg.losses.create_loss`.
+        loss: ``"joint"``, ``"joint-positive"``, ``"dice"``, ``"jaccard"``, ``"lovasz"`` or
+            ``"nll-epe"``.
         optimizer: ``"sgd"``, ``"adam"`` or ``"adamw"``.
         learning_rate: Basic (poly, constant) or peak (one-cycle) learning rate.
         momentum: SGD's momentum; Adam's first beta.
