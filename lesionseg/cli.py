@@ -105,6 +105,7 @@ def _flush() -> int:
     """Write what is left here: at its exit Python would complain by itself."""
     try:
         sys.stdout.flush()
+        sys.stderr.flush()
     except BrokenPipeError:
         discard_output()
         return READER_GONE

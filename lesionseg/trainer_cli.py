@@ -31,6 +31,7 @@ from lesionseg.errors import LesionsegError
 from lesionseg.evaluation.fit_display import closing_lines, display_callbacks
 from lesionseg.evaluation.going_on import CONFIG, reopen
 from lesionseg.evaluation.last_checkpoint import LastCheckpoint
+from lesionseg.evaluation.monitored import MonitorCheck, missing_metric
 from lesionseg.evaluation.result_folder import loggers_beside
 from lesionseg.evaluation.score_report import ScoreReport
 from lesionseg.files import atomic_path
@@ -143,7 +144,7 @@ class LesionCLI(LightningCLI):
             checkpoint = Path(self._get(self.config_init, "ckpt_path"))
             trainer.loggers = loggers_beside(checkpoint, trainer.loggers)
         if self.subcommand == "fit":
-            trainer.callbacks.append(LastCheckpoint())  # type: ignore[attr-defined]
+            trainer.callbacks += [LastCheckpoint(), MonitorCheck()]  # type: ignore[attr-defined]
             if self._get(self.config_init, "ckpt_path") == "last":
                 (saves,) = (one for one in trainer.callbacks if isinstance(one, _SaveConfig))  # type: ignore[attr-defined]
                 for logger in trainer.loggers:
@@ -174,7 +175,7 @@ class LesionCLI(LightningCLI):
         """Runs it; where it fails, ends the processes it has started and leaves no empty folder."""
         try:
             super()._run_subcommand(subcommand)
-        except BaseException:
+        except BaseException as error:
             kill = getattr(self.trainer.strategy.launcher, "kill", None)
             if kill is not None:
                 kill(getattr(signal, "SIGKILL", signal.SIGTERM))  # it may wait for this one
@@ -184,6 +185,9 @@ class LesionCLI(LightningCLI):
                 for folder in (chosen_run_folder(self.trainer), *folders):
                     if folder is not None:
                         _remove_empty(Path(folder))
+            complaint = missing_metric(error)
+            if complaint:
+                raise LesionsegError(complaint) from error
             raise
 
     def _parse_ckpt_path(self) -> None:

@@ -32,7 +32,7 @@ def summary(docstring: str) -> str:
 
 
 def arguments(docstring: str) -> Mapping[str, str]:
-    """Return what a docstring's ``Args:`` section says of each argument, as plain text.
+    """Return what a docstring's ``Args:`` section says of each argument, on one line.
 
     Args:
         docstring: In Google's style; its indentation has been cleaned.
@@ -56,11 +56,11 @@ def arguments(docstring: str) -> Mapping[str, str]:
 
 
 def _paragraph(lines: list[str]) -> str:
-    """Join the lines of the first paragraph; a default is shown by itself."""
+    """Join the lines of the first paragraph, without the default, which is shown by itself."""
     text = "\n".join(lines).strip().split("\n\n")[0]
     text = _DEFAULT.sub("", " ".join(_DIRECTIVE.sub("", text).split())).strip()
     is_word = re.match(r"[a-z]+\b(?!_)", text)
-    return plain(text[:1].upper() + text[1:] if is_word else text)
+    return text[:1].upper() + text[1:] if is_word else text
 
 
 def first_sentences(text: str, length: int = 200) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 
@@ -94,6 +95,20 @@ def description_of(command: str) -> str:
     )
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Breaks no word at its hyphen: they are names."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = self._split_lines(text, width - len(indent))
+        return "\n".join(indent + line for line in lines)
+
+
 def _parser(command: str, sections: Sequence[Section]) -> argparse.ArgumentParser:
     """A parser that is there for its help alone: argparse knows how to lay it out."""
     parser = argparse.ArgumentParser(
@@ -101,7 +116,7 @@ def _parser(command: str, sections: Sequence[Section]) -> argparse.ArgumentParse
         usage=usage_of(command),
         description=description_of(command),
         add_help=False,
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28),
+        formatter_class=_Formatter,
     )
     for section in sections:
         group = parser.add_argument_group(section.title, section.about.replace("%", "%%") or None)

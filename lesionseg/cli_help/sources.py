@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from lesionseg.cli_help.docstrings import arguments, summary
+from lesionseg.cli_help.docstrings import arguments, plain, summary
+
+_SEE = re.compile(r"^See :class:`~?([\w.]+)`[.;,]?\s*(.*)$", re.DOTALL)
 
 
 class Parameter(NamedTuple):
@@ -70,10 +73,29 @@ def read_class(path: str) -> Constructor | None:
         **arguments(docstring),
     }
     parameters = {
-        name: Parameter(name, _resolved(module, annotation), default, texts.get(name, ""))
+        name: Parameter(
+            name,
+            _resolved(module, annotation),
+            default,
+            plain(_looked_up(module, name, texts.get(name, ""))),
+        )
         for name, annotation, default in _parameters(init)
     }
     return Constructor(node.name, summary(docstring), parameters)
+
+
+def _looked_up(module: str, name: str, text: str) -> str:
+    """Replace "See :class:`Other`" by what is said of the same argument there."""
+    reference = _SEE.match(text)
+    if reference is None:
+        return text
+    path, rest = reference.groups()
+    if "." not in path:
+        home = _find(module, path)
+        path = f"{home[0]}.{path}" if home else path
+    other = read_class(path)
+    found = other.parameters.get(name) if other else None
+    return f"{found.text} {rest}".strip() if found and found.text else text
 
 
 def _with_constructor(
