@@ -39,8 +39,9 @@ class FolderDataModule(BaseDataModule):
         size: height and width in pixels of the network's input; None for the model's.
         batch_size: images in one batch; None for the model's.
         augmentation: names, applied in this order, of ``horizontal_flip``, ``vertical_flip``,
-            ``rotation``, ``scale``, ``elastic``, ``gamma``, ``clahe``, ``colour_constancy``,
-            ``colour_jitter`` and ``hair``; ``[]`` for none, None for the model's.
+            ``transposition``, ``translation``, ``rotation``, ``scale``, ``elastic``, ``gamma``,
+            ``clahe``, ``resolution``, ``colour_constancy``, ``colour_jitter`` and ``hair``; ``[]``
+            for none, None for the model's.
         num_workers: processes that read images; 0 reads in the main one.
         seed: of the split and of the order of training images.
         exclude: names of official lists of ids such as ``isic2017-test``, or files of ids;

@@ -20,8 +20,9 @@ class SyntheticDataModule(BaseDataModule):
             None for the model's.
         batch_size: images in one batch; None for the model's.
         augmentation: names, applied in this order, of ``horizontal_flip``, ``vertical_flip``,
-            ``rotation``, ``scale``, ``elastic``, ``gamma``, ``clahe``, ``colour_constancy``,
-            ``colour_jitter`` and ``hair``; ``[]`` for none, None for the model's.
+            ``transposition``, ``translation``, ``rotation``, ``scale``, ``elastic``, ``gamma``,
+            ``clahe``, ``resolution``, ``colour_constancy``, ``colour_jitter`` and ``hair``; ``[]``
+            for none, None for the model's.
         num_workers: processes that draw images; 0 draws in the main one.
         seed: of the drawings and of the order of training images.
         allow_trained_images: as in all DataModules; drawings are never refused.
