@@ -7,6 +7,7 @@ what is written is counted, and a folder appears under its name when it is compl
 
 from __future__ import annotations
 
+import errno
 import lzma
 import shutil
 import stat
@@ -87,11 +88,21 @@ def unpack(
                         "--mirror."
                     )
                 _move_in(aside, home, entries)
-    # RuntimeError for encrypted data and unknown methods
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
+    except LesionsegError:
+        raise
+    # RuntimeError for encrypted data and unknown methods, ValueError for places before the start
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise _unusable(path, f"is damaged ({error})") from error
     except OSError as error:
-        if error.errno is None:  # bz2's word for damaged data
+        # bz2's word for damaged data, and a place before the start of the file
+        if error.errno in (None, errno.EINVAL):
             raise _unusable(path, f"is damaged ({error})") from error
         raise
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from lesionseg.errors import LesionsegError
+from lesionseg.errors import LesionsegError, printable
 from lesionseg.evaluation.tested_runs import TABLE, TestedRun, read_runs
 from lesionseg.files import check_outputs
 
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None:
         check_outputs([arguments.plot], arguments.runs, arguments.overwrite)
     if len(runs) == 2 and arguments.output in ("table", "json"):
-        print(_compare_two(runs, arguments))
+        print(printable(_compare_two(runs, arguments)))
         return 0
 
     from lesionseg.evaluation.comparison_table import compare_with_first
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         "markdown": table.to_markdown,
         "latex": table.to_latex,
     }
-    print(formats[arguments.output]())
+    print(printable(formats[arguments.output]()))
     return 0
 
 

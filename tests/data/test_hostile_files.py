@@ -1,6 +1,7 @@
 """Files that only claim to be images, that hang, or whose names cannot be shown."""
 
 import os
+import subprocess
 import sys
 
 import numpy as np
@@ -151,3 +152,18 @@ def test_messages_are_shown_with_escapes(capsys):
     assert shorten(["a\x1b", "b\n"]) == r"a\x1b, b\n"
     assert cli.main(["score", "no\x1b[31m", "such"]) == 1
     assert "no\\x1b[31m" in capsys.readouterr().err
+
+
+PROGRAM = """
+from lesionseg import cli
+cli.main = lambda: print("caf\\udce9") or 3
+cli.program()
+"""
+
+
+def test_results_in_a_folder_whose_name_is_no_text_are_told():
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, env=environment, check=False
+    )
+    assert (result.returncode, result.stdout.strip()) == (3, rb"caf\udce9")

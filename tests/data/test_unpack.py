@@ -142,6 +142,8 @@ def test_damaged_and_truncated_zips_are_refused(root):
     data = zipped(IMAGES)
     refused(root, b"no zip", "is damaged")
     refused(root, data[:-30], "is damaged")
+    for place in range(-10, -2):  # size and place of the list of files
+        refused(root, data[:place] + b"\xff" + data[place + 1 :], "is damaged")
     place = data.index(b"ISIC_0000001.jpg") + len("ISIC_0000001.jpg") + 1
     refused(root, data[:place] + b"\xff\xff" + data[place + 2 :], "is damaged")
 
