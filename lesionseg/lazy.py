@@ -15,13 +15,16 @@ def lazy_names(
 
     Args:
         package: Its ``__name__``.
-        homes: For each name the module, below the package, that defines it.
+        homes: For each name the module that defines it, below the package or by its whole name.
     """
 
     def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{package}.{homes[name]}"), name)
+        home = homes[name]
+        root = package.partition(".")[0]
+        module = home if home.startswith(f"{root}.") else f"{package}.{home}"
+        value = getattr(import_module(module), name)
         setattr(sys.modules[package], name, value)
         return value
 

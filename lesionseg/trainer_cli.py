@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
-from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
@@ -27,6 +26,7 @@ from lesionseg.cli_help.page import plain_help
 from lesionseg.cli_help.recipes import recipe_names, recipe_path
 from lesionseg.cli_help.sections import TEST_TIME_AUGMENTATION
 from lesionseg.cli_messages import one_sentence
+from lesionseg.config_file import config_action
 from lesionseg.errors import LesionsegError
 from lesionseg.evaluation.fit_display import closing_lines, display_callbacks
 from lesionseg.evaluation.going_on import CONFIG, reopen
@@ -89,12 +89,16 @@ class LesionCLI(LightningCLI):
     """LightningCLI whose subcommands bring the callbacks that belong to them."""
 
     command: Sequence[str] = ()  #: what stands behind ``lesionseg``, as it was typed
+    _parsed_command = "fit"  # whose parser is being made
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """A parser whose errors are one sentence."""
         parser = _Parser(**kwargs)
         parser.add_argument(
-            "-c", "--config", action=ActionConfigFile, help="A recipe's name, or a YAML file."
+            "-c",
+            "--config",
+            action=config_action(self._parsed_command),
+            help="A recipe's name, or a YAML file, such as the config.yaml of a fit.",
         )
         return parser
 
@@ -106,6 +110,7 @@ class LesionCLI(LightningCLI):
     def _prepare_subcommand_parser(
         self, klass: type, subcommand: str, **kwargs: Any
     ) -> LightningArgumentParser:
+        self._parsed_command = subcommand
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         for name, path in classes.CALLBACKS[subcommand].items():
             parser.add_lightning_class_args(load_class(path), name)

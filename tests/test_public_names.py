@@ -33,6 +33,7 @@ COMMAND_LINE = {
     "cli_help",
     "cli_messages",
     "cli_streams",
+    "config_file",
     "given_options",
     "peers",
     "trainer_cli",

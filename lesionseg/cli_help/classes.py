@@ -17,6 +17,7 @@ MODELS = {
 DATA_MODULES = {
     "FolderDataModule": "lesionseg.data.folder_module.FolderDataModule",
     "ISICDataModule": "lesionseg.data.isic_module.ISICDataModule",
+    "PH2DataModule": "lesionseg.data.ph2_module.PH2DataModule",
     "SyntheticDataModule": "lesionseg.data.synthetic_module.SyntheticDataModule",
 }
 TRAINER = "lightning.pytorch.trainer.trainer.Trainer"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lesionseg.data.isic_module import ISICDataModule
     from lesionseg.data.pairs import Pair, PairedDataset
     from lesionseg.data.ph2 import PH2Dataset
+    from lesionseg.data.ph2_module import PH2DataModule
     from lesionseg.data.reading import read_image, read_mask
     from lesionseg.data.recipe import Recipe
     from lesionseg.data.resizing import read_resized, resize_image, resize_mask
@@ -37,6 +38,7 @@ _MODULES = {
     "FolderDataset": "folder",
     "ISICDataModule": "isic_module",
     "ISICDataset": "isic",
+    "PH2DataModule": "ph2_module",
     "PH2Dataset": "ph2",
     "Pair": "pairs",
     "PairedDataset": "pairs",
@@ -73,6 +75,7 @@ __all__ = [
     "FolderDataset",
     "ISICDataModule",
     "ISICDataset",
+    "PH2DataModule",
     "PH2Dataset",
     "Pair",
     "PairedDataset",

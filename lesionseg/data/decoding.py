@@ -9,6 +9,7 @@ from typing import IO, NamedTuple
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from lesionseg.data.arrays import MAGIC, read_array
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, LesionsegError
 
 MOST_PIXELS = 200_000_000
@@ -186,6 +187,10 @@ def _decode(path: Path, kind: str, at_least: tuple[int, int] | None) -> Decoded:
     image: Image.Image
     # An open file: by its path, Pillow maps an uncompressed TIFF, and one that is shown sideways
     # (Pillow 13) with height and width exchanged, which scrambles its pixels.
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) == MAGIC:
+            array = read_array(path, kind)
+            return Decoded(array, (array.height, array.width), None)
     with path.open("rb") as file, open_raster(file) as image:
         if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
             raise InvalidDataError(_too_large(kind, path))

@@ -1,54 +1,31 @@
-"""Anyone's images and masks."""
+"""Images and masks of any user."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
+from lesionseg.data.image_set import ImageSet, check_unique
 from lesionseg.data.leaving_out import OnError, check_on_error
-from lesionseg.data.listing import IMAGE_SUFFIXES, list_files, stem_of, strip_ending
+from lesionseg.data.listing import HOW_NAMES_MATCH, IMAGE_SUFFIXES, nearest_misses, other_files
 from lesionseg.data.pairs import Pair, PairedDataset
+from lesionseg.data.sources import Sources, as_list, names_of, scan_images, scan_pairs
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
 
 
-def _images_in(images: Path, masks: Path | None) -> list[Path]:
-    """Return the images of a folder, without the masks that share it with them."""
-    paths = list_files(images, "images")
-    if masks is not None and masks.resolve() == images.resolve():
-        paths = [path for path in paths if strip_ending(path.stem) == path.stem]
-    if not paths:
-        raise DatasetNotFoundError(
-            f"The folder {images} holds no images ({', '.join(IMAGE_SUFFIXES)}); check the path."
-        )
-    return paths
-
-
-def _masks_by_stem(masks: Path, images: Sequence[Path]) -> dict[str, Path]:
-    """Map the stem of each image that a mask belongs to, or would belong to, to the mask."""
-    image_stems = {stem_of(path) for path in images}
-    image_files = {path.resolve() for path in images}
-    found: dict[str, Path] = {}
-    for path in list_files(masks, "masks"):
-        if path.resolve() in image_files:
-            continue
-        stem = stem_of(path)
-        stem = stem if stem in image_stems else strip_ending(stem)
-        if stem in found:
-            raise InvalidDataError(
-                f"The masks {found[stem]} and {path} belong to the same image; remove one."
-            )
-        found[stem] = path
-    return found
-
-
 class FolderDataset(PairedDataset):
-    """Images in a folder or a list, with or without masks.
+    """Images in folders, patterns or lists, with or without masks.
 
     An image and its mask have the same file stem; the mask's may also end in ``_segmentation``,
-    ``_mask`` or ``_lesion``. The stem is the id, in Unicode's composed form (NFC), whichever form
-    the file names have. Sub-folders are not searched.
+    ``_seg``, ``_mask``, ``_gt``, ``_label``, ``_lesion`` or the like, or begin so (``mask_a.png``),
+    and the image's in ``_0000`` (nnU-Net), ``_image`` or ``_orig``. The image's stem is the id, in
+    Unicode's composed form (NFC), whichever form the file names have. The folders in a folder are
+    searched, two deep, only where it holds no image itself.
 
     Args:
-        images: folder of images, or their paths.
-        masks: folder of masks; None for images without masks.
+        images: folder of images, image file, pattern (``photos/*_a.jpg``), ``.txt`` file of paths,
+            or several of these; or an :class:`~lesionseg.data.image_set.ImageSet` that was found.
+        masks: the same of masks, which may lie in the folder of the images; None for images
+            without masks, which leaves out masks that lie beside them.
         size: height and width in pixels of ``image`` and ``mask``.
         with_truth: add ``truth``, the mask at the original size.
         on_error: ``stop``, or ``skip``, which reads every file once now and leaves out, with a
@@ -61,50 +38,86 @@ class FolderDataset(PairedDataset):
         DatasetNotFoundError: if a folder or a listed file does not exist, or holds no images.
         InvalidDataError: if an image has no mask or two, a mask in a folder has no image in the
             other folder, or two images have the same stem; with ``skip`` only if there are two of
-            one stem, or nothing is left.
+            one stem, or nothing is left. The message says what was found, how names are matched
+            and which names nearly match.
         ValueError: if ``on_error`` or ``size`` is out of range.
     """
 
     def __init__(
         self,
-        images: str | Path | Sequence[str | Path],
-        masks: str | Path | None = None,
+        images: Sources | ImageSet,
+        masks: Sources | None = None,
         size: tuple[int, int] = (192, 256),
         with_truth: bool = False,
         on_error: OnError = "stop",
         mask_threshold: int | None = None,
     ) -> None:
-        masks = None if masks is None else Path(masks).expanduser()
         skip = check_on_error(on_error) == "skip"
-        if isinstance(images, (str, Path)):
-            paths = _images_in(Path(images).expanduser(), masks)
+        if isinstance(images, ImageSet):
+            found, image_place = images, _places(images.images.values())
+            mask_place = _places((images.masks or {}).values()) or image_place
         else:
-            paths = [Path(path).expanduser() for path in images]
-            missing = [str(path) for path in paths if not path.is_file()]
+            found = scan_images(images) if masks is None else scan_pairs(images, masks)
+            image_place = names_of(as_list(images))
+            mask_place = "" if masks is None else names_of(as_list(masks))
+        if not found.images:
+            folders = [] if isinstance(images, ImageSet) else as_list(images)
+            held = "; ".join(other_files(path) for path in folders if path.is_dir())
+            raise DatasetNotFoundError(
+                f"The folder {image_place} holds no images ({', '.join(IMAGE_SUFFIXES)}), only "
+                f"{held or 'nothing'}; check the path."
+            )
+        check_unique(found)
+        for what, files in (("image", found.images), ("mask", found.masks or {})):
+            missing = [str(path) for path in files.values() if not path.is_file()]
             if missing and not skip:
-                raise DatasetNotFoundError(f"No such image: {shorten(missing)}; check the path.")
-        by_stem = {} if masks is None else _masks_by_stem(masks, paths)
-        pairs = [Pair(stem_of(path), path, by_stem.get(stem_of(path))) for path in paths]
-        bare, lonely = [], []
-        if masks is not None:
-            bare = [pair.image.name for pair in pairs if pair.mask is None]
-            if isinstance(images, (str, Path)):
-                taken = {pair.id for pair in pairs}
-                lonely = [path.name for stem, path in by_stem.items() if stem not in taken]
-            if skip:
-                pairs = [pair for pair in pairs if pair.mask is not None]
-        alone = dict.fromkeys(bare, f"It has no mask in {masks}.")
-        alone |= dict.fromkeys(lonely, f"It has no image in {images}.")
+                raise DatasetNotFoundError(f"No such {what}: {shorten(missing)}; check the path.")
+        truth = found.masks
+        pairs = [
+            Pair(id_, path, (truth or {}).get(id_))
+            for id_, path in found.images.items()
+            if not skip or truth is None or id_ in truth
+        ]
+        bare = found.without_mask
+        lonely = [] if found.is_selection else found.without_image
+        alone = dict.fromkeys((path.name for path in bare), f"It has no mask in {mask_place}.")
+        alone |= dict.fromkeys((path.name for path in lonely), f"It has no image in {image_place}.")
         super().__init__(pairs, size, with_truth, on_error, alone, mask_threshold)
         if skip:
             return
         if bare:
             raise InvalidDataError(
-                f"{len(bare)} of {len(self)} images have no mask in {masks}: {shorten(bare)}; "
-                "add the masks or remove the images."
+                f"{len(bare)} of {len(self)} images have no mask in {mask_place}: "
+                f"{shorten(path.name for path in bare)}; {_explain(found)}; add or rename the "
+                "masks, or remove the images."
             )
         if lonely:
             raise InvalidDataError(
-                f"{len(lonely)} masks in {masks} have no image in {images}: {shorten(lonely)}; "
-                "add the images or remove the masks."
+                f"{len(lonely)} masks in {mask_place} have no image in {image_place}: "
+                f"{shorten(path.name for path in lonely)}; {_explain(found)}; add or rename the "
+                "images, or remove the masks."
             )
+
+
+def _explain(found: ImageSet) -> str:
+    """Say what was found, how names are matched and which nearly match."""
+    masks = list((found.masks or {}).values())
+    misses = nearest_misses(
+        [path.name for path in found.without_mask], [path.name for path in found.without_image]
+    )
+    return (
+        f"found {_count(found.images.values(), 'images')} and {_count(masks, 'masks')}; "
+        + (f"nearest misses: {misses}; " if misses else "")
+        + HOW_NAMES_MATCH
+    )
+
+
+def _count(paths: Iterable[Path], what: str) -> str:
+    suffixes = Counter(path.suffix.lower() for path in paths)
+    if not suffixes:
+        return f"no {what}"
+    return f"{suffixes.total()} {what} ({', '.join(sorted(suffixes))})"
+
+
+def _places(paths: Iterable[Path]) -> str:
+    return shorten(dict.fromkeys(str(path.parent) for path in paths), last="and")

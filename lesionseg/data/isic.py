@@ -1,13 +1,10 @@
 """The ISIC challenges' lesion boundary segmentation data of 2016, 2017 and 2018."""
 
-import re
 from pathlib import Path
 
 from lesionseg.data.archives import (
     ARCHIVES,
-    IMAGE_NAME,
     ISIC_URL,
-    MASK_NAME,
     Archive,
     Official,
     OfficialSplit,
@@ -15,8 +12,10 @@ from lesionseg.data.archives import (
     how_to_get,
     official_archives,
 )
+from lesionseg.data.discovery import scan_isic
 from lesionseg.data.download import download_isic
 from lesionseg.data.id_lists import official_ids
+from lesionseg.data.image_set import check_unique
 from lesionseg.data.leaving_out import OnError, check_on_error
 from lesionseg.data.mask_values import OFFICIAL
 from lesionseg.data.pairs import Pair, PairedDataset
@@ -83,8 +82,10 @@ class ISICDataset(PairedDataset):
         official = self.check(year, split)
         if download:
             download_isic(root, year, [split], mirror=self.url, masks=masks)
-        images = self._scan(root, official.images, IMAGE_NAME)
-        truth = self._scan(root, official.masks, MASK_NAME) if masks else {}
+        found = scan_isic(root, year, split, masks)
+        images = self._check(root, official.images, found.images, "images")
+        truth = self._check(root, official.masks, found.masks or {}, "masks") if masks else {}
+        check_unique(found)
         alone: dict[str, str] = {}
         if masks:
             for these, those, what in ((images, truth, "mask"), (truth, images, "image")):
@@ -121,8 +122,10 @@ class ISICDataset(PairedDataset):
         """
         return official_archives(year, split)
 
-    def _scan(self, root: Path, archive: Archive, pattern: re.Pattern[str]) -> dict[str, Path]:
-        """Return the files of one official folder by ISIC id."""
+    def _check(
+        self, root: Path, archive: Archive, found: dict[str, Path], what: str
+    ) -> dict[str, Path]:
+        """Return the files of one official folder, or say that there are none."""
         folder = archive.home(root)
         mend = (
             f"{how_to_get(root, self.year, self.split)}, "
@@ -130,16 +133,6 @@ class ISICDataset(PairedDataset):
         )
         if not folder.is_dir():
             raise DatasetNotFoundError(f"There is no folder {folder}; {mend}.")
-        found: dict[str, Path] = {}
-        for path in sorted(folder.iterdir()):
-            if match := pattern.fullmatch(path.name):
-                id_ = match[1].upper()
-                if id_ in found:
-                    raise InvalidDataError(
-                        f"{found[id_]} and {path.name} have the same id {id_}; remove one."
-                    )
-                found[id_] = path
         if not found:
-            what = "masks" if pattern is MASK_NAME else "images"
             raise DatasetNotFoundError(f"The folder {folder} holds no ISIC {what}; {mend}.")
-        return found
+        return dict(found)

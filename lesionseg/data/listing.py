@@ -1,12 +1,16 @@
 """Which files of a folder are images and masks, by their names. Without torch."""
 
+import re
 import unicodedata
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path, PurePath
 
 from lesionseg.errors import DatasetNotFoundError
 
-# What Pillow reads and photographs come in. HEIC takes a plugin, and AVIF a recent Pillow; without
-# them an error names the file that would be missed.
+# What Pillow reads and photographs come in, and NumPy's arrays. HEIC takes a plugin, and AVIF a
+# recent Pillow; without them an error names the file that would be missed.
 IMAGE_SUFFIXES = (
     ".jpg",
     ".jpeg",
@@ -24,8 +28,26 @@ IMAGE_SUFFIXES = (
     ".avif",
     ".heic",
     ".heif",
+    ".npy",
 )
-MASK_ENDINGS = ("_segmentation", "_mask", "_lesion")
+
+_MASK_ENDINGS = (
+    "segmentations?|seg|masks?|labels?|lesion|gt|ground_?truth|truth|annotations?|contour"
+)
+_MASK_NAME = re.compile(
+    rf"(?P<before>.+)[-_. ](?:{_MASK_ENDINGS})"
+    r"|(?:segmentation|seg|mask|label|gt)[-_. ](?P<after>.+)",
+    re.IGNORECASE,
+)
+_IMAGE_NAME = re.compile(  # nnU-Net's 0000 is the first channel
+    r"(?P<before>.+)[-_. ](?:0000|images?|img|orig|original)|(?:image|img|orig)[-_. ](?P<after>.+)",
+    re.IGNORECASE,
+)
+
+HOW_NAMES_MATCH = (
+    "a mask has its image's file stem, or that stem with _mask, _seg, _segmentation, _gt, _label, "
+    "_lesion or the like at one end; an image's own _0000, _image or _orig does not count"
+)
 
 
 def list_files(folder: Path, what: str) -> list[Path]:
@@ -35,14 +57,33 @@ def list_files(folder: Path, what: str) -> list[Path]:
     """
     if not folder.is_dir():
         raise DatasetNotFoundError(f"The folder of {what} {folder} does not exist; check the path.")
+    return sorted(path for path in folder.iterdir() if is_image_name(path) and not path.is_dir())
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """Return the folders in a folder, sorted, without hidden ones."""
     return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES
+        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
+
+
+def is_image_name(path: PurePath) -> bool:
+    """Return whether a file's name is that of an image or mask."""
+    return (
+        path.suffix.lower() in IMAGE_SUFFIXES
         and not path.name.startswith(".")
         and not path.stem.lower().endswith("_superpixels")
-        and not path.is_dir()
     )
+
+
+def other_files(folder: Path) -> str:
+    """Count what a folder holds that is no image, for messages, such as ``3 .dcm, 1 .txt``."""
+    names = Counter(
+        "folders" if path.is_dir() else path.suffix.lower() or "files without suffix"
+        for path in folder.iterdir()
+        if not path.name.startswith(".")
+    )
+    return ", ".join(f"{count} {name}" for name, count in names.most_common(5)) or "nothing"
 
 
 def stem_of(path: Path) -> str:
@@ -55,8 +96,57 @@ def stem_of(path: Path) -> str:
 
 
 def strip_ending(stem: str) -> str:
-    """Return the stem of a mask file without ``_segmentation`` and the like."""
-    for ending in MASK_ENDINGS:
-        if stem.lower().endswith(ending):
-            return stem[: -len(ending)]
-    return stem
+    """Return the stem of a mask file without ``_segmentation``, ``mask_`` and the like."""
+    return _strip(_MASK_NAME, stem)
+
+
+def _strip(pattern: re.Pattern[str], stem: str) -> str:
+    match = pattern.fullmatch(stem)
+    return (match["before"] or match["after"]) if match else stem
+
+
+def match_stems(images: Iterable[str], masks: Sequence[str]) -> list[str | None]:
+    """Find the image that each mask belongs to, by :data:`HOW_NAMES_MATCH`.
+
+    Equal stems go before stems that are equal without their endings.
+
+    Args:
+        images: File stems, all different.
+        masks: File stems.
+
+    Returns:
+        For each mask the stem of its image; None where there is none, or where two fit equally.
+    """
+    whole = set(images)
+    bare: dict[str, str | None] = {}
+    for stem in whole:
+        key = _strip(_IMAGE_NAME, stem)
+        bare[key] = None if key in bare else stem
+    found: list[str | None] = []
+    for stem in masks:
+        stripped = strip_ending(stem)
+        exact = next((form for form in (stem, stripped) if form in whole), None)
+        found.append(exact or bare.get(stem) or bare.get(stripped))
+    return found
+
+
+def nearest_misses(lone: Sequence[str], others: Sequence[str], count: int = 3) -> str:
+    """Return pairs of names that do not match and look as if they should, for messages.
+
+    Args:
+        lone: File names without a partner.
+        others: File names that the partners may be among.
+        count: How many pairs to name.
+
+    Returns:
+        Such as ``a.jpg and a_msk.png``, separated by semicolons; empty if nothing is similar.
+    """
+    stems = {Path(name).stem.lower(): name for name in others}
+    pairs = []
+    for name in lone:
+        close = get_close_matches(Path(name).stem.lower(), stems, n=1, cutoff=0.5)
+        if close:
+            pairs.append(f"{name} and {stems[close[0]]}")
+        if len(pairs) == count:
+            break
+    return "; ".join(pairs)

@@ -1,14 +1,13 @@
 """The PH2 data set."""
 
-import re
 from pathlib import Path
 
+from lesionseg.data.discovery import ph2_folder, scan_ph2
+from lesionseg.data.folder_names import PH2_FOLDER
 from lesionseg.data.leaving_out import OnError, check_on_error
 from lesionseg.data.mask_values import OFFICIAL
 from lesionseg.data.pairs import Pair, PairedDataset
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
-
-_FOLDER = "PH2 Dataset images"
 
 
 class PH2Dataset(PairedDataset):
@@ -45,21 +44,21 @@ class PH2Dataset(PairedDataset):
         with_truth: bool = False,
         on_error: OnError = "stop",
     ) -> None:
-        folder = self._find(Path(root).expanduser())
-        cases = sorted(path for path in folder.iterdir() if re.fullmatch(r"IMD\d+", path.name))
-        pairs: list[Pair] = []
-        lonely: list[str] = []
-        for case in cases:
-            image = case / f"{case.name}_Dermoscopic_Image" / f"{case.name}.bmp"
-            mask = case / f"{case.name}_lesion" / f"{case.name}_lesion.bmp"
-            if image.is_file() and mask.is_file():
-                pairs.append(Pair(case.name, image, mask))
-            else:
-                lonely.append(str(mask if image.is_file() else image))
+        folder = ph2_folder(Path(root).expanduser())
+        if folder is None:
+            raise DatasetNotFoundError(f"There is no folder '{PH2_FOLDER}' in {root}; {self._mend}")
+        found = scan_ph2(folder)
+        masks = found.masks or {}
+        pairs = [Pair(id_, found.images[id_], masks[id_]) for id_ in found.images if id_ in masks]
+        lonely = [
+            f"{id_}_lesion.bmp" if id_ in found.images else f"{id_}.bmp"
+            for id_ in found.ids
+            if not (id_ in found.images and id_ in masks)
+        ]
         skip = check_on_error(on_error) == "skip"
         if lonely and not skip:
             raise InvalidDataError(
-                f"{len(lonely)} of {len(cases)} PH2 cases lack a file: {shorten(lonely)}; "
+                f"{len(lonely)} of {len(found.ids)} PH2 cases lack a file: {shorten(lonely)}; "
                 "unpack the data set again."
             )
         if not pairs:
@@ -71,10 +70,3 @@ class PH2Dataset(PairedDataset):
         "bring your own copy of PH2 and pass the folder 'PH2Dataset' that it unpacks to; "
         f"see {url}."
     )
-
-    @classmethod
-    def _find(cls, root: Path) -> Path:
-        for folder in (root / _FOLDER, root / "PH2Dataset" / _FOLDER, root):
-            if folder.is_dir() and folder.name == _FOLDER:
-                return folder
-        raise DatasetNotFoundError(f"There is no folder '{_FOLDER}' in {root}; {cls._mend}")

@@ -17,7 +17,7 @@ from lesionseg.data import FolderDataset, SyntheticLesions
 from lesionseg.data.reading import check_size
 from lesionseg.data.sample import Sample
 from lesionseg.data.splits import shuffle_ids
-from lesionseg.errors import InvalidDataError, LesionsegError
+from lesionseg.errors import InvalidDataError, LesionsegError, shorten
 from lesionseg.export.checks import Run, check_equal, check_scores, official_scores
 from lesionseg.export.deployable import AttentionExport, Deployable
 from lesionseg.export.to_executorch import load_executorch, to_executorch
@@ -134,6 +134,8 @@ def export_checkpoint(
     predictor = predictor_of_checkpoint(checkpoint)
     size = options.size or predictor.size
     _check_size(predictor.network, size)
+    if options.dynamic and options.format == "onnx":
+        _check_pooling(predictor.network)
     attention = options.attention
     if options.dynamic and attention == "standard":
         attention = "whole"  # blocks need a known number of positions
@@ -154,12 +156,46 @@ def export_checkpoint(
         _write(temporary, model, metadata, options, examples[0], calibration)
         run = _load(temporary, options.format)
         if not options.quantize:
-            return Export(output, metadata, check_equal(run, eager, examples))
+            try:
+                difference = check_equal(run, eager, examples)
+            except (LesionsegError, MemoryError):
+                raise
+            except Exception as error:  # each runtime has its own kinds
+                raise _cannot_run(model.network, options, error) from error
+            return Export(output, metadata, difference)
         before = official_scores(_arrays(eager), model, scored, predictor.threshold)
         after = official_scores(run, model, scored, predictor.threshold)
         check_scores(before, after)
     what = "drawn lesions" if options.images is None else f"images of {options.images}"
     return Export(output, metadata, scores=(before, after), scored=f"{len(scored)} {what}")
+
+
+def _cannot_run(network: nn.Module, options: ExportOptions, error: Exception) -> LesionsegError:
+    name = type(network).__name__
+    hint = "Leave out --dynamic." if options.dynamic else "Try another --format."
+    reason = str(error).strip().partition("\n")[0][:200]
+    return LesionsegError(
+        f"{name} cannot be exported so ({type(error).__name__}: {reason}). {hint}"
+    )
+
+
+def _check_pooling(network: nn.Module) -> None:
+    """Refuse free sizes in ONNX, which has no pooling to a grid of fixed height and width.
+
+    The exporter writes windows of the example's size instead. Pooling to one pixel is a mean.
+    """
+    grids = []
+    for module in network.modules():
+        if isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
+            asked = module.output_size
+            height, width = asked if isinstance(asked, tuple) else (asked, asked)
+            if (height, width) not in ((1, 1), (None, None)):
+                grids.append(f"{height} x {width}")
+    if grids:
+        raise LesionsegError(
+            f"{type(network).__name__} pools to grids of {shorten(dict.fromkeys(grids))}, which "
+            "ONNX cannot do at free heights and widths; leave out --dynamic, or give --format torch"
+        )
 
 
 def _write(
@@ -187,12 +223,7 @@ def _write(
     except (LesionsegError, OSError, MemoryError):
         raise
     except Exception as error:  # each exporter has its own kinds
-        name = type(model.network).__name__
-        hint = "Leave out --dynamic." if options.dynamic else "Try another --format."
-        reason = str(error).strip().partition("\n")[0][:200]
-        raise LesionsegError(
-            f"{name} cannot be exported so ({type(error).__name__}: {reason}). {hint}"
-        ) from error
+        raise _cannot_run(model.network, options, error) from error
 
 
 def _load(path: Path, format: Format) -> Run:

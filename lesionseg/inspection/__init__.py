@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING
 from lesionseg.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from lesionseg.data.discovery import find_sets
+    from lesionseg.data.image_set import ImageSet, Problem
     from lesionseg.inspection.contact import augmentation_sheet, load_samples
     from lesionseg.inspection.hashing import close_pairs, perceptual_hash
     from lesionseg.inspection.inspecting import Inspection, inspect_data
     from lesionseg.inspection.page import write_page
     from lesionseg.inspection.report import render_report
-    from lesionseg.inspection.sources import ImageSet, Problem, find_sets
 
 _MODULES = {
-    "ImageSet": "sources",
+    "ImageSet": "lesionseg.data.image_set",
     "Inspection": "inspecting",
-    "Problem": "sources",
+    "Problem": "lesionseg.data.image_set",
     "augmentation_sheet": "contact",
     "close_pairs": "hashing",
-    "find_sets": "sources",
+    "find_sets": "lesionseg.data.discovery",
     "inspect_data": "inspecting",
     "load_samples": "contact",
     "perceptual_hash": "hashing",

@@ -12,7 +12,7 @@ from lesionseg.files import check_outputs
 
 # What needs numpy, Pillow and scipy, and torch for --augment, is imported where it is used.
 if TYPE_CHECKING:
-    from lesionseg.inspection.sources import ImageSet
+    from lesionseg.data.image_set import ImageSet
 
 _SHEET = Path("augment.png")
 _PICTURES = (".png", ".jpg")
@@ -121,9 +121,9 @@ def _show_augmentation(options: argparse.Namespace) -> int:
         )
 
     from lesionseg.data.augmentation import AUGMENTATION_NAMES, Augmentation
+    from lesionseg.data.discovery import find_sets
     from lesionseg.data.reading import check_size
     from lesionseg.inspection.contact import augmentation_sheet, load_samples
-    from lesionseg.inspection.sources import find_sets
     from lesionseg.overlay import save_picture
 
     names = options.augment or list(AUGMENTATION_NAMES)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from lesionseg.data.augmentation import AUGMENTATION_NAMES, Augmentation
-from lesionseg.data.reading import read_mask
-from lesionseg.data.resizing import read_resized, resize_mask
+from lesionseg.data.image_set import ImageSet
+from lesionseg.data.mask_values import OFFICIAL
+from lesionseg.data.pairs import Pair, PairedDataset
 from lesionseg.data.sample import Sample, draw_sample
 from lesionseg.errors import InvalidDataError, LesionsegError
-from lesionseg.inspection.records import rule_of
-from lesionseg.inspection.sources import ImageSet
 from lesionseg.overlay import contact_sheet
 
 _TILE = 200
@@ -36,23 +36,14 @@ def load_samples(
     Raises:
         InvalidDataError: If none can be read, or the masks' values are ambiguous.
     """
-    jobs = [(one, id_) for one in sets for id_ in one.images]
+    data = [_as_trained(one, size) for one in sets]
+    jobs = [(one, index) for one in data for index in range(len(one))]
     order = torch.randperm(len(jobs), generator=torch.Generator().manual_seed(seed))
-    rules = {one.name: rule_of(one) for one in sets}
     samples: list[Sample] = []
     for index in order.tolist():
-        one, id_ = jobs[index]
-        try:
-            image, original = read_resized(one.images[id_], size)
-            sample = Sample(image=image.float() / 255, id=id_, size=original)
-            if one.masks is not None:
-                if id_ not in one.masks:
-                    continue
-                mask = read_mask(one.masks[id_], original, rule=rules[one.name])
-                sample["mask"] = resize_mask(mask, size)
-        except LesionsegError:
-            continue
-        samples.append(sample)
+        one, place = jobs[index]
+        with suppress(LesionsegError):
+            samples.append(one[place])
         if len(samples) == count:
             break
     if not samples:
@@ -61,6 +52,21 @@ def load_samples(
             "says what is amiss."
         )
     return samples
+
+
+class _OfficialDataset(PairedDataset):
+    official_rule = OFFICIAL
+
+
+def _as_trained(one: ImageSet, size: tuple[int, int]) -> PairedDataset:
+    """The pairs of a set, or its images where it has no masks, read as training reads them."""
+    masks = one.masks
+    pairs = [
+        Pair(id_, path, None if masks is None else masks[id_])
+        for id_, path in one.images.items()
+        if masks is None or id_ in masks
+    ]
+    return (PairedDataset if one.year is None else _OfficialDataset)(pairs, size)
 
 
 def augmentation_sheet(

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lesionseg.data.discovery import find_sets
+from lesionseg.data.image_set import ImageSet, Problem
 from lesionseg.inspection.duplicates import (
     Duplicates,
     count_copies,
@@ -21,7 +23,6 @@ from lesionseg.inspection.overlaps import (
     find_shared,
 )
 from lesionseg.inspection.records import Record, read_records
-from lesionseg.inspection.sources import ImageSet, Problem, find_sets
 from lesionseg.inspection.summary import Summary, summarise
 
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from lesionseg.data.archives import ARCHIVES
 from lesionseg.data.id_lists import archive_ids, official_ids
+from lesionseg.data.image_set import ImageSet
 from lesionseg.errors import shorten
 from lesionseg.inspection.duplicates import same_ids
 from lesionseg.inspection.records import Record, intersection_over_union
-from lesionseg.inspection.sources import ImageSet
 
 #: Masks of one id that overlap less than this were revised, rather than saved or resized again.
 REVISED_BELOW = 0.8

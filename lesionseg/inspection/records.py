@@ -14,13 +14,13 @@ from PIL import Image
 from tqdm import tqdm
 
 from lesionseg.data.file_names import check_name
+from lesionseg.data.image_set import ImageSet, Problem
 from lesionseg.data.mask_values import OFFICIAL, MaskRule
 from lesionseg.data.reading import THRESHOLD, decode, find_rule, read_mask
 from lesionseg.data.thread_pool import thread_pool
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.inspection.hashing import SIDE, Look, look_at
 from lesionseg.inspection.small import read_small
-from lesionseg.inspection.sources import ImageSet, Problem
 
 #: Height and width at which masks of different sizes are compared.
 COMPARED = (128, 128)

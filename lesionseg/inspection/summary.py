@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lesionseg.data.image_set import ImageSet
 from lesionseg.inspection.records import Record
-from lesionseg.inspection.sources import ImageSet
 
 #: Classes of the lesions' share of the image, of a tenth each.
 BINS = 10

@@ -4,6 +4,7 @@ from PIL import Image
 
 from lesionseg.data import FolderDataset, PH2Dataset
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError
+from lesionseg.inspection import find_sets
 
 
 @pytest.mark.parametrize("ending", ["", "_segmentation", "_Segmentation", "_mask", "_lesion"])
@@ -49,8 +50,16 @@ def test_what_is_missing_is_named(tmp_path, pair_writer):
     with pytest.raises(DatasetNotFoundError, match=r"folder of masks .*nowhere"):
         FolderDataset(tmp_path / "images", tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetNotFoundError, match="empty holds no images"):
+    with pytest.raises(
+        DatasetNotFoundError, match=r"empty holds no images .*, only nothing; check"
+    ):
         FolderDataset(tmp_path / "empty")
+    for name in ("a.dcm", "b.dcm", "README"):
+        (tmp_path / "empty" / name).touch()
+    with pytest.raises(DatasetNotFoundError, match=r"2 \.dcm, 1 files without suffix; check"):
+        FolderDataset(tmp_path / "empty")
+    with pytest.raises(DatasetNotFoundError, match=r"below it, only 2 \.dcm, 1 files without"):
+        find_sets([tmp_path / "empty"])
 
 
 def test_two_files_of_one_stem_are_an_error(tmp_path, pair_writer):

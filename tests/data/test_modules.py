@@ -11,6 +11,7 @@ from lesionseg.data import (
     FolderDataModule,
     ISICDataModule,
     ISICDataset,
+    PH2DataModule,
     Recipe,
     SyntheticDataModule,
     load_ids,
@@ -281,8 +282,10 @@ def test_folders(tmp_path, pair_writer):
 
     with pytest.raises(ValueError, match="no train images; give train_images and train_masks"):
         FolderDataModule(test_images=test["images"], test_masks=test["masks"]).setup("fit")
-    with pytest.raises(ValueError, match="both val_images and val_masks"):
-        FolderDataModule(**train, val_images=test["images"])
+    with pytest.raises(ValueError, match="expected val_images with val_masks"):
+        FolderDataModule(**train, val_masks=test["masks"])
+    with pytest.raises(InvalidDataError, match=r"no masks beside them.* or give val_masks"):
+        FolderDataModule(**train, val_images=test["images"]).setup("validate")
 
 
 @pytest.mark.parametrize(
@@ -372,3 +375,63 @@ def test_only_some_images_are_tested(isic, tmp_path):
     data = ISICDataModule(tmp_path, split="holdout", test_split="train", test_only=[str(wanted)])
     with pytest.raises(InvalidDataError, match="None of the 6 images"):
         data.setup("test")
+
+
+@pytest.fixture
+def ph2(tmp_path, pair_writer):
+    for number in range(2, 12):
+        name = f"IMD{number:03d}"
+        case = tmp_path / "PH2Dataset" / "PH2 Dataset images" / name
+        pair_writer(
+            case / f"{name}_Dermoscopic_Image" / f"{name}.bmp",
+            case / f"{name}_lesion" / f"{name}_lesion.bmp",
+            number=number,
+        )
+    return tmp_path / "PH2Dataset"
+
+
+def test_ph2_is_tested_whole(ph2, trainer):
+    module, model = PH2DataModule(ph2), Model()
+    trainer().test(model, module, verbose=False)
+    trainer().validate(model, module, verbose=False)
+    trainer().predict(model, module)
+    names = [f"IMD{number:03d}" for number in range(2, 12)]
+    assert module.test_part() == ("ph2", "all")
+    assert model.ids("test") == model.ids("val") == model.ids("predict") == names
+    assert model.seen["test"][0]["truth"][0].shape == (40, 56)
+    assert "truth" not in model.seen["val"][0]
+    with pytest.raises(LesionsegError, match="set its split to holdout or k-fold"):
+        trainer().fit(model, PH2DataModule(ph2))
+
+
+@pytest.mark.parametrize(
+    ("options", "counts"),
+    [
+        ({"split": "holdout", "val_fraction": 0.3}, (7, 3, "val")),
+        ({"split": "k-fold", "fold": 1}, (8, 2, "fold1of5")),
+    ],
+)
+def test_ph2_is_split(ph2, tmp_path, options, counts):
+    module = PH2DataModule(ph2, size=(8, 8), cache=tmp_path / "cache", **options)
+    module.setup()
+    ids = module.split_ids()
+    assert (len(ids["train"]), len(ids["val"]), module.test_part()[1]) == counts
+    assert ids["test"] == ids["val"]
+    assert not {*ids["train"]} & {*ids["val"]}
+    other = PH2DataModule(ph2, size=(8, 8), **options, seed=1)
+    other.setup()
+    assert other.split_ids()["val"] != ids["val"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": "official"}, "test, holdout or k-fold"),
+        ({"val_fraction": 1}, "val_fraction"),
+        ({"fold": 5}, "fold must be"),
+        ({"on_error": "no"}, "on_error"),
+    ],
+)
+def test_ph2_options_out_of_range(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        PH2DataModule(tmp_path, **options)

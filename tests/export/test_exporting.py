@@ -168,3 +168,18 @@ def test_free_sizes_of_a_network_whose_least_size_has_maps_of_one_pixel(tmp_path
     path = export_checkpoint(tmp_path / "asnet.ckpt", tmp_path / "asnet.pt2", options).path
     program = torch.export.load(path).module()
     assert program(torch.rand(3, 3, 40, 90)).shape == (3, 1, 40, 90)
+
+
+@pytest.mark.parametrize("fails_late", [False, True])
+def test_pooling_that_forbids_free_sizes_is_said(tmp_path, monkeypatch, fails_late):
+    model = Segmenter("smp:pspnet/mobilenet_v2", size=(64, 64))
+    trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
+    trainer.strategy.connect(model)
+    trainer.save_checkpoint(tmp_path / "y.ckpt")
+    message = r"pools to grids of 2 x 2, 3 x 3, 6 x 6, .* leave out --dynamic"
+    if fails_late:  # the runtime's own error, of a network that pools in another way
+        monkeypatch.setattr(exporting, "_check_pooling", lambda network: None)
+        message = "cannot be exported so .*Leave out --dynamic"
+    with pytest.raises(LesionsegError, match=message):
+        export_checkpoint(tmp_path / "y.ckpt", tmp_path / "y.onnx", ExportOptions(dynamic=True))
+    assert [path.name for path in tmp_path.iterdir()] == ["y.ckpt"]
