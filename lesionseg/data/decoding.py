@@ -28,9 +28,9 @@ RASTER_FORMATS = (
     "GIF",
     "JPEG2000",
     "PPM",
-    "TGA",
     "AVIF",
     "HEIF",
+    "TGA",  # has no signature, so everything else is tried first
 )
 """What is opened, by Pillow's names: pixels only. Pillow knows programs too, such as PostScript,
 which it hands to Ghostscript, whatever the name of the file."""
