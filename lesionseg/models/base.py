@@ -21,6 +21,7 @@ from lesionseg.checkpoints import OUTSIDE_WEIGHTS, Location, check_weights_only,
 from lesionseg.data.id_lists import archive_ids
 from lesionseg.data.recipe import Recipe
 from lesionseg.errors import LesionsegError, shorten
+from lesionseg.guards import check_batch
 from lesionseg.inference.postprocess import binarise, check_finite, probabilities, restore_sizes
 from lesionseg.inference.views import TestTimeAugmentation, pool_views
 from lesionseg.metrics import ISICScore
@@ -308,6 +309,7 @@ class SegmentationModule(LightningModule):
 
     def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Record the size that the network is fed at; a DataModule may train smaller at first."""
+        check_batch(type(self).__name__, batch, "image", "mask")
         data = getattr(self.trainer, "datamodule", None)
         height, width = getattr(data, "size", None) or batch["image"].shape[-2:]
         self.recipe = self.recipe._replace(size=(height, width))
@@ -347,6 +349,7 @@ class SegmentationModule(LightningModule):
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Scores a batch at the network's size."""
+        check_batch(type(self).__name__, batch, "image", "mask", "id")
         logits = self(batch["image"])
         loss = self.validation_loss(logits, batch["mask"])
         self.check_terms({"val/loss": loss})
@@ -374,6 +377,7 @@ class SegmentationModule(LightningModule):
         Returns:
             For callbacks: ``id``, the images' names, and ``mask``, a bool (height, width) of each.
         """
+        check_batch(type(self).__name__, batch, "image", "id")
         maps, _ = self._averaged_maps(batch["image"])
         check_finite(maps, shorten(batch["id"]))
         truth = batch.get("truth")
@@ -395,6 +399,7 @@ class SegmentationModule(LightningModule):
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int = 0) -> list[Prediction]:
         """Masks and probabilities of a batch, each at its image's original size."""
+        check_batch(type(self).__name__, batch, "image", "id", "size")
         maps, uncertainty = self._averaged_maps(batch["image"])
         check_finite(maps, shorten(batch["id"]))
         probability = restore_sizes(maps, batch["size"])

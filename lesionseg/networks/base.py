@@ -4,6 +4,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from lesionseg.guards import check_images
+
 
 class SegmentationNetwork(nn.Module):
     """Base of the networks: images (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out.
@@ -34,14 +36,15 @@ class SegmentationNetwork(nn.Module):
         """Refuse images that the network cannot take.
 
         Raises:
-            ValueError: If the image is not (N, 3, H, W), smaller than the minimum, or not a
-                multiple of :attr:`size_multiple`; the message names what is needed.
+            ValueError: If the image is not floating point (N, 3, H, W) in [0, 1], smaller than the
+                minimum, or not a multiple of :attr:`size_multiple`; the message names what is
+                needed. See :func:`lesionseg.guards.check_images` for when values are looked at.
         """
         check_image(type(self).__name__, image, self.size_multiple, self.minimum_size)
 
 
 def check_image(owner: str, image: Tensor, multiple: int, minimum: int) -> None:
-    """Refuse a batch of images of the wrong shape; see :meth:`SegmentationNetwork.check_image`."""
+    """Refuse a batch of unfit images; see :meth:`SegmentationNetwork.check_image`."""
     if image.ndim != 4 or image.shape[1] != 3:
         raise ValueError(f"{owner} takes images (N, 3, H, W), got {tuple(image.shape)}")
     height, width = image.shape[-2:]
@@ -54,6 +57,7 @@ def check_image(owner: str, image: Tensor, multiple: int, minimum: int) -> None:
             f"{owner} needs a height and width that are multiples of {multiple}, "
             f"got {height} x {width}; resize or pad the images"
         )
+    check_images(owner, image)
 
 
 def logit_of_two(scores: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from lesionseg.blocks import ChannelAttentionModule, Normalize, PositionAttentionModule
+from lesionseg.guards import check_masks
 from lesionseg.networks.base import check_image
 
 
@@ -48,6 +49,7 @@ class MobileGANDiscriminator(nn.Module):
                 f"the mask must be (N, 1, H, W) like its image, {tuple(expected)}, "
                 f"got {tuple(mask.shape)}"
             )
+        check_masks(type(self).__name__, mask)
         pair = torch.cat([self.normalize(image), mask.to(image.dtype)], dim=1)
         verdict: Tensor = self.layers(pair)
         return verdict

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from lesionseg.blocks import GlobalConvolution
+from lesionseg.guards import check_masks
 from lesionseg.networks.base import check_image
 
 
@@ -81,6 +82,7 @@ class SegANCritic(nn.Module):
                 f"the mask must be (N, 1, H, W) like its image, {tuple(expected)}, "
                 f"got {tuple(mask.shape)}"
             )
+        check_masks(type(self).__name__, mask)
         x = image * mask.to(image.dtype)
         features = [x]
         for index, stage in enumerate(self.stages):
