@@ -20,7 +20,7 @@ def check_images(owner: str, images: Tensor) -> None:
 
     The type is looked at in every call. The values are looked at on the CPU, which takes a
     thousandth of a network's time, and on other devices in every 50th call of an owner, because
-    the program has to wait for them; not while a program is compiled, exported, traced or scripted.
+    the program has to wait for them; not while a program is compiled, exported or traced.
 
     Args:
         owner: Who takes the images, for messages.
@@ -84,8 +84,7 @@ def _range(owner: str, tensor: Tensor) -> tuple[float, float] | None:
     """Least and greatest value; None where they are not looked at."""
     if (
         torch.compiler.is_compiling()
-        or torch.jit.is_scripting()
-        or torch.jit.is_tracing()
+        or torch._C._get_tracing_state() is not None  # of torch.jit.trace
         or type(tensor) not in (Tensor, torch.nn.Parameter)  # such as FakeTensor
         or tensor.is_meta
         or torch._C._functorch.is_functorch_wrapped_tensor(tensor)  # of vmap and grad

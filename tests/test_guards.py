@@ -80,7 +80,7 @@ def test_models_refuse_other_batches():
             step(batch(mask=255 * MASK), 0)
         with pytest.raises(ValueError, match=r"Segmenter takes images .* got torch\.uint8"):
             step(batch(image=(255 * IMAGE).byte()), 0)
-        with pytest.raises(ValueError, match=r"dicts with image, .*, got list; see lesionseg\.data"):
+        with pytest.raises(ValueError, match=r"dicts with image, .*, got list; see"):
             step([IMAGE, MASK], 0)
         with pytest.raises(ValueError, match="got a dict of mask, id, size; see"):
             step({key: value for key, value in batch().items() if key != "image"}, 0)
@@ -122,7 +122,7 @@ def test_values_are_not_looked_at_where_they_cannot_be(network):
     wrong = IMAGE * 255
     for unseen in (wrong.to("meta"), wrong.as_subclass(Elsewhere), wrong[:0]):
         check_images("x", unseen)
-    torch.jit.trace(lambda one: check_images("x", one) or one, wrong)
+    torch.jit.trace(lambda one: check_images("x", one) or one, wrong, check_trace=False)
     torch.vmap(lambda one: check_images("x", one) or one)(wrong)
 
     class Guarded(nn.Module):

@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
+from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from lesionseg.data.reading import read_image
@@ -50,6 +51,7 @@ class MaskWriter(BasePredictionWriter):
         self.overlays = overlays
         self.zip = zip
         self.overwrite = overwrite
+        self._found = False  # whether any mask has a lesion
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check what is there already, and clear away what a killed run left.
@@ -57,6 +59,7 @@ class MaskWriter(BasePredictionWriter):
         Raises:
             LesionsegError: If a result would overwrite an image, or a file of anybody else's.
         """
+        self._found = False
         dataset: Any = getattr(trainer.predict_dataloaders, "dataset", None)
         check_outputs(
             self._results(getattr(dataset, "ids", [])),
@@ -95,6 +98,7 @@ class MaskWriter(BasePredictionWriter):
         paths = {pair.id: pair.image for pair in getattr(dataset, "pairs", [])}
         for index, one in enumerate(prediction):
             mask = one.mask.cpu().numpy()
+            self._found = self._found or bool(mask.any())
             save_mask(mask, self._path("masks", one.id, "segmentation"))
             if self.probabilities:
                 save_map(
@@ -115,6 +119,11 @@ class MaskWriter(BasePredictionWriter):
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Packs the masks of this data set's images and says where everything is."""
         trainer.strategy.barrier("predictions are written")
+        if not trainer.strategy.reduce_boolean_decision(self._found, all=False):
+            rank_zero_warn(
+                "no lesion was found in any image, all masks are empty; check that the model is "
+                "trained for such images."
+            )
         if not trainer.is_global_zero:
             return
         dataset: Any = getattr(trainer.predict_dataloaders, "dataset", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-overlays", action="store_true", help="write masks only")
     parser.add_argument(
-        "--device", default="cpu", help="where a checkpoint runs, such as cuda (default: cpu)"
+        "--device",
+        default="auto",
+        help="where a checkpoint runs, such as cpu or cuda (default: a GPU where there is one)",
     )
     parser.add_argument(
         "--overwrite",
@@ -83,7 +86,9 @@ def run(options: argparse.Namespace) -> int:
     """
     skip = options.on_error == "skip"
     left_out: list[str] = []
-    images = find_images(options.paths, options.output, left_out if skip else None)
+    passed_over: list[Path] = []
+    missing = left_out if skip else None
+    images = find_images(options.paths, options.output, missing, passed_over)
     wanted = {"segmentation": True, "probability": options.probabilities}
     wanted["overlay"] = not options.no_overlays
     kinds = [kind for kind in _KINDS if wanted[kind]]
@@ -96,25 +101,33 @@ def run(options: argparse.Namespace) -> int:
 
     remove_unfinished(options.output)
     predictor = load_predictor(options.model, options.device, options.test_time_augmentation)
-    segmented = 0
+    segmented = found = 0
     for path in tqdm(images, desc="segment", unit="image", disable=None):
         try:
-            _segment(path, predictor, options)
+            found += _segment(path, predictor, options)
             segmented += 1
         except LesionsegError as error:
             if not skip:
                 raise
             left_out.append(printable(str(error)))
+    if passed_over:
+        print(f"passed over: {printable(_kinds_of(passed_over))}", file=sys.stderr)
     if left_out:
         print(f"{_count(len(left_out))} left out:", *left_out, sep="\n  ", file=sys.stderr)
     if not segmented:
         raise InvalidDataError(f"of {_count(len(left_out))} none could be segmented.")
     print(f"{_count(segmented)} segmented; see {options.output}")
+    if not found:
+        print(
+            "warning: no lesion was found in any image, all masks are empty; check that the model "
+            "is trained for such images.",
+            file=sys.stderr,
+        )
     return 0
 
 
-def _segment(path: Path, predictor: ImagePredictor, options: argparse.Namespace) -> None:
-    """Write what is asked for of one image."""
+def _segment(path: Path, predictor: ImagePredictor, options: argparse.Namespace) -> bool:
+    """Write what is asked for of one image, and return whether a lesion was found."""
     from lesionseg.data.reading import read_image
     from lesionseg.inference.outputs import save_map, save_mask, save_overlay
 
@@ -133,6 +146,7 @@ def _segment(path: Path, predictor: ImagePredictor, options: argparse.Namespace)
         raise InvalidDataError(
             f"The image {path} has too long a name for its results; shorten it."
         ) from error
+    return bool(result.mask.any())
 
 
 def _result_name(path: Path, kind: str) -> str:
@@ -143,8 +157,20 @@ def _count(images: int) -> str:
     return f"{images} image" + ("s" if images != 1 else "")
 
 
+def _kinds_of(files: Sequence[Path]) -> str:
+    """How many files of which kinds are no images, and what can be done."""
+    kinds = Counter(path.suffix.lower() or path.name for path in files)
+    listed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
+    mend = "; save DICOM files as PNG or JPEG" if {".dcm", ".dicom"} & kinds.keys() else ""
+    are = "file that is no image" if len(files) == 1 else "files that are no images"
+    return f"{len(files)} {are} ({listed}){mend}."
+
+
 def find_images(
-    paths: Sequence[Path], output: Path, missing: list[str] | None = None
+    paths: Sequence[Path],
+    output: Path,
+    missing: list[str] | None = None,
+    passed_over: list[Path] | None = None,
 ) -> list[Path]:
     """The image files among ``paths`` and, sorted, in the folders among them.
 
@@ -154,6 +180,7 @@ def find_images(
             among them.
         missing: Takes a sentence for each path that does not exist or has an unreadable name,
             which is an error otherwise.
+        passed_over: Takes the files in these folders that are no images, by their names.
 
     Raises:
         LesionsegError: A path does not exist, a folder holds no image, or two have one stem.
@@ -162,11 +189,21 @@ def find_images(
     for path in paths:
         if path.is_dir():
             inside = list_files(path, "images")
+            others = [
+                one
+                for one in sorted(path.iterdir())
+                if one.suffix.lower() not in IMAGE_SUFFIXES
+                and not one.name.startswith(".")
+                and one.is_file()
+            ]
             if not inside:
+                what = f", but {_kinds_of(others)}" if others else "."
                 raise InvalidDataError(
-                    f"the folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)})."
+                    f"the folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)}){what}"
                 )
             found += inside
+            if passed_over is not None:
+                passed_over += others
         elif path.is_file():
             found.append(path)
         else:

@@ -25,7 +25,8 @@ def load_predictor(
 
     Args:
         path: A checkpoint of any model of this package, or an ``.onnx`` file.
-        device: Where a checkpoint runs, such as ``"cuda"``.
+        device: Where a checkpoint runs, such as ``"cuda"``; ``"auto"`` takes a GPU where there is
+            one.
         test_time_augmentation: The views of each image whose probabilities are averaged; see
             :func:`~lesionseg.inference.average_views`.
 

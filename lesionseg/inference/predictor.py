@@ -71,7 +71,7 @@ def predictor_of_checkpoint(
 
     Args:
         path: A checkpoint of any model of this package.
-        device: Where to run, such as ``"cuda"``.
+        device: Where to run, such as ``"cuda"``; ``"auto"`` takes a GPU where there is one.
         test_time_augmentation: See :class:`Predictor`.
 
     Raises:
@@ -114,14 +114,20 @@ def predictor_of_checkpoint(
 def usable_device(name: str | torch.device) -> torch.device:
     """Return a device of this machine by its name.
 
+    Args:
+        name: Such as ``"cuda:1"``; ``"auto"`` takes a GPU where there is one, else the CPU.
+
     Raises:
         LesionsegError: If there is no such kind of device, or none of it here.
     """
+    if name == "auto":
+        mps = torch.backends.mps.is_available()
+        name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError) as error:
         raise LesionsegError(
-            f"there is no device {str(name)!r}; choose cpu, cuda, cuda:1 or mps."
+            f"there is no device {str(name)!r}; choose auto, cpu, cuda, cuda:1 or mps."
         ) from error
     try:
         torch.zeros(1, device=device).item()  # an error on "meta", which computes nothing

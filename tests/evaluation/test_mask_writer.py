@@ -94,3 +94,19 @@ def test_predict_goes_on_without_a_broken_image(tmp_path, model, monkeypatch, ca
     assert "b.png: " in said
     with zipfile.ZipFile(tmp_path / "predictions" / "submission.zip") as archive:
         assert archive.namelist() == ["a_segmentation.png", "c_segmentation.png"]
+
+
+@pytest.mark.filterwarnings("ignore:.*num_workers")
+@pytest.mark.parametrize("lesion", [True, False])
+def test_predictions_that_are_all_empty_are_remarked_on(tmp_path, model, lesion):
+    for name in ("a", "b"):
+        write_corner(tmp_path / "in" / f"{name}.png", (30, 44))
+        if not (lesion and name == "a"):
+            Image.new("RGB", (44, 30)).save(tmp_path / "in" / f"{name}.png")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer(callbacks=[MaskWriter(str(tmp_path / "out"))]).predict(
+            model, FolderDataModule(predict_images=tmp_path / "in"), return_predictions=False
+        )
+    said = [one for one in caught if "no lesion was found in any image" in str(one.message)]
+    assert len(said) == (not lesion)

@@ -8,7 +8,9 @@ from PIL import Image
 import lesionseg
 from lesionseg.errors import CheckpointError, InvalidDataError
 from lesionseg.inference import Predictor, load_predictor, segment
+from lesionseg.inference.predictor import usable_device
 from lesionseg.models import Segmenter
+from lesionseg.networks import create_network
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +87,89 @@ def test_checkpoints_that_cannot_be_used_are_named(tmp_path):
     )
     with pytest.raises(CheckpointError, match=r"x\.ckpt do not fit"):
         load_predictor(tmp_path / "x.ckpt")
+
+
+def test_a_list_gives_a_list(model, picture, tmp_path):
+    picture.save(tmp_path / "a.png")
+    expected = segment(picture, model).probability
+    for several in ([tmp_path / "a.png", picture], (np.asarray(picture), str(tmp_path / "a.png"))):
+        results = segment(several, model)
+        assert isinstance(results, list)
+        assert len(results) == 2
+        assert all(np.array_equal(one.probability, expected) for one in results)
+    assert segment([], model) == []
+
+
+def test_a_list_reads_a_checkpoint_once(model, picture, monkeypatch):
+    read = []
+    predictor = Predictor(model.network.eval(), model.size, model.threshold)
+    monkeypatch.setattr(
+        "lesionseg.inference.single.load_predictor", lambda path: read.append(path) or predictor
+    )
+    assert len(segment([picture, picture], "a.ckpt")) == 2
+    assert read == ["a.ckpt"]
+
+
+class Bright(torch.nn.Module):
+    """Finds what is brighter than grey, at the size that it is fed at."""
+
+    def __init__(self):
+        super().__init__()
+        self.level = torch.nn.Parameter(torch.tensor(0.5))
+        self.dropout = torch.nn.Dropout()
+        self.fed = []
+
+    def forward(self, image):
+        self.fed.append((tuple(image.shape), self.training))
+        return 40 * (image.mean(1, keepdim=True) - self.level)
+
+
+def test_a_plain_network_is_a_model():
+    grey = np.zeros((60, 80, 3), np.uint8)
+    grey[20:40, 30:50] = 255
+    network = Bright()
+    network.dropout.eval()
+    result = segment(grey, network)
+    assert network.fed == [((1, 3, 192, 256), False)]
+    assert network.training
+    assert not network.dropout.training  # each part keeps its mode
+    assert (result.mask == (grey[..., 0] > 0)).mean() > 0.97
+    network.default_size = (64, 96)
+    segment(grey, network)
+    assert network.fed[-1][0] == (1, 3, 64, 96)
+
+
+def test_a_network_of_the_registry_is_a_model(picture):
+    network = create_network("unet", width=4)
+    result = segment(picture, network)
+    expected = Predictor(network.eval(), network.default_size, 0.5)(picture)
+    assert np.array_equal(result.probability, expected.probability)
+
+
+@pytest.mark.parametrize("image", [b"\xff\xd8", None, 3, {"image": 1}])
+def test_what_is_no_image_is_told(model, image):
+    with pytest.raises(TypeError, match=r"expected an image as a path, .*, got ") as caught:
+        segment(image, model)
+    assert ("BytesIO" in str(caught.value)) == isinstance(image, bytes)
+    with pytest.raises(TypeError, match="expected an image"):
+        segment([image], model)
+
+
+@pytest.mark.parametrize("model", [None, 3, {"state_dict": {}}])
+def test_what_is_no_model_is_told(picture, model):
+    with pytest.raises(TypeError, match="expected a model, a network, a predictor, or the path"):
+        segment(picture, model)
+
+
+def test_auto_takes_a_gpu_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert usable_device("auto") == torch.device("cpu")
+    asked = []
+    monkeypatch.setattr(torch, "zeros", lambda *size, device: asked.append(device) or torch.ones(1))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert usable_device("auto") == torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert usable_device("auto") == torch.device("mps")
+    assert [one.type for one in asked] == ["cuda", "mps"]
