@@ -27,7 +27,7 @@ ROOMS = (
     "evaluation",
     "cli",
 )
-SHARED = {"_version", "checkpoints", "errors", "files", "lazy", "overlay", "run_folder"}
+SHARED = {"_version", "checkpoints", "errors", "files", "guards", "lazy", "overlay", "run_folder"}
 COMMAND_LINE = {
     "cli",
     "cli_help",
