@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from conftest_cli import TINY_FIT
+from conftest_isic import write_isic, write_pair
 
-from lesionseg import cli
+from lesionseg import FolderDataModule, ISICDataModule, cli
 from lesionseg.evaluation import result_folder
 from lesionseg.evaluation.result_folder import home_of, name_of, own_folder
 from lesionseg.metrics.table import ScoreTable
@@ -204,3 +205,27 @@ def test_runs_without_a_test_in_common(runs, capsys):
     score("a")
     score("b", "--test_time_augmentation=flips")
     assert "no test in common" in compare(capsys, "runs/a", "runs/b")
+
+
+def part_of(data):
+    data.setup("test")
+    return data.test_part()
+
+
+def test_data_and_part_are_named(tmp_path):
+    write_isic(tmp_path, 2018, "train", 4)
+    write_isic(tmp_path, 2018, "val", 2)
+    assert part_of(ISICDataModule(tmp_path)) == ("isic2018", "val")
+    folds = {"split": "k-fold", "fold": 1, "num_folds": 2}
+    assert part_of(ISICDataModule(tmp_path, **folds)) == ("isic2018", "fold1of2")
+    for number in range(4):
+        write_pair(
+            tmp_path / "mine" / "test" / "images" / f"{number}.png",
+            tmp_path / "mine" / "test" / "masks" / f"{number}.png",
+        )
+    images, masks = (tmp_path / "mine" / "test" / name for name in ("images", "masks"))
+    tested = FolderDataModule(test_images=images, test_masks=masks)
+    assert part_of(tested) == ("mine", "test")
+    held_out = {"train_images": images, "train_masks": masks}
+    assert part_of(FolderDataModule(**held_out)) == ("mine", "val")
+    assert part_of(FolderDataModule(**held_out, **folds)) == ("mine", "fold1of2")
