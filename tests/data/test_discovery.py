@@ -230,6 +230,7 @@ def test_stems_that_do_not_match():
     assert match_stems(["a", "b_0001"], ["c", "b", "mask", "a_masked"]) == [None] * 4
     assert match_stems(["a_image", "a_orig"], ["a"]) == [None]  # either could be meant
     assert match_stems(["a", "a_0000"], ["a", "a_0000"]) == ["a", "a_0000"]
+    assert match_stems(["a", "a_mask"], ["a_mask"]) == ["a_mask"]  # equal stems go first
     assert strip_ending("mask") == "mask"
 
 
