@@ -69,7 +69,7 @@ class FolderDataset(PairedDataset):
             )
         check_unique(found)
         for what, files in (("image", found.images), ("mask", found.masks or {})):
-            missing = [str(path) for path in files.values() if not path.is_file()]
+            missing = [str(path) for path in files.values() if not path.exists()]
             if missing and not skip:
                 raise DatasetNotFoundError(f"No such {what}: {shorten(missing)}; check the path.")
         truth = found.masks
