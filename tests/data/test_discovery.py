@@ -321,3 +321,9 @@ def test_masks_beside_the_images_in_a_folder_named_images(tmp_path):
     write(tmp_path, "images/{}.jpg", "images/{}_mask.png")
     (one,) = find_sets([tmp_path])
     assert sorted(one.images) == sorted(one.masks) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(("name", "split"), [("Val", "val"), ("test_of_devices", None)])
+def test_a_path_is_of_a_split_by_its_whole_name_only(name, split, tmp_path):
+    write(tmp_path / name, "images/{}.jpg", "masks/{}.png", "a")
+    assert [one.split for one in find_sets([tmp_path / name])] == [split]
