@@ -17,7 +17,7 @@ def test_fully_connected_layers_become_convolutions(monkeypatch):
         weight[:64] = torch.randn(64, inputs)  # a few rows will do
         state[f"classifier.{layer}.bias"] = torch.randn(4096)
     state["classifier.6.bias"] = torch.zeros(1000)  # left out
-    monkeypatch.setattr(encoder_weights, "_read", lambda path: state)
+    monkeypatch.setattr(encoder_weights, "read_state_dict", lambda path: state)
     encoder = FCN8s(encoder_weights="vgg16.pth").encoder.eval()
     image = torch.randn(1, 3, 224, 224)
     pools = [features[:17](image)]
