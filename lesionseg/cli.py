@@ -22,7 +22,7 @@ from lesionseg._version import __version__
 from lesionseg.cli_help.docstrings import plain
 from lesionseg.cli_help.parser import CommandParser
 from lesionseg.cli_streams import READER_GONE, discard_output, reader_is_gone
-from lesionseg.errors import LesionsegError, printable
+from lesionseg.errors import LesionsegError, NothingToTrainError, printable
 from lesionseg.peers import PEER_LOST, is_peer_lost
 
 #: Commands of LightningCLI.
@@ -70,6 +70,8 @@ SMALL_COMMANDS = {
 }
 
 
+NOTHING_TO_TRAIN = 3
+"""Exit code of a fit that resumes and has nothing left to train."""
 _INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM
 _PATIENCE = 1.0  # seconds for a thread that reads a file
@@ -119,6 +121,8 @@ def _run(arguments: list[str]) -> int:
     """Run one command; what goes wrong is said in one sentence."""
     try:
         return _dispatch(arguments)
+    except NothingToTrainError as error:
+        return _fail(str(error), NOTHING_TO_TRAIN)
     except LesionsegError as error:
         return _fail(str(error))
     except KeyboardInterrupt:

@@ -22,6 +22,10 @@ class InvalidDataError(LesionsegError, ValueError):
     """A file of a data set, or a prediction, cannot be used; the message names it."""
 
 
+class NothingToTrainError(LesionsegError):
+    """A fit is to resume from a checkpoint that has the whole fit behind it."""
+
+
 class CheckpointError(LesionsegError, ValueError):
     """A checkpoint or a weights file cannot be used; the message names it."""
 

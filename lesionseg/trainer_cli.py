@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import warnings
@@ -29,7 +30,7 @@ from lesionseg.cli_messages import one_sentence
 from lesionseg.config_file import config_action
 from lesionseg.errors import LesionsegError
 from lesionseg.evaluation.fit_display import closing_lines, display_callbacks
-from lesionseg.evaluation.going_on import CONFIG, reopen
+from lesionseg.evaluation.going_on import CONFIG, refuse_replacing, reopen
 from lesionseg.evaluation.last_checkpoint import LastCheckpoint
 from lesionseg.evaluation.monitored import MonitorCheck, missing_metric
 from lesionseg.evaluation.result_folder import loggers_beside
@@ -60,23 +61,51 @@ class _Parser(LightningArgumentParser):
         raise LesionsegError(one_sentence(message, names)) from ex
 
 
+#: What a fit writes in its folder before its first step.
+_LEFT_BY_A_FIT = (CONFIG, "splits", "overlays", "metrics.csv", "hparams.yaml", ".lock")
+
+
 class _SaveConfig(SaveConfigCallback):
     """Chooses the folder of a fit and saves the whole configuration in it.
 
     Lightning's writes to the folder of all runs where the logger has none of its own.
     """
 
+    new: Sequence[Path] = ()  # what this fit alone may have written before its first step
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Choose the folder, before the checkpoint callbacks, whose setup comes last."""
-        if stage == "fit":
-            choose_run_folder(trainer)
+        if stage != "fit":
+            return
+        folder = choose_run_folder(trainer)
+        if folder is not None:
+            refuse_replacing(folder, self.config.get("ckpt_path"))
+            here = {path.name for path in folder.glob("*")}
+            self.new = [folder / name for name in _LEFT_BY_A_FIT if name not in here]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the configuration, now that no other process is found to use the folder."""
+        if self.config.get("ckpt_path") == "last" and trainer.ckpt_path is None:
+            raise LesionsegError(
+                "there is nothing to resume: no last.ckpt was found; leave --ckpt_path last out to "
+                "start a fit, or give the path of a checkpoint."
+            )
         folder = chosen_run_folder(trainer)
         if folder is not None and trainer.is_global_zero:
             with atomic_path(folder / CONFIG) as unfinished:
                 unfinished.write_text(self.text, encoding="utf-8")
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Keep what is in the folder from here on, however the fit ends."""
+        self.new = []
+
+    def tidy(self) -> None:
+        """Remove what a fit has written that never trained."""
+        for path in self.new:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     @property
     def text(self) -> str:
@@ -185,6 +214,9 @@ class LesionCLI(LightningCLI):
             if kill is not None:
                 kill(getattr(signal, "SIGKILL", signal.SIGTERM))  # it may wait for this one
             if self.trainer.is_global_zero:
+                for callback in self.trainer.callbacks:
+                    if isinstance(callback, _SaveConfig):
+                        callback.tidy()
                 # not trainer.log_dir, which waits for processes that may be gone
                 folders = [one.log_dir for one in self.trainer.loggers]
                 for folder in (chosen_run_folder(self.trainer), *folders):

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from lesionseg.cli import NOTHING_TO_TRAIN
 from lesionseg.cli import main as lesionseg
 from lesionseg.evaluation.jobs import PROGRESS
 from lesionseg.files import atomic_path
@@ -43,13 +44,16 @@ def run(folder: Path) -> int:
             f"--trainer.logger.init_args.version={folder.name}",
         ]
         resume = [f"--ckpt_path={last}"] if last.is_file() else []
+        if not resume:  # a best.ckpt of a first epoch that was cut off
+            shutil.rmtree(checkpoints, ignore_errors=True)
         shown = [
             "--trainer.callbacks+=lesionseg.evaluation.progress.ProgressFile",
             f"--trainer.callbacks.path={folder / PROGRESS}",
         ]
         # last.ckpt is written anyway
         chosen = [] if job["epoch"] == "best" else ["--checkpoint.save_top_k=0"]
-        if code := _command("fit", *job["fit"], *place, *shown, *chosen, *resume):
+        code = _command("fit", *job["fit"], *place, *shown, *chosen, *resume)
+        if code not in (0, NOTHING_TO_TRAIN):
             return code
         model = _write_test_config(folder)
     for name, arguments in waiting.items():

@@ -18,7 +18,7 @@ from lesionseg.data.reading import check_size
 from lesionseg.data.recipe import DEFAULT_RECIPE, Recipe
 from lesionseg.data.sample import Batch, Sample, collate_samples
 from lesionseg.data.sampler import SeededSampler
-from lesionseg.data.splits import save_ids
+from lesionseg.data.splits import refuse_other_split, save_ids
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.run_folder import run_folder
 
@@ -233,8 +233,11 @@ class BaseDataModule(LightningDataModule):
         if self.trainer is None:
             return
         folder = run_folder(self.trainer)  # asks all processes; so not inside rank_zero_only
+        splits = self.split_ids()
+        if self.trainer.ckpt_path is not None:
+            refuse_other_split(Path(self.trainer.ckpt_path).parents[1] / "splits", splits)
         if folder is not None:
-            _write_splits(folder / "splits", self.split_ids())
+            _write_splits(folder / "splits", splits)
 
 
 @rank_zero_only

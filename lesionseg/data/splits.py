@@ -2,7 +2,7 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError
@@ -118,3 +118,27 @@ def load_ids(path: str | Path) -> list[str]:
         raise InvalidDataError(f"The id list {path} is not UTF-8 text; save it as such.") from error
     lines = unicodedata.normalize("NFC", text).splitlines()
     return [line.strip() for line in lines if line.strip()]
+
+
+def refuse_other_split(folder: Path, splits: Mapping[str, Sequence[str]]) -> None:
+    """Refuse to resume a fit whose training or validation images are others than before.
+
+    Args:
+        folder: The ``splits`` of the fit that is to resume; without one nothing is refused.
+        splits: The ids of the parts now.
+
+    Raises:
+        InvalidDataError: If the saved ids are others.
+    """
+    for role in ("train", "val"):
+        path = folder / f"{role}.txt"
+        if role not in splits or not path.is_file():
+            continue
+        before, now = set(load_ids(path)), set(splits[role])
+        if before != now:
+            raise InvalidDataError(
+                f"the images have changed since the fit that is to resume: of the {len(before)} "
+                f"in {path}, {len(before - now)} are not in this part now, and "
+                f"{len(now - before)} others are; restore the data, or start a new fit from its "
+                "weights with --model.init_from."
+            )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 
-from lesionseg.errors import LesionsegError
+from lesionseg.errors import LesionsegError, NothingToTrainError
 from lesionseg.evaluation.run_logger import RunLogger
 from lesionseg.files import remove_unfinished
 from lesionseg.run_folder import run_folder
@@ -23,7 +25,7 @@ class LastCheckpoint(ModelCheckpoint):
     ``val_check_interval``, in the middle of an epoch, whose first images would then be trained on
     twice. During a fit no other one may use its folder; at its start what a killed one left
     unfinished there is cleared away. A resumed fit goes on in the ``metrics.csv`` of a
-    :class:`RunLogger`, and ends at once where early stopping had ended it.
+    :class:`RunLogger`, and is refused where nothing is left to train.
 
     It belongs behind other checkpoint callbacks, so that their state in it is that of its epoch.
     """
@@ -81,6 +83,29 @@ class LastCheckpoint(ModelCheckpoint):
             self._lock.release()
             self._lock = None
 
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Refuse to resume where nothing is left to train.
+
+        Raises:
+            NothingToTrainError: If the checkpoint has all epochs or steps behind it.
+        """
+        if trainer.state.fn != TrainerFn.FITTING:
+            return
+        progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]
+        epochs, steps = progress["processed"], checkpoint["global_step"]
+        if trainer.max_epochs not in (None, -1) and epochs >= trainer.max_epochs:
+            done = f"{epochs} epochs, and max_epochs is {trainer.max_epochs}"
+        elif trainer.max_steps != -1 and steps >= trainer.max_steps:
+            done = f"{steps} steps, and max_steps is {trainer.max_steps}"
+        else:
+            return
+        raise NothingToTrainError(
+            f"there is nothing left to train: {trainer.ckpt_path} was trained for {done}. Ask for "
+            "more to go on, or start a new fit from its weights with --model.init_from."
+        )
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes up a resumed fit's log; see there for early stopping."""
         super().on_train_start(trainer, pl_module)
@@ -95,7 +120,11 @@ class LastCheckpoint(ModelCheckpoint):
             if isinstance(logger, RunLogger):
                 logger.resume(trainer.current_epoch)
         if any(map(_had_stopped, trainer.early_stopping_callbacks)):
-            trainer.should_stop = True
+            raise NothingToTrainError(
+                f"there is nothing left to train: early stopping had ended the fit of "
+                f"{trainer.ckpt_path}. Give it more patience to go on, or start a new fit from its "
+                "weights with --model.init_from."
+            )
 
 
 def _had_stopped(stopping: EarlyStopping) -> bool:

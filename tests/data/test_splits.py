@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lesionseg.data import k_fold, load_ids, save_ids, train_val_split
+from lesionseg.data.splits import refuse_other_split
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError
 
 IDS = st.lists(st.text("abc0123456789", min_size=1), min_size=6, max_size=40, unique=True)
@@ -81,3 +82,12 @@ def test_id_lists_are_read_back(tmp_path: Path):
     path.write_bytes(b"caf\xe9\n")
     with pytest.raises(InvalidDataError, match=r"train\.txt is not UTF-8 text"):
         load_ids(path)
+
+
+def test_a_fit_does_not_resume_on_another_split(tmp_path):
+    for role, ids in (("train", ["a", "b"]), ("val", ["c"])):
+        save_ids(tmp_path / f"{role}.txt", ids)
+    refuse_other_split(tmp_path, {"train": ["b", "a"], "val": ["c"], "test": ["d"]})
+    refuse_other_split(tmp_path / "none", {"train": ["x"]})
+    with pytest.raises(InvalidDataError, match=r"of the 2 in .*train\.txt, 1 are not .* 2 others"):
+        refuse_other_split(tmp_path, {"train": ["a", "c", "d"], "val": ["b"]})

@@ -5,7 +5,7 @@ import yaml
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from lesionseg.errors import LesionsegError
-from lesionseg.evaluation.going_on import reopen
+from lesionseg.evaluation.going_on import refuse_replacing, reopen
 from lesionseg.evaluation.run_logger import RunLogger
 
 CONFIG = {
@@ -37,11 +37,17 @@ def test_it_is_the_last_fit(tmp_path, kind):
         reopen(logger, CONFIG)
         return logger.version
 
-    assert version() == 0
+    with pytest.raises(LesionsegError, match="nothing to resume"):
+        version()
     for number in (2, 10):
         write_fit(tmp_path / f"version_{number}")
-    (tmp_path / "version_11").mkdir()  # a test's
+    (tmp_path / "version_11").mkdir()
+    write_fit(tmp_path / "version_12", checkpoint=False)  # of a fit that never trained
+    write_fit(tmp_path / "version_13", CONFIG | {"seed_everything": 7})  # another fit
     assert version() == 10
+    with pytest.raises(LesionsegError, match=r"nothing to resume in .*mine"):
+        version(version="mine")
+    write_fit(tmp_path / "mine")
     assert version(version="mine") == "mine"
 
 
@@ -69,9 +75,15 @@ def test_what_makes_no_other_fit_may_change(tmp_path, monkeypatch):
     reopen(RunLogger(tmp_path, name=""), config)
 
 
-def test_a_fit_without_an_epoch_may_be_another(tmp_path):
-    write_fit(tmp_path / "version_0", checkpoint=False)
-    reopen(RunLogger(tmp_path, name=""), CONFIG | {"seed_everything": 7})
+def test_checkpoints_of_another_fit_are_not_replaced(tmp_path):
+    write_fit(tmp_path)
+    for checkpoint in (None, str(tmp_path / "other" / "checkpoints" / "last.ckpt")):
+        with pytest.raises(LesionsegError, match="has the checkpoints of an earlier fit"):
+            refuse_replacing(tmp_path, checkpoint)
+    refuse_replacing(tmp_path, "last")
+    refuse_replacing(tmp_path, str(tmp_path / "checkpoints" / "last.ckpt"))
+    (tmp_path / "checkpoints" / "last.ckpt").unlink()
+    refuse_replacing(tmp_path, None)
 
 
 @pytest.mark.parametrize("content", ["", "- a list\n", "{a: [", "\x00", "just text"])

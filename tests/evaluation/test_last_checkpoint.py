@@ -8,7 +8,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from lesionseg.data import SyntheticDataModule
-from lesionseg.errors import LesionsegError
+from lesionseg.errors import LesionsegError, NothingToTrainError
 from lesionseg.evaluation.best_checkpoint import BestCheckpoint
 from lesionseg.evaluation.last_checkpoint import LastCheckpoint
 from lesionseg.evaluation.run_logger import RunLogger
@@ -60,9 +60,18 @@ def test_a_fit_that_was_stopped_early_stays_so(tmp_path):
     stop = EarlyStopping("worse", patience=1)
     trainer = fit(tmp_path, stop, epochs=9)
     assert trainer.current_epoch == 2
-    again = fit(tmp_path, EarlyStopping("worse", patience=1), epochs=9, checkpoint="last")
-    assert again.current_epoch == 2
-    assert again.global_step == trainer.global_step
+    with pytest.raises(NothingToTrainError, match="early stopping"):
+        fit(tmp_path, EarlyStopping("worse", patience=1), epochs=9, checkpoint="last")
+    assert load(tmp_path, "last")["global_step"] == trainer.global_step
+
+
+@pytest.mark.parametrize("limits", [{"epochs": 1}, {"epochs": 9, "max_steps": 4}])
+def test_a_fit_with_nothing_left_is_refused(tmp_path, limits):
+    fit(tmp_path, epochs=1)
+    before = (tmp_path / "run" / "checkpoints" / "last.ckpt").read_bytes()
+    with pytest.raises(NothingToTrainError, match=r"nothing left to train: .*last\.ckpt"):
+        fit(tmp_path, checkpoint="last", **limits)
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").read_bytes() == before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks on open files")
@@ -81,7 +90,8 @@ def test_a_fit_that_a_limit_ended_stays_so(tmp_path):
         return EarlyStopping("worse", patience=9, divergence_threshold=0.5)
 
     assert fit(tmp_path, stopping(), epochs=9).current_epoch == 2
-    assert fit(tmp_path, stopping(), epochs=9, checkpoint="last").current_epoch == 2
+    with pytest.raises(NothingToTrainError):
+        fit(tmp_path, stopping(), epochs=9, checkpoint="last")
 
 
 def best():
