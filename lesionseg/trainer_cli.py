@@ -214,7 +214,7 @@ class LesionCLI(LightningCLI):
             if kill is not None:
                 kill(getattr(signal, "SIGKILL", signal.SIGTERM))  # it may wait for this one
             if self.trainer.is_global_zero:
-                for callback in self.trainer.callbacks:
+                for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
                     if isinstance(callback, _SaveConfig):
                         callback.tidy()
                 # not trainer.log_dir, which waits for processes that may be gone
