@@ -56,7 +56,7 @@ def jobs() -> dict[str, list[str]]:
                 ]
         found[f"mobilegan-distilled-{seed}"] = [
             *MOBILEGAN,
-            *("--seed_everything", str(seed), "--model.teacher", "KEEP/lite-0.pt"),
+            *("--seed_everything", str(seed), "--model.teacher", "KEEP/lite-2.pt"),
         ]
     pretrained = ["--model.network_arguments", '{"encoder_weights": "imagenet"}']
     for name, encoder, options in (
