@@ -55,7 +55,8 @@ class AdaptiveScaleModule(nn.Module):
         channels: Channels C of input and output.
         dilations: Dilation of each branch, at least two of them.
         fusion: "attention" (the paper's scale-aware modules) or "sum" (its ablation "w/o SA").
-        share_fusion: Whether the cascade uses one scale-aware module for all steps.
+        share_fusion: Whether the cascade uses one scale-aware module for all steps, as the public
+            code of CPFNet does in its forward pass (it builds two and calls the first twice).
         residual: "convex": ``ReLU(beta * f + (1 - beta) * x)``; "additive": ``ReLU(beta * f + x)``.
             In both, beta starts at 0.
 

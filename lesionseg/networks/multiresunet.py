@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lesionseg.blocks import ConvBlock, Normalize
+from lesionseg.blocks import Normalize
 from lesionseg.networks.base import SegmentationNetwork
 from lesionseg.networks.he import he_initialise
 
@@ -21,6 +21,10 @@ class MultiResUNet(SegmentationNetwork):
     Args:
         width: U of the first stage, doubled in each of the next four; at least 4. A block of U has
             about 1.67 U channels.
+        authors_layers: Leave out what the authors' code leaves out: the biases of all convolutions
+            that a batch normalization follows, and the scale of these normalizations. The network
+            has 7,238,228 parameters then, and 7,262,750 with the running means and variances, which
+            is the count that the authors' code prints.
 
     Raises:
         ValueError: If the width is less than 4.
@@ -35,17 +39,18 @@ class MultiResUNet(SegmentationNetwork):
     minimum_size = 16
     paper = "Ibtehaz and Rahman, MultiResUNet, Neural Networks 121, 2020"
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 32, authors_layers: bool = False) -> None:
         super().__init__()
         if width < 4:
             raise ValueError(f"width must be at least 4 to be split in three, got {width}")
         widths = [width * 2**stage for stage in range(5)]
+        scaled = not authors_layers
         self.normalize = Normalize()
         self.encoder = nn.ModuleList()
         channels = 3
         outputs = []
         for stage_width in widths:
-            block = _MultiResBlock(channels, stage_width)
+            block = _MultiResBlock(channels, stage_width, scaled)
             self.encoder.append(block)
             channels = block.out_channels
             outputs.append(channels)
@@ -53,12 +58,12 @@ class MultiResUNet(SegmentationNetwork):
         self.ups = nn.ModuleList()
         self.decoder = nn.ModuleList()
         for stage in (3, 2, 1, 0):
-            self.paths.append(_residual_path(outputs[stage], widths[stage], length=4 - stage))
+            self.paths.append(_residual_path(outputs[stage], widths[stage], 4 - stage, scaled))
             self.ups.append(nn.ConvTranspose2d(channels, widths[stage], 2, 2))
-            block = _MultiResBlock(2 * widths[stage], widths[stage])
+            block = _MultiResBlock(2 * widths[stage], widths[stage], scaled)
             self.decoder.append(block)
             channels = block.out_channels
-        self.head = _conv_norm(channels, 1, kernel_size=1)
+        self.head = _conv_norm(channels, 1, 1, scaled)
         he_initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -78,14 +83,14 @@ class MultiResUNet(SegmentationNetwork):
 class _MultiResBlock(nn.Module):
     """Three chained 3x3 convolutions whose maps are joined, plus a 1x1 shortcut."""
 
-    def __init__(self, in_channels: int, width: int) -> None:
+    def __init__(self, in_channels: int, width: int, scaled: bool) -> None:
         super().__init__()
         first, second, third = (int(_ALPHA * width * share) for share in _SHARES)
         self.out_channels = first + second + third
-        self.shortcut = _conv_norm(in_channels, self.out_channels, kernel_size=1)
-        self.conv1 = ConvBlock(in_channels, first, bias=True)
-        self.conv2 = ConvBlock(first, second, bias=True)
-        self.conv3 = ConvBlock(second, third, bias=True)
+        self.shortcut = _conv_norm(in_channels, self.out_channels, 1, scaled)
+        self.conv1 = _conv_norm(in_channels, first, 3, scaled).append(nn.ReLU(inplace=True))
+        self.conv2 = _conv_norm(first, second, 3, scaled).append(nn.ReLU(inplace=True))
+        self.conv3 = _conv_norm(second, third, 3, scaled).append(nn.ReLU(inplace=True))
         self.norm1 = nn.BatchNorm2d(self.out_channels)
         self.norm2 = nn.BatchNorm2d(self.out_channels)
 
@@ -100,10 +105,10 @@ class _MultiResBlock(nn.Module):
 class _PathBlock(nn.Module):
     """3x3 convolution plus a 1x1 shortcut."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, scaled: bool) -> None:
         super().__init__()
-        self.shortcut = _conv_norm(in_channels, out_channels, kernel_size=1)
-        self.conv = ConvBlock(in_channels, out_channels, bias=True)
+        self.shortcut = _conv_norm(in_channels, out_channels, 1, scaled)
+        self.conv = _conv_norm(in_channels, out_channels, 3, scaled).append(nn.ReLU(inplace=True))
         self.norm = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -111,14 +116,30 @@ class _PathBlock(nn.Module):
         return out
 
 
-def _residual_path(in_channels: int, out_channels: int, length: int) -> nn.Sequential:
+def _residual_path(in_channels: int, out_channels: int, length: int, scaled: bool) -> nn.Sequential:
     return nn.Sequential(
-        _PathBlock(in_channels, out_channels),
-        *(_PathBlock(out_channels, out_channels) for _ in range(length - 1)),
+        _PathBlock(in_channels, out_channels, scaled),
+        *(_PathBlock(out_channels, out_channels, scaled) for _ in range(length - 1)),
     )
 
 
-def _conv_norm(in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
+class _UnscaledBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalization that learns a shift but no scale."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__(num_features, affine=False)
+        self.shift = nn.Parameter(torch.zeros(num_features, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize and shift."""
+        return super().forward(x) + self.shift
+
+
+def _conv_norm(
+    in_channels: int, out_channels: int, kernel_size: int, scaled: bool
+) -> nn.Sequential:
+    """Convolution and normalization; with a bias and a scale, or with neither."""
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel_size), nn.BatchNorm2d(out_channels)
+        nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=scaled),
+        nn.BatchNorm2d(out_channels) if scaled else _UnscaledBatchNorm2d(out_channels),
     )

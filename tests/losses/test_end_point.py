@@ -18,15 +18,18 @@ def test_one_doubtful_pixel():
     target = torch.zeros(1, 1, 5, 5)
     logits = torch.full((1, 1, 5, 5), -1000.0)
     logits[..., 2, 2] = 0  # wrong by 0.5: four neighbours see 2 * 0.5, four sqrt(2) * 0.5
-    expected = (math.log(2) + 4 * 1 + 4 * math.sqrt(2) / 2) / 25
-    assert nll_epe_loss(logits, target).item() == pytest.approx(expected)
+    likelihood, distance = math.log(2) / 25, (4 * 1 + 4 * math.sqrt(2) / 2) / 25
+    for weight in (0.0, 1.0, 3.0):
+        expected = likelihood + weight * distance
+        assert nll_epe_loss(logits, target, weight).item() == pytest.approx(expected)
+    assert nll_epe_loss(logits, target).item() == pytest.approx(likelihood + 0.5 * distance)
 
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_an_edge_that_is_not_seen_has_the_gradient_4(turned):
     target = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(1, 1, 4, 4)
     target = target.mT if turned else target
-    assert nll_epe_loss(torch.zeros(1, 1, 4, 4), target).item() == pytest.approx(math.log(2) + 2)
+    assert nll_epe_loss(torch.zeros(1, 1, 4, 4), target).item() == pytest.approx(math.log(2) + 1)
 
 
 def test_the_images_frame_is_no_edge():
@@ -42,8 +45,14 @@ def test_is_likelihood_and_the_distance_of_kornias_gradients(seed):
         spatial_gradient(x, "sobel", normalized=False)[:, 0] for x in (logits.sigmoid(), target)
     ]
     distance = (gradients[0] - gradients[1]).square().sum(dim=1).sqrt().mean()
-    expected = F.binary_cross_entropy_with_logits(logits, target) + distance
-    torch.testing.assert_close(NLLEPELoss()(logits, target), expected)
+    expected = F.binary_cross_entropy_with_logits(logits, target) + 0.7 * distance
+    torch.testing.assert_close(NLLEPELoss(0.7)(logits, target), expected)
+    torch.testing.assert_close(NLLEPELoss()(logits, target), expected - 0.2 * distance)
+
+
+def test_a_negative_weight_is_refused():
+    with pytest.raises(ValueError, match="edge_weight"):
+        NLLEPELoss(-0.1)
 
 
 def test_mirrored_and_turned_images_lose_the_same():

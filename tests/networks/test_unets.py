@@ -56,6 +56,37 @@ def test_multiresunet_blocks_and_paths():
     ]
 
 
+def test_multiresunet_with_the_authors_layers_has_their_count():
+    network = MultiResUNet(authors_layers=True)
+    statistics = [
+        buffer.numel()
+        for name, buffer in network.named_buffers()
+        if name.endswith(("running_mean", "running_var"))
+    ]
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    assert parameters + sum(statistics) == 7_262_750
+    assert not [m for m in network.modules() if isinstance(m, nn.Conv2d) and m.bias is not None]
+    # The scales that stay: after the joined maps and the sum of 9 blocks, and in 10 path blocks.
+    scaled = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d) and m.affine]
+    assert len(scaled) == 2 * 9 + 10
+
+
+def test_a_normalization_without_scale_is_one_of_scale_1():
+    torch.manual_seed(0)
+    plain, lean = MultiResUNet(4).double(), MultiResUNet(4, authors_layers=True).double()
+    state = lean.state_dict()
+    for name, tensor in plain.state_dict().items():
+        if name in state:
+            tensor.copy_(state[name])
+        elif f"{name[:-4]}shift" in state:  # the bias of such a normalization
+            tensor.copy_(state[f"{name[:-4]}shift"].normal_().flatten())
+        else:  # the scale of one, or the bias of a convolution before it
+            tensor.fill_(float(name.endswith("weight")))
+    image = torch.rand(2, 3, 32, 32, dtype=torch.float64)
+    torch.testing.assert_close(lean.train()(image), plain.train()(image))
+    torch.testing.assert_close(lean.eval()(image), plain.eval()(image))
+
+
 def test_frcn_keeps_the_resolution_everywhere():
     network = FrCN()
     convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]

@@ -48,6 +48,7 @@ VARIANTS = {
     "gan_fcn": _variant(134_271_430, "gan_fcn"),
     "frcn": _variant(16_263_554, "frcn"),
     "multiresunet": _variant(7_251_322, "multiresunet"),
+    "multiresunet, authors' layers": _variant(7_238_228, "multiresunet", authors_layers=True),
     "segnet": _variant(29_443_585, "segnet"),
     "slsdeep": _variant(46_657_348, "slsdeep"),
     "unet": _variant(31_043_521, "unet"),
