@@ -46,6 +46,7 @@ MOBILEGAN_OPTIONS: Sequence[tuple[str, dict[str, Any]]] = (
     ),
     ("two streams side by side (literal text)", {"decoder": "parallel"}),
     ("stride 2 before the pooling (literal text)", {"cda_stride": 2}),
+    ("keys pooled over 2 x 2 squares", {"key_stride": 2}),
 )
 
 

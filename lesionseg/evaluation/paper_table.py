@@ -14,6 +14,9 @@ from lesionseg.errors import LesionsegError
 
 _TABLES = files("lesionseg") / "configs" / "tables"
 
+#: What the classes whose network is no argument segment with.
+_NETWORKS = {"GANFCN": "gan_fcn", "MobileGAN": "mobilegan", "SegAN": "segan"}
+
 
 @dataclass(frozen=True)
 class TableTest:
@@ -47,6 +50,7 @@ class TableRow:
         models: The ``model`` section of a configuration for each recipe.
         changes: Changes of the configuration that only this row has, by budget.
         epoch_shares: Arguments of the model that are a share of all epochs, at least 1.
+        quoted_parameters: The paper's number of parameters in millions; None where it has none.
     """
 
     name: str
@@ -55,6 +59,22 @@ class TableRow:
     models: dict[str, dict[str, Any]]
     changes: dict[str, dict[str, Any]]
     epoch_shares: dict[str, float]
+    quoted_parameters: float | None = None
+
+    def parameters(self, recipe: str) -> int:
+        """Return the number of parameters of the network that a recipe trains to segment."""
+        import torch
+
+        from lesionseg.networks import create_network
+
+        model = self.models[recipe]
+        arguments = model["init_args"]
+        network = _NETWORKS.get(model["class_path"]) or arguments["network"]
+        options = dict(arguments.get("network_arguments", {}))
+        options.pop("encoder_weights", None)  # they need not be here
+        with torch.device("meta"):  # shapes only
+            made = create_network(network, **options)
+        return sum(parameter.numel() for parameter in made.parameters())
 
     @property
     def folder(self) -> str:
@@ -150,6 +170,7 @@ def load_table(name: str) -> PaperTable:
                 models={recipe: row[recipe] for recipe in recipes},
                 changes={budget: row[budget] for budget in budgets if budget in row},
                 epoch_shares=row.get("epoch_shares", {}),
+                quoted_parameters=row.get("quoted_parameters"),
             )
             for row in content["rows"]
         ],

@@ -69,6 +69,8 @@ def _records(section: Section, quoted: Sequence[str]) -> Iterator[dict[str, Any]
             "training": section.variant,
             "test": section.name,
             "row": result.row.name,
+            "parameters": result.row.parameters(section.recipe),
+            "paper_parameters_in_millions": result.row.quoted_parameters,
             "images": len(result.table),
             **{
                 f"paper_{name}": result.row.quoted.get(name) if name in printed else None
@@ -92,22 +94,29 @@ def _render(table: PaperTable, section: Section) -> str:
     """One section in at most 80 columns."""
     test = section.test
     pooled = test.pooled
+    names = max(len(row.name) for row in table.rows)
+    ours = 7 if table.num_folds is None else 15
     lines = [
         f"{table.title}: {section.title}",
-        *textwrap.wrap(f"{test.score} in per cent; {test.what}", 80),
+        *textwrap.wrap(f"{test.score} in per cent; M: million parameters; {test.what}", 80),
         "",
-        f"{'row':<24}{'paper':>7}{'ours':>14}{'pooled' if pooled else '':>7}"
-        f"  {f'{table.reference} - row [95 %], p':<26}".rstrip(),
+        f"{'row':<{names}}{'M':>6}{'paper':>6}{'ours':>{ours}}{'pooled' if pooled else '':>7}"
+        f" {f'{table.reference} - row [95 %], p':<26}".rstrip(),
     ]
     for result in section.results:
         quoted = result.row.quoted.get(test.score)
         lines.append(
-            f"{result.row.name:<24}{'-' if quoted is None else f'{quoted:.2f}':>7}"
-            f"{_with_std(result, test.score):>14}"
+            f"{result.row.name:<{names}}{_millions(result.row.parameters(section.recipe)):>6}"
+            f"{'-' if quoted is None else f'{quoted:.2f}':>6}"
+            f"{_with_std(result, test.score):>{ours}}"
             f"{f'{result.pooled(test.score):.2f}' if pooled else '':>7}"
-            f"  {_difference(result):<26}".rstrip()
+            f" {_difference(result):<26}".rstrip()
         )
     return "\n".join(lines)
+
+
+def _millions(parameters: int) -> str:
+    return f"{parameters / 1e6:.2f}" if parameters < 1e8 else f"{parameters / 1e6:.1f}"
 
 
 def _with_std(result: Result, name: str) -> str:
@@ -194,13 +203,17 @@ def _described(config: dict[str, Any]) -> str:
 
 
 def _markdown_rows(table: PaperTable, section: Section) -> list[list[str]]:
-    header = ["row", *section.test.quoted, f"95 % interval of {section.test.score}"]
+    scores = [*section.test.quoted, f"95 % interval of {section.test.score}"]
+    header = ["row", "million parameters", *scores]
     rows = [[*header, f"{table.reference} - row [95 %], Wilcoxon p"]]
     for one in section.results:
         low, high = one.table.interval(section.test.score)
         cells = [f"{_with_std(one, name)}{_quoted(one, name)}" for name in section.test.quoted]
         interval = f"{100 * low:.2f} to {100 * high:.2f}"
-        rows.append([one.row.name, *cells, interval, _difference(one)])
+        size = _millions(one.row.parameters(section.recipe))
+        if one.row.quoted_parameters is not None:
+            size += f" ({one.row.quoted_parameters})"
+        rows.append([one.row.name, size, *cells, interval, _difference(one)])
     return rows
 
 

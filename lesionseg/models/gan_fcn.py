@@ -41,6 +41,9 @@ class GANFCN(AdversarialModule):
     Source: Bi, Feng, Kim, "Improving Automatic Skin Lesion Segmentation using Adversarial Learning
     based Data Augmentation", 2018; Isola et al., pix2pix (CVPR 2017), for the GAN.
 
+    Not built: the first paper's learning "at different level of complexities, in a controlled
+    manner".
+
     Chosen: both stages in one fit; MobileGAN's discriminator, pix2pix's four 4x4 convolutions with
     attention between them, instead of another of its kind; L1 on images in [0, 1], not [-1, 1]; the
     generator steps before the discriminator; masks are moved by flips, any turn, 0.8 to 1.2 times

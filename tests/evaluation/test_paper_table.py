@@ -102,6 +102,26 @@ def test_the_asnet_rows_are_those_of_its_ablation():
     }
 
 
+def test_a_row_knows_its_networks_parameters():
+    rows = {row.name: row for row in load_table("mobilegan-tables").rows}
+    counts = {name: row.parameters("paper") for name, row in rows.items()}
+    assert counts == {
+        "FCN": 134_271_430,
+        "U-Net": 12_131_161,
+        "SegNet": 29_443_585,
+        "FrCN": 16_263_554,
+        "SLSDeep": 46_657_348,
+        "SegAN": 156_265_344,
+        "GAN-FCN": 134_271_430,
+        "MobileGAN, no adversary": 2_348_204,
+        "MobileGAN, weak adversary": 2_348_204,
+        "MobileGAN": 2_348_204,
+    }
+    assert counts == {name: row.parameters("common") for name, row in rows.items()}
+    (asnet,) = (row for row in load_table("asnet-table2").rows if row.name == "ASNet")
+    assert asnet.parameters("paper") == 30_652_774  # without a download of its encoder's weights
+
+
 def test_a_name_becomes_a_folder():
     assert slug("MobileGAN, no adversary") == "mobilegan-no-adversary"
 

@@ -34,18 +34,16 @@ def test_mobilegans_tables():
     for table, columns in ((MOBILEGAN_TABLE_1, MOBILEGAN), (MOBILEGAN_TABLE_2, VALIDATION)):
         for name, figures in rows(table, columns).items():
             row = printed.setdefault(OURS.get(name, name), {})
-            row |= {
-                column: float(figure)
-                for column, figure in figures.items()
-                if column != "parameters"
-            }
+            row |= {column: float(figure) for column, figure in figures.items()}
     ours = quoted("mobilegan-tables")
     assert set(ours) == set(printed) | CONTROLS
     for name, figures in printed.items():
+        assert ours[name].quoted_parameters == figures.pop("parameters"), name
         assert ours[name].quoted == figures, name
         assert ours[name].quoted_std == {}
     for name in CONTROLS:
         assert ours[name].quoted == {}
+        assert ours[name].quoted_parameters is None
 
 
 def test_each_test_prints_the_columns_of_its_table():

@@ -64,6 +64,17 @@ MOBILEGAN_PAPER = {
     "model.z_dropout": 0.3,
     "model.threshold": 0.5,
 }
+#: Section 2.2: D before G, z at test time, and a "tight convex surrogate".
+MOBILEGAN_TEXT = {
+    "model.discriminator_first": True,
+    "model.jaccard_loss": "lovasz",
+    "model.samples": 1,
+}
+MOBILEGAN_OURS = {
+    "model.discriminator_first": False,
+    "model.jaccard_loss": "jaccard",
+    "model.samples": 0,
+}
 PAPER_ADAM = {
     "model.loss": "joint",
     "model.optimizer": "adam",
@@ -119,6 +130,7 @@ RECIPES = {
     "mobilegan-isic2018": {
         "model": "MobileGAN",
         **MOBILEGAN_PAPER,
+        **MOBILEGAN_TEXT,
         **MOBILEGAN_PAPER_DATA,
         "data.test_split": "val",
     },
@@ -218,14 +230,17 @@ def mobilegan_row(name, recipe):
         if name == "SLSDeep" and recipe == "paper":
             expected |= {"model.loss": "nll-epe"}
     elif row["model"] == "MobileGAN":
-        expected |= MOBILEGAN_PAPER
+        expected |= MOBILEGAN_PAPER | (MOBILEGAN_TEXT if recipe == "paper" else MOBILEGAN_OURS)
         if recipe == "common":
             expected |= {
                 "model.generator_learning_rate": 5e-4,
                 "model.schedule": "one-cycle",
             }
     elif row["model"] == "SegAN":
-        expected |= MOBILEGAN_ADAM | {"model.weight_clip": 0.05}
+        expected |= MOBILEGAN_ADAM | {
+            "model.weight_clip": 0.05,
+            "model.discriminator_first": recipe == "paper",
+        }
         if recipe == "common":
             expected |= {"model.schedule": "one-cycle"}
     else:

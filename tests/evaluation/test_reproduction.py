@@ -47,6 +47,8 @@ def test_ours_stands_beside_the_papers(asnet):
     lines = {line.split("  ")[0]: line for line in printed.splitlines()}
     assert "81.12" in lines["Baseline"]
     assert "82.15" in lines["ASNet"]
+    assert "24.61" in lines["Baseline"]
+    assert "30.65" in lines["ASNet"]
     assert max(map(len, printed.split("Table: ")[0].splitlines())) <= 80
     text = (results / "table.md").read_text()
     assert "(81.12 +- 0.551)" in text

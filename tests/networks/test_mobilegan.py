@@ -192,6 +192,33 @@ def test_dilations_are_repeated_to_eight_layers(given, used):
 
 
 @pytest.mark.parametrize(
+    ("side", "dilations", "count"),
+    [
+        (128, (2, 4, 8, 16), 131_072),
+        (128, (1, 2, 4, 8), 0),
+        (64, (2, 4, 8, 16), 262_144),
+        (64, (1, 2, 4, 8), 131_072),
+    ],
+)
+def test_weights_that_read_padding_alone_get_no_gradient(side, dilations, count):
+    """Every position of every kernel is trained but those that are too far dilated."""
+    torch.manual_seed(0)
+    network = MobileGANGenerator(dilations=dilations)
+    for module in network.modules():
+        if isinstance(module, nn.Dropout2d):
+            module.p = 0.0
+        if isinstance(module, PositionAttentionModule):
+            nn.init.constant_(module.gamma, 0.3)
+    network(torch.rand(2, 3, side, side)).square().mean().backward()
+    kernels = [parameter.grad for parameter in network.parameters() if parameter.ndim == 4]
+    # A position for which no pair of channels has a gradient; single ones may, behind a ReLU.
+    untrained = [
+        (grad == 0).flatten(0, 1).all(0).sum() * grad[..., 0, 0].numel() for grad in kernels
+    ]
+    assert sum(untrained) == count
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"encoder_widths": (16, 32, 64)}, "encoder_widths"),

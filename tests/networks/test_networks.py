@@ -94,6 +94,7 @@ def test_other_images_are_refused(network):
 def test_every_parameter_gets_a_gradient(any_network):
     any_network.train().zero_grad()
     state = {key: value.clone() for key, value in any_network.state_dict().items()}
+    seen = input_sizes(any_network)
     any_network(images(any_network, 2)).square().mean().backward()
     any_network.load_state_dict(state)  # the statistics of the normalisations
     without = [
@@ -108,8 +109,57 @@ def test_every_parameter_gets_a_gradient(any_network):
         for name, parameter in any_network.named_parameters()
         if parameter.ndim > 1 and not parameter.grad.any()
     ]
+    wrong = [
+        name
+        for name, (convolution, size) in seen.items()
+        if (trained_positions(convolution) != positions_that_read_the_map(convolution, size)).any()
+        # Without dilation all branches start alike, and there is nothing to choose between.
+        and not (variant_of(any_network) == "asnet-without-dilation" and "fusions" in name)
+    ]
     any_network.zero_grad()
     assert flat == []
+    assert wrong == []
+
+
+def input_sizes(network):
+    """A dict that the next pass fills with each convolution and its input's size, by name."""
+    seen, hooks = {}, {}
+    for name, module in network.named_modules():
+        if type(module) is torch.nn.Conv2d:
+
+            def note(module, inputs, name=name):
+                seen[name] = module, inputs[0].shape[-2:]
+                hooks[name].remove()
+
+            hooks[name] = module.register_forward_pre_hook(note)
+    return seen
+
+
+def trained_positions(convolution):
+    """Which positions of a kernel have a gradient for any pair of channels: (height, width)."""
+    return convolution.weight.grad.flatten(0, 1).any(dim=0)
+
+
+def positions_that_read_the_map(convolution, size):
+    """Which positions of a kernel ever lie on a map of this size, and not only on padding."""
+    axes = []
+    for axis, length in enumerate(size):
+        kernel, stride, dilation, padding = (
+            getattr(convolution, name)[axis]
+            for name in ("kernel_size", "stride", "dilation", "padding")
+        )
+        if convolution.padding == "same":
+            padding = dilation * (kernel - 1) // 2
+        starts = range(-padding, length + padding - dilation * (kernel - 1), stride)
+        axes.append(
+            torch.tensor(
+                [
+                    any(0 <= start + dilation * tap < length for start in starts)
+                    for tap in range(kernel)
+                ]
+            )
+        )
+    return axes[0][:, None] & axes[1]
 
 
 def test_image_gets_a_gradient_and_stays_as_it_was(network):
