@@ -35,7 +35,7 @@ class Teacher:
 
     def __init__(self, checkpoint: str | Path, device: torch.device | str = "cpu") -> None:
         predictor = predictor_of_checkpoint(checkpoint, device)
-        self._network = predictor.network.requires_grad_(False)
+        self._network = predictor.network.float().requires_grad_(False)
         self._size = predictor.size
         facts = read_checkpoint(checkpoint)["lesionseg"]
         self.trained_on: frozenset[str] = frozenset(facts.get("trained_on", ()))
@@ -53,6 +53,7 @@ class Teacher:
             float32 (N, 1, H, W) in [0, 1].
         """
         height, width = image.shape[-2:]
+        image = image.float()  # whatever the student's precision
         resized = (height, width) != self._size
         soft = probabilities(self._network(_resize(image, self._size) if resized else image))
         return _resize(soft, (height, width)) if resized else soft

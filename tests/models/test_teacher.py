@@ -54,14 +54,14 @@ def test_soft_masks_are_the_probabilities_at_the_teachers_own_size(checkpoint):
     assert not teacher.soft_masks(small.requires_grad_()).requires_grad
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_the_loss_is_the_cross_entropy_with_the_soft_masks(checkpoint, dtype):
     teacher = Teacher(checkpoint)
-    image, logits = torch.rand(2, 3, *SIZE), torch.randn(2, 1, *SIZE).to(dtype)
+    image, logits = torch.rand(2, 3, *SIZE).to(dtype), torch.randn(2, 1, *SIZE).to(dtype)
     soft, p = teacher.soft_masks(image), torch.sigmoid(logits.float())
     expected = -(soft * p.log() + (1 - soft) * (1 - p).log()).mean()
     loss = teacher.loss(logits.requires_grad_(), image)
-    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(loss.float(), expected, rtol=1e-5, atol=1e-5)
     (gradient,) = torch.autograd.grad(loss, logits)
     torch.testing.assert_close(gradient.float(), (p - soft) / p.numel(), rtol=1e-2, atol=1e-6)
 
