@@ -70,7 +70,7 @@ def _records(section: Section, quoted: Sequence[str]) -> Iterator[dict[str, Any]
             "test": section.name,
             "row": result.row.name,
             "parameters": result.row.parameters(section.recipe),
-            "paper_parameters_in_millions": result.row.quoted_parameters,
+            "quoted_million_parameters": result.row.quoted_parameters,
             "images": len(result.table),
             **{
                 f"paper_{name}": result.row.quoted.get(name) if name in printed else None

@@ -88,7 +88,10 @@ def test_a_cross_validated_row_is_a_mean_over_folds(trained, reproduce):
         assert float(record["jaccard"]) == pytest.approx(over_images.mean())
         ours = f"{100 * mean:.2f} +- {100 * deviation:.2f}"
         assert ours in line_of(printed, name)
-        assert f"| {name} | {ours} ({record['paper_jaccard']}" in text
+        size = {"Baseline": 24_608_609, "ASNet": 30_652_774}[name]
+        assert int(record["parameters"]) == size
+        assert f" {size / 1e6:.2f} " in line_of(printed, name)
+        assert f"| {name} | {size / 1e6:.2f} | {ours} ({record['paper_jaccard']}" in text
         scores[name] = over_images
     difference = scores["ASNet"] - scores["Baseline"]
     baseline, asnet = records
@@ -123,6 +126,9 @@ def test_intervals_and_columns_are_those_of_each_tests_score(trained, reproduce)
         assert interval == table.interval(score)
         shown = " to ".join(f"{100 * end:.2f}" for end in interval)
         assert f"| {shown} |" in text
+        size, quoted = {"FCN": ("134.3", "134.3"), "MobileGAN": ("2.35", "2.35")}[record["row"]]
+        assert record["quoted_million_parameters"] == quoted
+        assert f"| {record['row']} | {size} ({quoted}) |" in text
         for name in SCORE_NAMES:
             assert float(record[name]) == pytest.approx(table.summary()[name])
         printed_by_the_paper = {
