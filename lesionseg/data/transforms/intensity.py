@@ -42,7 +42,8 @@ class Resolution(RandomChange):
         """Lose the detail that a smaller image does not have."""
         height, width = images.shape[-2:]
         changed = []
-        for image, factor in zip(images.split(1), drawn.tolist(), strict=True):
+        for number, factor in enumerate(drawn.tolist()):
+            image = images[number : number + 1]
             smaller = (max(round(height / factor), 1), max(round(width / factor), 1))
             reduced = F.interpolate(image, smaller, mode="bilinear", antialias=True)
             changed.append(F.interpolate(reduced, (height, width), mode="bilinear"))
