@@ -83,6 +83,9 @@ def test_scores_are_of_the_last_epoch_alone(tmp_path):
         assert list(model.test_table.scores["jaccard"]) == jaccards
     (validated,) = trainer.validate(model, by_hand.loader([new]), verbose=False)
     assert validated["val/jaccard"] == 1
+    (tested,) = trainer.test(model, by_hand.loader([new]), verbose=False)
+    assert tested["test/jaccard"] == 1
+    assert list(model.test_table.ids) == ["b"]
 
 
 def test_probabilities_and_not_logits_are_resized():
