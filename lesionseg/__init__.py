@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from lesionseg.data import FolderDataModule, ISICDataModule, SyntheticDataModule
     from lesionseg.inference import segment
     from lesionseg.models import GANFCN, ASNet, MobileGAN, SegAN, Segmenter
+    from lesionseg.models.pretrained import from_pretrained
+    from lesionseg.pretrained import list_pretrained
 
 _HOMES = {
     "ASNet": "models",
@@ -24,6 +26,8 @@ _HOMES = {
     "FolderDataModule": "data",
     "ISICDataModule": "data",
     "SyntheticDataModule": "data",
+    "from_pretrained": "models.pretrained",
+    "list_pretrained": "pretrained",
     "segment": "inference",
 }
 
@@ -37,6 +41,8 @@ __all__ = [
     "Segmenter",
     "SyntheticDataModule",
     "__version__",
+    "from_pretrained",
+    "list_pretrained",
     "segment",
 ]
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lesionseg.errors import CheckpointError
+from lesionseg.pretrained import find_pretrained, read_pretrained, suggest_names
 
 OUTSIDE_WEIGHTS = ("encoder_weights", "init_from")
 """Arguments that ask for weights from outside; a checkpoint holds weights, not these."""
@@ -42,7 +43,9 @@ def load_weights(path: str | Path, map_location: Location = "cpu") -> Any:
         raise CheckpointError(f"{path} is a URL; download the file and give its path.")
     path = Path(path)
     if not path.exists():
-        raise CheckpointError(f"there is no checkpoint {path}; check the path.")
+        hint = suggest_names(str(path)) if path.parent == Path() and not path.suffix else ""
+        hint = f", or name a pretrained model ({hint})" if hint else ""
+        raise CheckpointError(f"there is no checkpoint {path}; check the path{hint}.")
     if not path.is_file():
         raise CheckpointError(f"{path} is not a regular file; give the path of a checkpoint.")
     try:
@@ -60,22 +63,33 @@ def load_weights(path: str | Path, map_location: Location = "cpu") -> Any:
 
 
 def read_checkpoint(path: str | Path, map_location: Location = "cpu") -> dict[str, Any]:
-    """Read a checkpoint of Lightning with :func:`load_weights`.
+    """Read a checkpoint of Lightning with :func:`load_weights`, or a pretrained model.
 
     Sources of pretrained weights are set to None in the arguments of model and network, so that
     nothing that is built from them looks for files or downloads.
 
     Args:
-        path: Of a local file.
+        path: Of a local file, or what :func:`lesionseg.pretrained.find_pretrained` takes.
         map_location: See :func:`torch.load`.
 
     Returns:
         The checkpoint, with the dicts ``state_dict`` and ``hyper_parameters`` at least.
 
     Raises:
-        CheckpointError: As :func:`load_weights`, or if the file is not a checkpoint.
+        CheckpointError: As :func:`load_weights`, or if the file is not a checkpoint, or the
+            pretrained model's folder is incomplete or was changed.
     """
-    checkpoint: dict[str, Any] = load_weights(path, map_location)
+    folder = find_pretrained(path)
+    checkpoint: dict[str, Any]
+    if folder is None:
+        checkpoint = load_weights(path, map_location)
+    else:
+        checkpoint = read_pretrained(folder)
+        if isinstance(map_location, str | torch.device):
+            state = checkpoint["state_dict"]
+            checkpoint["state_dict"] = {
+                name: value.to(map_location) for name, value in state.items()
+            }
     state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()

@@ -42,7 +42,7 @@ SMALL_COMMANDS = {
         "tell what is in image data, and show what augmentation does",
         "lesionseg.inspection.command",
     ),
-    "segment": ("masks and overlays for photographs", "lesionseg.inference.command"),
+    "segment": ("masks, overlays and measurements of photographs", "lesionseg.inference.command"),
     "export": (
         "one file for ONNX Runtime, torch.export or phones",
         "lesionseg.export.command",

@@ -21,7 +21,8 @@ if sys.platform != "win32":
 MARK = "written by lesionseg"
 """Stands in every picture, page, plot and zip that a command writes, where its format has room."""
 
-_STARTS = (b"image,tp,fp,fn,tn,", b'{\n  "overall": ')  # of score tables, which have no such room
+#: Of score tables and measurements, which have no such room.
+_STARTS = (b"image,tp,fp,fn,tn,", b'{\n  "overall": ', b"image,width,height,lesion_pixels,")
 _MODELS = {".onnx", ".pt2", ".pte"}  # the package's name stands somewhere in those it exported
 _NEAR = 4096  # bytes from either end of a file within which its mark stands
 

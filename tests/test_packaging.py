@@ -8,10 +8,13 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest_cli import TINY, run_well
+from PIL import Image
 
 import lesionseg
+from lesionseg.pretrained import CARD, TRAINED_ON, WEIGHTS
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow
@@ -82,6 +85,10 @@ def test_the_wheel_holds_the_package_with_types_and_recipes_and_nothing_else(whe
     assert {"lesionseg/py.typed", "lesionseg/data/id_lists.txt"} <= names
     assert {f"lesionseg/configs/{name}.yaml" for name in RECIPES} <= names
     assert f"{information}/licenses/LICENSE" in names
+    for name in lesionseg.list_pretrained():
+        files = {f"lesionseg/weights/{name}/{file}" for file in (CARD, TRAINED_ON, WEIGHTS)}
+        assert files <= names
+    assert wheel.stat().st_size < 30e6
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "lesionseg").rglob("*.py")}
     assert sources <= names
     assert not [name for name in names if "test" in name.lower()]
@@ -123,6 +130,14 @@ print(lesionseg.__file__, *recipe_names(), sep="\\n")
     file, *recipes = python("-c", script, cwd=tmp_path, **where).split("\n")[:-1]
     assert file == str(installed / "lesionseg" / "__init__.py")
     assert set(recipes) >= RECIPES
+    noise = Image.effect_noise((90, 67), 60).convert("RGB")
+    noise.save(tmp_path / "photo.png")
+    offline = where | {"HF_HUB_OFFLINE": "1"}
+    python("-m", "lesionseg.cli", "segment", "photo.png", cwd=tmp_path, **offline)
+    with Image.open(tmp_path / "segmented" / "photo_segmentation.png") as mask:
+        found = np.asarray(mask) > 0
+    assert np.array_equal(found, lesionseg.segment(noise).mask)
+
     printed = python("-m", "lesionseg.cli", "--version", cwd=tmp_path, **where)
     assert printed == f"lesionseg {lesionseg.__version__}\n"
 

@@ -27,7 +27,10 @@ ROOMS = (
     "evaluation",
     "cli",
 )
-SHARED = {"_version", "checkpoints", "errors", "files", "guards", "lazy", "overlay", "run_folder"}
+SHARED = {
+    *("_version", "checkpoints", "errors", "files", "guards", "lazy", "overlay", "pretrained"),
+    "run_folder",
+}
 COMMAND_LINE = {
     "cli",
     "cli_help",

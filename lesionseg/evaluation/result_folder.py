@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from lesionseg.errors import LesionsegError
 from lesionseg.evaluation.provenance import same_test
+from lesionseg.pretrained import WEIGHTS, is_packaged
 from lesionseg.run_folder import CHECKPOINTS
 
 RECORD = "scores.json"
@@ -24,8 +25,9 @@ RECORD = "scores.json"
 def home_of(checkpoint: Path | None, default: Path) -> tuple[Path, str]:
     """Return the folder that a checkpoint's results belong into, and what their names begin with.
 
-    They belong into the run's folder. Beside a checkpoint of no run they carry its name, and where
-    its folder cannot be written to, they go to ``default`` under the names of both.
+    They belong into the run's folder. Beside a checkpoint of no run they carry its name. Where its
+    folder cannot be written to, or comes with the package, they go to ``default`` under the names
+    of both.
 
     Args:
         checkpoint: The file; None where the model came from none.
@@ -40,9 +42,9 @@ def home_of(checkpoint: Path | None, default: Path) -> tuple[Path, str]:
         in_run = folder.name == CHECKPOINTS
         home = folder.parent if in_run else folder
         prefix = "" if in_run else f"{checkpoint.stem}-"
-        if _can_write(home):
+        if not is_packaged(checkpoint) and _can_write(home):
             return home, prefix
-        prefix = f"{home.absolute().name}-{prefix}"
+        prefix = f"{home.absolute().name}-{'' if checkpoint.name == WEIGHTS else prefix}"
     default.mkdir(parents=True, exist_ok=True)
     if not _can_write(default):
         raise LesionsegError(

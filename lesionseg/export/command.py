@@ -18,7 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Write a checkpoint's network as one file that takes RGB images and gives probabilities. "
         "It is compared with the network before it is written."
     )
-    parser.add_argument("checkpoint", metavar="CKPT", type=Path, help="of any model of lesionseg")
+    parser.add_argument(
+        "checkpoint",
+        metavar="CKPT",
+        type=Path,
+        help="a checkpoint of any model of lesionseg, or a name of lesionseg models --pretrained",
+    )
     parser.add_argument(
         "--format",
         choices=["onnx", "torch", "executorch"],

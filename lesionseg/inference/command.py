@@ -1,4 +1,4 @@
-"""Masks and overlays for photographs: lesionseg segment PATHS... --model FILE --output DIR."""
+"""Masks, overlays and measurements of photographs: lesionseg segment PATHS... --output DIR."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from lesionseg.data.file_names import check_name
 from lesionseg.data.listing import IMAGE_SUFFIXES, list_files, stem_of
 from lesionseg.errors import InvalidDataError, LesionsegError, printable
 from lesionseg.files import check_outputs, remove_unfinished
+from lesionseg.inference.measurements import MEASUREMENTS, measure, write_measurements
 from lesionseg.inference.views import TEST_TIME_AUGMENTATIONS
+from lesionseg.pretrained import DEFAULT
 
 if TYPE_CHECKING:
     from lesionseg.inference.segmentation import ImagePredictor
@@ -29,18 +31,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="a checkpoint or an exported .onnx file",
+        default=DEFAULT,
+        metavar="NAME",
+        help="a pretrained model of lesionseg models --pretrained, or the path of a checkpoint, of "
+        "an exported .onnx file or of a folder of save_pretrained (default: %(default)s)",
     )
     parser.add_argument(
-        "--output", required=True, type=Path, metavar="DIR", help="folder of the results"
+        "--output",
+        default=Path("segmented"),
+        type=Path,
+        metavar="DIR",
+        help="folder of the results (default: %(default)s)",
     )
     parser.add_argument(
         "--probabilities", action="store_true", help="write 16-bit probability maps too"
     )
-    parser.add_argument("--no-overlays", action="store_true", help="write masks only")
+    parser.add_argument("--no-overlays", action="store_true", help="write no overlays")
     parser.add_argument(
         "--device",
         default="auto",
@@ -92,8 +98,9 @@ def run(options: argparse.Namespace) -> int:
     wanted = {"segmentation": True, "probability": options.probabilities}
     wanted["overlay"] = not options.no_overlays
     kinds = [kind for kind in _KINDS if wanted[kind]]
-    results = (options.output / _result_name(path, kind) for path in images for kind in kinds)
-    check_outputs(results, images, options.overwrite)
+    results = [options.output / _result_name(path, kind) for path in images for kind in kinds]
+    table = options.output / MEASUREMENTS
+    check_outputs([*results, table], images, options.overwrite)
 
     from tqdm import tqdm
 
@@ -101,23 +108,26 @@ def run(options: argparse.Namespace) -> int:
 
     remove_unfinished(options.output)
     predictor = load_predictor(options.model, options.device, options.test_time_augmentation)
-    segmented = found = 0
-    for path in tqdm(images, desc="segment", unit="image", disable=None):
-        try:
-            found += _segment(path, predictor, options)
-            segmented += 1
-        except LesionsegError as error:
-            if not skip:
-                raise
-            left_out.append(printable(str(error)))
+    measured: list[dict[str, object]] = []
+    try:
+        for path in tqdm(images, desc="segment", unit="image", disable=None):
+            try:
+                measured.append(_segment(path, predictor, options))
+            except LesionsegError as error:
+                if not skip:
+                    raise
+                left_out.append(printable(str(error)))
+    finally:
+        if measured:
+            write_measurements(measured, table)
     if passed_over:
         print(f"passed over: {printable(_kinds_of(passed_over))}", file=sys.stderr)
     if left_out:
         print(f"{_count(len(left_out))} left out:", *left_out, sep="\n  ", file=sys.stderr)
-    if not segmented:
+    if not measured:
         raise InvalidDataError(f"of {_count(len(left_out))} none could be segmented.")
-    print(f"{_count(segmented)} segmented; see {options.output}")
-    if not found:
+    print(f"{_count(len(measured))} segmented; see {options.output}")
+    if not any(one["lesion_pixels"] for one in measured):
         print(
             "warning: no lesion was found in any image, all masks are empty; check that the model "
             "is trained for such images.",
@@ -126,8 +136,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _segment(path: Path, predictor: ImagePredictor, options: argparse.Namespace) -> bool:
-    """Write what is asked for of one image, and return whether a lesion was found."""
+def _segment(
+    path: Path, predictor: ImagePredictor, options: argparse.Namespace
+) -> dict[str, object]:
+    """Write what is asked for of one image, and return what was measured in its mask."""
     from lesionseg.data.reading import read_image
     from lesionseg.inference.outputs import save_map, save_mask, save_overlay
 
@@ -146,7 +158,7 @@ def _segment(path: Path, predictor: ImagePredictor, options: argparse.Namespace)
         raise InvalidDataError(
             f"The image {path} has too long a name for its results; shorten it."
         ) from error
-    return bool(result.mask.any())
+    return measure(path.name, result.mask)
 
 
 def _result_name(path: Path, kind: str) -> str:
@@ -195,6 +207,7 @@ def find_images(
                 if one.suffix.lower() not in IMAGE_SUFFIXES
                 and not one.name.startswith(".")
                 and one.is_file()
+                and (one.name != MEASUREMENTS or path.absolute() != output.absolute())
             ]
             if not inside:
                 what = f", but {_kinds_of(others)}" if others else "."

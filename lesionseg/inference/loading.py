@@ -18,20 +18,21 @@ def load_predictor(
     device: str | torch.device = "cpu",
     test_time_augmentation: TestTimeAugmentation = "none",
 ) -> ImagePredictor:
-    """Loads a checkpoint, or a file that ``lesionseg export --format onnx`` wrote.
+    """Load a pretrained model, a checkpoint, or a file that ``lesionseg export`` wrote for ONNX.
 
     A checkpoint's plain network is rebuilt; that needs no Lightning, data or network connection. An
     ``.onnx`` file needs onnxruntime and neither imports torch nor has a device.
 
     Args:
-        path: A checkpoint of any model of this package, or an ``.onnx`` file.
-        device: Where a checkpoint runs, such as ``"cuda"``; ``"auto"`` takes a GPU where there is
-            one.
+        path: A name of :func:`lesionseg.list_pretrained`, a folder that ``save_pretrained`` wrote,
+            a checkpoint of any model of this package, or an ``.onnx`` file.
+        device: Where anything but an ``.onnx`` file runs, such as ``"cuda"``; ``"auto"`` takes a
+            GPU where there is one.
         test_time_augmentation: The views of each image whose probabilities are averaged; see
             :func:`~lesionseg.inference.average_views`.
 
     Raises:
-        CheckpointError: The file is absent, broken, or neither of the two.
+        CheckpointError: The file is absent, broken, or none of these.
         LesionsegError: Quarter turns are asked of an ``.onnx`` file whose images have one size that
             is not square.
     """

@@ -18,6 +18,7 @@ from lesionseg.inference.loading import load_predictor
 from lesionseg.inference.predictor import Predictor
 from lesionseg.inference.segmentation import ImagePredictor, Segmentation
 from lesionseg.overlay import to_picture
+from lesionseg.pretrained import DEFAULT
 
 if TYPE_CHECKING:
     from lesionseg.models import SegmentationModule
@@ -28,13 +29,13 @@ ModelLike: TypeAlias = "str | Path | ImagePredictor | SegmentationModule | torch
 
 
 @overload
-def segment(image: ImageLike, model: ModelLike) -> Segmentation: ...
+def segment(image: ImageLike, model: ModelLike = DEFAULT) -> Segmentation: ...
 @overload
 def segment(
-    image: list[ImageLike] | tuple[ImageLike, ...], model: ModelLike
+    image: list[ImageLike] | tuple[ImageLike, ...], model: ModelLike = DEFAULT
 ) -> list[Segmentation]: ...
 def segment(
-    image: ImageLike | list[ImageLike] | tuple[ImageLike, ...], model: ModelLike
+    image: ImageLike | list[ImageLike] | tuple[ImageLike, ...], model: ModelLike = DEFAULT
 ) -> Segmentation | list[Segmentation]:
     """Segment one image, or several.
 
@@ -43,7 +44,8 @@ def segment(
             [0, 1], or a tensor (3, height, width) of either kind; or a list or tuple of these. A
             file is turned as its EXIF orientation says; a PIL image is taken as it lies in memory,
             at its own ``size``.
-        model: The path of a checkpoint or of an exported ``.onnx`` file (read anew at each call;
+        model: A name of :func:`lesionseg.list_pretrained`, the path of a checkpoint, of a folder
+            that ``save_pretrained`` wrote or of an exported ``.onnx`` file (read anew at each call;
             keep a :func:`~lesionseg.inference.load_predictor` for many images), a predictor, a
             model, or a plain network that gives logits (N, 1, H, W) of images (N, 3, H, W) in
             [0, 1], such as :func:`~lesionseg.networks.create_network` makes. A plain network is fed
@@ -75,8 +77,8 @@ def _segment(
     if not isinstance(model, torch.nn.Module):
         if not callable(model):
             raise TypeError(
-                "expected a model, a network, a predictor, or the path of a checkpoint or .onnx "
-                f"file, got {type(model).__name__}"
+                "expected a model, a network, a predictor, the name of a pretrained model, or the "
+                f"path of a checkpoint or .onnx file, got {type(model).__name__}"
             )
         return model(picture)
     # By its attributes: the class of LightningModules is slow to import.

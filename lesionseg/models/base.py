@@ -30,6 +30,7 @@ from lesionseg.models.initial_weights import load_initial_weights
 from lesionseg.models.loading import load_model
 from lesionseg.models.optimisation import ScheduleName, create_schedule
 from lesionseg.models.planning import Turn, plan_fit
+from lesionseg.models.pretrained import save_pretrained
 from lesionseg.models.schedule import Schedule
 from lesionseg.models.seeding import seed_epoch
 from lesionseg.models.teacher import Teacher
@@ -486,6 +487,25 @@ class SegmentationModule(LightningModule):
         check_weights_only(weights_only)
         return load_model(cls, checkpoint_path, map_location, hparams_file, strict, kwargs)
 
+    def save_pretrained(self, folder: str | Path, dtype: torch.dtype = torch.float16) -> Path:
+        """Write the model as a folder that :func:`lesionseg.from_pretrained` reads.
+
+        The folder holds the network's weights as ``model.safetensors``, a ``card.json`` and the
+        ids of the ISIC images that it was trained on; no optimizer and no discriminator.
+
+        Args:
+            folder: Is made if it is absent; the three files in it are replaced.
+            dtype: Of the weights in the file.
+
+        Returns:
+            The folder.
+
+        Raises:
+            LesionsegError: If the model or its network is of another package, or weights are not
+                finite in ``dtype``.
+        """
+        return save_pretrained(self, folder, dtype)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes over the seed and which images were fitted to; older checkpoints do not say.
 
@@ -504,5 +524,9 @@ class SegmentationModule(LightningModule):
                 "(--model.init_from)."
             )
         facts = checkpoint.get("lesionseg", {})
+        if facts.get("network_only"):  # a pretrained model: an adversary starts from scratch
+            for name, value in self.state_dict().items():
+                if not name.startswith("network."):
+                    checkpoint["state_dict"].setdefault(name, value)
         self.trained_on = frozenset(facts.get("trained_on", ()))
         self._fit_seed = facts.get("seed")

@@ -6,10 +6,11 @@ import argparse
 import inspect
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lesionseg.networks.registry import create_network, network_names, preset_of
+from lesionseg.pretrained import list_pretrained, packaged_card
 
 _WIDTH = 80
 
@@ -97,6 +98,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only these; smp:<architecture>/<encoder> is one too (default: all that have a name)",
     )
     parser.add_argument(
+        "--pretrained",
+        action="store_true",
+        help="list the trained models that come with lesionseg, and how good they are",
+    )
+    parser.add_argument(
         "-o", "--output", choices=["table", "json"], default="table", help="default: %(default)s"
     )
 
@@ -105,8 +111,11 @@ def run(options: argparse.Namespace) -> int:
     """Run ``lesionseg models`` and return its exit code.
 
     Raises:
-        LesionsegError: There is no network of a given name.
+        LesionsegError: There is no network, or no trained model, of a given name.
     """
+    if options.pretrained:
+        print(_pretrained(options.names, options.output))
+        return 0
     names = options.names or [*network_names(), "smp:unet/resnet34"]
     facts = [network_facts(name) for name in names]
     if options.output == "json":
@@ -116,6 +125,29 @@ def run(options: argparse.Namespace) -> int:
         if not options.names:
             print("\nAny smp:<architecture>/<encoder> of segmentation-models-pytorch works too.")
     return 0
+
+
+def _pretrained(names: Sequence[str], output: str) -> str:
+    """What the cards of the trained models say."""
+    cards = [packaged_card(name) for name in names or list_pretrained()]
+    return json.dumps(cards, indent=2) if output == "json" else render_cards(cards)
+
+
+def render_cards(cards: Sequence[Mapping[str, Any]]) -> str:
+    """A plain-text table of trained models, with one view and no post-processing."""
+    lines = [
+        f"{'name':<21}{'parameters':>10}{'size':>11}  {'tested on':<14}{'jaccard':>8}{'(95 %)':>14}"
+    ]
+    for card in cards:
+        first = f"{card['name']:<21}{card['parameters']:>10,}"
+        first += f"{' x '.join(map(str, card['size'])):>11}"
+        for row in card["scores"]:
+            if row["views"] == row["postprocessing"] == "none":
+                low, high = row["intervals"]["jaccard"]
+                score = row["per_image"]["jaccard"]
+                lines.append(f"{first}  {row['set']:<14}{score:>8.3f}{low:>8.3f}-{high:.3f}")
+                first = " " * len(first)
+    return "\n".join(lines)
 
 
 def render(facts: Sequence[NetworkFacts]) -> str:

@@ -157,7 +157,7 @@ def test_what_is_no_image_is_told(model, image):
 
 @pytest.mark.parametrize("model", [None, 3, {"state_dict": {}}])
 def test_what_is_no_model_is_told(picture, model):
-    with pytest.raises(TypeError, match="expected a model, a network, a predictor, or the path"):
+    with pytest.raises(TypeError, match="expected a model, a network, a predictor, the name"):
         segment(picture, model)
 
 

