@@ -18,7 +18,14 @@ from lesionseg.pretrained import CARD, TRAINED_ON, WEIGHTS
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow
-RECIPES = {"asnet-isic2018", "comparison-isic2018", "mobilegan-isic2018", "quickstart"}
+RECIPES = {
+    "asnet-isic2018",
+    "asnet-lite-isic2018",
+    "comparison-isic2018",
+    "mobilegan-fast-isic2018",
+    "mobilegan-isic2018",
+    "quickstart",
+}
 
 
 def python(*arguments, cwd, **environment):

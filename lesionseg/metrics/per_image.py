@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 
 from lesionseg.errors import InvalidDataError
 from lesionseg.metrics.binarize import Masks, binarize
 from lesionseg.metrics.image_ids import ID_BYTES, decode_ids, encode_ids
 from lesionseg.metrics.official import Aggregation, check_aggregation
 from lesionseg.metrics.table import ScoreTable
+from lesionseg.metrics.torchmetrics_core import Metric, dim_zero_cat
 
 
 class PerImageMetric(Metric):
