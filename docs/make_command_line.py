@@ -1,0 +1,114 @@
+"""Writes the page of the command line: run ``python docs/make_command_line.py`` after a change.
+
+The options come from where ``--help`` takes them. Those of Lightning's Trainer are left to it.
+"""
+
+import argparse
+import re
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+
+from lesionseg.cli import SMALL_COMMANDS, TRAINER_COMMANDS
+from lesionseg.cli_help.docstrings import plain
+from lesionseg.cli_help.parser import CommandParser
+from lesionseg.cli_help.sections import Section, sections_of
+
+PAGE = Path(__file__).parent / "command-line.md"
+INTRODUCTION = """# Command line
+
+<!-- Written by docs/make_command_line.py. -->
+
+All commands and their options, as `lesionseg COMMAND --help` shows them.
+[Getting started](getting-started.md) goes through them in the order of use.
+
+| command | what it does |
+| --- | --- |
+{commands}
+
+`fit`, `validate`, `test` and `predict` take the options of the chosen model and data; below are those that
+several models or data sets share, and `lesionseg fit --model ASNet --data ISICDataModule --help` shows the
+others. They also take all of Lightning's
+[Trainer](https://lightning.ai/docs/pytorch/stable/common/trainer.html) as `--trainer.NAME`, such as
+`--trainer.max_epochs 20`. Exit codes: 0 done, 1 a mistake that the message names, 2 wrong usage, 3 nothing
+left to train, 130 Ctrl-C, 143 SIGTERM.
+"""
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def _cell(text: str) -> str:
+    """Text that Markdown shows as it stands, with names of options and files as code."""
+    text = " ".join(text.split())
+    text = re.sub(r"([\\*_|<>\[\]{}])", r"\\\1", text)
+    return re.sub(r"(?<![\w`-])(--[\w.\\-]+)", lambda match: _code(match[1].replace("\\", "")), text)
+
+
+def _table(rows: Iterable[tuple[str, str, str]]) -> str:
+    lines = ["| option | value | |", "| --- | --- | --- |"]
+    for flags, value, text in rows:
+        names = ", ".join(_code(flag) for flag in flags.split(", "))
+        values = _code(value.replace("|", "\\|"))
+        lines.append(f"| {names} | {values} | {_cell(text)} |")
+    return "\n".join(lines)
+
+
+def _section(section: Section) -> str:
+    about = f"{_cell(section.about)}\n\n" if section.about else ""
+    return f"### {section.title}\n\n{about}{_table(section.options)}"
+
+
+def trainer_command(name: str, summary: str, first: str) -> str:
+    """One of the Trainer's commands; what an earlier one has alike is not shown again."""
+    sections = [one for one in sections_of(name, None, None) if one.title != "trainer"]
+    if name != first:
+        before = sections_of(first, None, None)
+        sections = [one for one in sections if one not in before]
+    shown = "\n\n".join(_section(one).replace("### ", f"### {name}: ", 1) for one in sections)
+    also = "" if name == first else f"\n\nThe other options are those of [`{first}`](#{first})."
+    return f"## {name}\n\n{summary[0].upper()}{summary[1:]}.{also}\n\n{shown}"
+
+
+def _value(action: argparse.Action) -> str:
+    if action.nargs == 0:
+        return ""
+    if isinstance(action.metavar, tuple):
+        return " ".join(action.metavar)
+    if action.metavar is not None and not action.choices:
+        return action.metavar
+    if action.choices:
+        return f"{{{','.join(map(str, action.choices))}}}"
+    return action.dest.upper()
+
+
+def small_command(name: str, module_name: str) -> str:
+    """One of the small commands: its description and its options."""
+    module = import_module(module_name)
+    parser = CommandParser(prog=f"lesionseg {name}")
+    module.add_arguments(parser)
+    rows = []
+    for action in parser._actions:
+        if action.help is argparse.SUPPRESS or "--help" in action.option_strings:
+            continue
+        names = ", ".join(action.option_strings) or str(action.metavar or action.dest)
+        value = _value(action) if action.option_strings or action.choices else ""
+        text = (action.help or "") % {**vars(action), "prog": parser.prog}
+        rows.append((names, value, text + (" (required)" if action.required and value else "")))
+    about = re.sub(r"([*_<>])", r"\\\1", plain(module.__doc__ or "").strip())
+    return f"## {name}\n\n{about}\n\n{_table(rows)}"
+
+
+def page() -> str:
+    """Return the whole page."""
+    summaries = TRAINER_COMMANDS | {name: entry[0] for name, entry in SMALL_COMMANDS.items()}
+    rows = "\n".join(f"| [`{name}`](#{name}) | {text} |" for name, text in summaries.items())
+    parts = [INTRODUCTION.format(commands=rows).rstrip()]
+    parts += [trainer_command(name, text, "fit") for name, text in TRAINER_COMMANDS.items()]
+    parts += [small_command(name, entry[1]) for name, entry in SMALL_COMMANDS.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

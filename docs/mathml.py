@@ -1,0 +1,18 @@
+"""Turns the equations of the pages into MathML, which browsers show without a script."""
+
+import html
+import re
+from typing import Any
+
+from latex2mathml.converter import convert
+
+_EQUATION = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.DOTALL)
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """Replace what pymdownx.arithmatex found; MkDocs calls this with the HTML of each page."""
+
+    def mathml(match: re.Match[str]) -> str:
+        return f'<div class="equation">{convert(html.unescape(match[1]).strip(), display="block")}</div>'
+
+    return _EQUATION.sub(mathml, content)
