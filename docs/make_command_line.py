@@ -26,12 +26,13 @@ All commands and their options, as `lesionseg COMMAND --help` shows them.
 | --- | --- |
 {commands}
 
-`fit`, `validate`, `test` and `predict` take the options of the chosen model and data; below are those that
-several models or data sets share, and `lesionseg fit --model ASNet --data ISICDataModule --help` shows the
-others. They also take all of Lightning's
+`fit`, `validate`, `test` and `predict` take the options of the chosen model and data; below are
+those that several models or data sets share, and
+`lesionseg fit --model ASNet --data ISICDataModule --help` shows the others.
+They also take all of Lightning's
 [Trainer](https://lightning.ai/docs/pytorch/stable/common/trainer.html) as `--trainer.NAME`, such as
-`--trainer.max_epochs 20`. Exit codes: 0 done, 1 a mistake that the message names, 2 wrong usage, 3 nothing
-left to train, 130 Ctrl-C, 143 SIGTERM.
+`--trainer.max_epochs 20`. Exit codes: 0 done, 1 a mistake that the message names, 2 wrong usage,
+3 nothing left to train, 130 Ctrl-C, 141 nobody reads the output, 143 SIGTERM.
 """
 
 
@@ -43,15 +44,23 @@ def _cell(text: str) -> str:
     """Text that Markdown shows as it stands, with names of options and files as code."""
     text = " ".join(text.split())
     text = re.sub(r"([\\*_|<>\[\]{}])", r"\\\1", text)
-    return re.sub(r"(?<![\w`-])(--[\w.\\-]+)", lambda match: _code(match[1].replace("\\", "")), text)
+    return re.sub(
+        r"(?<![\w`-])(--[\w.\\-]+)", lambda match: _code(match[1].replace("\\", "")), text
+    )
+
+
+def _values(value: str) -> str:
+    """A metavar; choices one by one, so that they can be broken into lines."""
+    if value.startswith("{") and value.endswith("}"):
+        return ", ".join(_code(one) for one in value[1:-1].split(","))
+    return " or ".join(_code(one) for one in value.split("|"))
 
 
 def _table(rows: Iterable[tuple[str, str, str]]) -> str:
     lines = ["| option | value | |", "| --- | --- | --- |"]
     for flags, value, text in rows:
         names = ", ".join(_code(flag) for flag in flags.split(", "))
-        values = _code(value.replace("|", "\\|"))
-        lines.append(f"| {names} | {values} | {_cell(text)} |")
+        lines.append(f"| {names} | {_values(value)} | {_cell(text)} |")
     return "\n".join(lines)
 
 

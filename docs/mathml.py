@@ -13,6 +13,7 @@ def on_page_content(content: str, **_: Any) -> str:
     """Replace what pymdownx.arithmatex found; MkDocs calls this with the HTML of each page."""
 
     def mathml(match: re.Match[str]) -> str:
-        return f'<div class="equation">{convert(html.unescape(match[1]).strip(), display="block")}</div>'
+        equation = convert(html.unescape(match[1]).strip(), display="block")
+        return f'<div class="equation">{equation}</div>'
 
     return _EQUATION.sub(mathml, content)

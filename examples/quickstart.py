@@ -46,6 +46,8 @@ def main() -> None:
     print(f"\nScores, image by image: {run / 'scores.csv'}")
     print(f"Overlay picture:        {run / 'overlays.png'}")
     print(f"Predicted masks:        {run / 'predictions' / 'masks'}")
+    print("\nMasks of your own photographs:")
+    print(f"  lesionseg segment YOUR_PHOTOS --model {shlex.quote(str(best))} --output masks")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """What the documentation shows is what the program does."""
 
+import ast
 import contextlib
 import importlib.util
 import io
+import json
 import re
 import shlex
 import subprocess
@@ -10,6 +12,7 @@ import sys
 from importlib import import_module
 from itertools import zip_longest
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -158,6 +161,91 @@ def test_the_tables_are_those_of_the_code():
         assert text == fresh, f"run python docs/make_tables.py: {name} in {page} is stale"
 
 
+def test_the_command_line_page_is_that_of_the_code():
+    script = load_script("make_command_line")
+    fresh = script.page()
+    assert script.PAGE.read_text() == fresh, "run python docs/make_command_line.py"
+    for command in (*cli.TRAINER_COMMANDS, *cli.SMALL_COMMANDS):
+        assert fresh.count(f"\n## {command}\n") == 1
+    assert "| `--model.learning_rate` | `FLOAT` |" in fresh
+    assert "| `--output` | `DIR` | folder of the results (required) |" in fresh
+    assert "--trainer.accelerator" not in fresh  # Lightning's options are left to Lightning
+
+
+def test_equations_become_mathml():
+    hook = load_script("mathml")
+    page = '<p>a</p><div class="arithmatex">\\[\nx_1 &lt; 2\n\\]</div><p>b</p>'
+    found = hook.on_page_content(page)
+    assert found.startswith('<p>a</p><div class="equation"><math ')
+    assert found.endswith("</math></div><p>b</p>")
+    assert "<msub>" in found
+    assert "arithmatex" not in found
+
+
+REFERENCE = re.compile(r"^::: (\S+)$", re.MULTILINE)
+LISTED = {
+    name for page in (DOCS / "reference").iterdir() for name in REFERENCE.findall(page.read_text())
+}
+PUBLIC = json.loads((ROOT / "tests" / "public_names.json").read_text())
+
+
+def resolve(name):
+    module, _, attribute = name.rpartition(".")
+    return getattr(import_module(module), attribute)
+
+
+def test_the_reference_lists_every_public_name():
+    listed = {name.rpartition(".")[2] for name in LISTED}
+    short = {"__version__", "PAM", "CAM"}  # the page tells what the two are short for
+    for package, names in PUBLIC.items():
+        assert set(names) - listed <= short, package
+
+
+def test_the_reference_lists_objects_and_no_modules():
+    for name in LISTED:
+        assert not isinstance(resolve(name), ModuleType), name
+        assert not any(part.startswith("_") for part in name.split(".")), name
+
+
+def imported_names(code):
+    """The names that a program imports from lesionseg, with their modules."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "lesionseg":
+            yield from ((node.module, alias.name) for alias in node.names)
+        if isinstance(node, ast.Import):
+            yield from (
+                (alias.name, None) for alias in node.names if alias.name.startswith("lesionseg")
+            )
+
+
+def shown_programs():
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        yield pytest.param(path.read_text(), id=path.name)
+    for path in sorted((ROOT / "examples").glob("*.ipynb")):
+        cells = json.loads(path.read_text())["cells"]
+        code = "\n".join("".join(one["source"]) for one in cells if one["cell_type"] == "code")
+        yield pytest.param(code, id=path.name)
+    for page in pages_with_readme():
+        for number, (code, _) in enumerate(blocks_of(page, "python")):
+            yield pytest.param(code, id=f"{name_of(page)}-{number}")
+
+
+@pytest.mark.parametrize("code", shown_programs())
+def test_examples_import_what_the_reference_lists(code):
+    for module, name in imported_names(code):
+        if name is None:
+            assert module in PUBLIC
+        else:
+            assert name in PUBLIC.get(module, ()) or f"{module}.{name}" in LISTED, (module, name)
+
+
+def test_the_examples_page_shows_every_example():
+    page = (DOCS / "examples.md").read_text()
+    for path in (ROOT / "examples").iterdir():
+        if path.suffix in (".py", ".sh", ".ipynb") and path.stem != "make_notebook":
+            assert f"examples/{path.name}" in page
+
+
 def test_the_pictures_are_what_the_script_draws():
     for name, draw in load_script("make_images").PICTURES.items():
         sheet = draw()
@@ -189,6 +277,13 @@ def test_the_site_builds_strictly_and_asks_no_other_host(tmp_path):
         ]
         assert elsewhere == [], page
         assert ":class:`" not in page.read_text(encoding="utf-8"), page
+        assert "arithmatex" not in page.read_text(encoding="utf-8"), page
+    asnet = (tmp_path / "models" / "asnet" / "index.html").read_text(encoding="utf-8")
+    assert asnet.count("<math ") == 2
+    data = (tmp_path / "reference" / "data" / "index.html").read_text(encoding="utf-8")
+    lines = re.sub(r"<[^>]+>", "", data).splitlines()
+    assert "    root: str | Path," in [line.rstrip() for line in lines]  # not one line
+    assert (tmp_path / "changelog" / "index.html").read_text().count("<h2") >= 2
 
 
 def test_the_citation_is_of_this_version_and_names_both_papers():

@@ -127,6 +127,23 @@ def test_one_version_everywhere(wheel):
     assert metadata["Requires-Python"] == ">=3.10"
 
 
+def test_the_description_holds_no_link_that_an_index_cannot_follow(wheel):
+    name = f"lesionseg-{lesionseg.__version__}.dist-info/METADATA"
+    metadata = email.message_from_bytes(zipfile.ZipFile(wheel).read(name))
+    text = metadata.get_payload()
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert text.startswith("# lesionseg\n")
+    assert "pip install lesionseg" in text
+    assert "](docs/" in (ROOT / "README.md").read_text()
+    assert re.findall(r"!\[|\]\((?!https?://)", text) == []
+    assert "Synthetic lesions, drawn by" not in text  # the caption of a picture that is left out
+    assert metadata["Author"] == "lesionseg contributors"
+    urls = dict(one.split(", ", 1) for one in metadata.get_all("Project-URL"))
+    citation = (ROOT / "CITATION.cff").read_text()
+    for url in urls.values():
+        assert url.removeprefix("https://doi.org/") in citation
+
+
 def test_the_installed_wheel_works_outside_the_checkout(installed, tmp_path):
     where = {"PYTHONPATH": str(installed)}
     script = """

@@ -1,11 +1,16 @@
 """The published numbers are those of the published per-image scores."""
 
+import json
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from lesionseg.evaluation.comparison import compare_tables
+from lesionseg.evaluation.paper_table import load_table
+from lesionseg.evaluation.reproduction_plot import plot_table
+from lesionseg.evaluation.reproduction_report import plot_caption
 from lesionseg.metrics.table import ScoreTable
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
@@ -56,3 +61,33 @@ def test_the_quick_tables_are_published_whole(name):
     assert (RESULTS / f"{name}.png").stat().st_size > 10_000
     assert re.search(r"lesionseg reproduce \S+ --root DIR --budget quick", text)
     assert "seed 0" in text
+
+
+@pytest.mark.parametrize("name", ["asnet-table2-quick", "mobilegan-tables-quick"])
+def test_a_plot_of_the_quick_budget_says_so_on_its_face(name, tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    saved = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    table = load_table(saved["table"])
+    caption = plot_caption(table, saved)
+    assert caption.startswith("TINY BUDGET")
+    assert "64 x 64 pixels" in caption
+    assert "3 epochs" in caption
+    assert "TINY" not in plot_caption(table, saved | {"budget": "full"})
+
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    with suppress(FileNotFoundError):  # nothing is saved
+        plot_table(table, saved["results"], caption, tmp_path / "plot.png")
+    (figure,) = drawn
+    assert figure.get_suptitle() == caption
+    points = sum(
+        len(container[0].get_xdata()) for axis in figure.axes for container in axis.containers
+    )
+    assert points == len(saved["results"])
+    first = saved["results"][0]
+    means = figure.axes[0].containers[0][0].get_xdata()
+    assert means[0] == pytest.approx(100 * first[first["score"]])
+    (interval,) = figure.axes[0].containers[0][2]
+    ends = interval.get_segments()[0][:, 0]
+    assert ends == pytest.approx([100 * first["interval_low"], 100 * first["interval_high"]])

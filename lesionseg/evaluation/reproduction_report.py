@@ -54,8 +54,26 @@ def report(table: PaperTable, cells: Sequence[Cell], folder: Path, settings: dic
         with atomic_path(folder / f"table.{suffix}") as unfinished:
             unfinished.write_text(content, encoding="utf-8", newline="")
     if made:
-        plot_table(table, made, folder / "table.png")
+        plot_table(table, records, plot_caption(table, settings), folder / "table.png")
     return "\n\n".join(_render(table, section) for section in made)
+
+
+def plot_caption(table: PaperTable, settings: dict[str, Any]) -> str:
+    """Return what stands above the plot: how the rows were trained, and a warning if in small.
+
+    Args:
+        table: The paper's.
+        settings: How it was run; what ``table.json`` begins with.
+    """
+    lines = [
+        line
+        for recipe in settings["recipes"]
+        for line in textwrap.wrap(f"Recipe {recipe}: {_protocol(table, recipe, settings)}", 90)
+    ]
+    if settings["budget"] == "quick":
+        warning = "TINY BUDGET: shows that every row runs, not what the models can do."
+        lines = [warning, "The quoted scores are of full trainings.", *lines]
+    return "\n".join(lines)
 
 
 def _records(section: Section, quoted: Sequence[str]) -> Iterator[dict[str, Any]]:
