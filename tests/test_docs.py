@@ -230,7 +230,7 @@ def shown_programs():
             yield pytest.param(code, id=f"{name_of(page)}-{number}")
 
 
-@pytest.mark.parametrize("code", shown_programs())
+@pytest.mark.parametrize("code", list(shown_programs()))
 def test_examples_import_what_the_reference_lists(code):
     for module, name in imported_names(code):
         if name is None:

@@ -98,7 +98,8 @@ def test_the_wheel_holds_the_package_with_types_and_recipes_and_nothing_else(whe
     assert wheel.stat().st_size < 30e6
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "lesionseg").rglob("*.py")}
     assert sources <= names
-    assert not [name for name in names if "test" in name.lower()]
+    tests = re.compile(r"(^|/)(tests?/|test_|conftest)")
+    assert not [name for name in names if tests.search(name)]
 
 
 def test_the_source_archive_holds_what_the_wheel_is_built_from(built):
