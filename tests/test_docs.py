@@ -168,7 +168,7 @@ def test_the_command_line_page_is_that_of_the_code():
     for command in (*cli.TRAINER_COMMANDS, *cli.SMALL_COMMANDS):
         assert fresh.count(f"\n## {command}\n") == 1
     assert "| `--model.learning_rate` | `FLOAT` |" in fresh
-    assert "| `--output` | `DIR` | folder of the results (required) |" in fresh
+    assert "| `--root` | `DIR` | folder of the official folders (required) |" in fresh
     assert "--trainer.accelerator" not in fresh  # Lightning's options are left to Lightning
 
 
