@@ -62,8 +62,9 @@ def test_the_package_runs_once_and_when_it_is_needed(tmp_path):
 def test_a_package_that_was_imported_before_is_left_alone(tmp_path):
     folder = write_package(tmp_path, WHOLE + "import logging\n_logger = logging.getLogger('x')\n")
     printed = python(
-        "import torchmetrics\n"
+        "import sys, torchmetrics\n"
         "from lesionseg.metrics.torchmetrics_core import Metric\n"
+        "assert sys.modules['torchmetrics'] is torchmetrics\n"
         "assert torchmetrics.Metric is Metric\n"
         "assert torchmetrics._logger.name == 'x'\n",
         folder,
@@ -75,10 +76,13 @@ def test_a_version_whose_parts_need_the_whole_is_imported_whole(tmp_path):
     folder = write_package(
         tmp_path,
         "new = 3\nfrom torchmetrics.metric import Metric\nfrom torchmetrics import utilities\n",
-        "import torchmetrics\n"
-        "if 'new' not in vars(torchmetrics):\n"
+        "from torchmetrics.state import whole\n"
+        "if not whole:\n"
         "    raise ImportError('circular')\n"
         "dim_zero_cat = 1\n",
+    )
+    (folder / "torchmetrics" / "state.py").write_text(
+        "import torchmetrics\nwhole = 'new' in vars(torchmetrics)\n"
     )
     python(
         "from lesionseg.metrics.torchmetrics_core import Metric, dim_zero_cat\n"
