@@ -9,12 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+NOTHING_TO_TRAIN = 3  # exit code of a fit that resumes after its last epoch
+
 
 def lesionseg(*arguments: str) -> None:
     """Shows a command as one would type it, and runs it."""
     print(f"\n$ lesionseg {shlex.join(arguments)}", flush=True)
     code = subprocess.call([sys.executable, "-m", "lesionseg.cli", *arguments])
-    if code:
+    if code not in (0, NOTHING_TO_TRAIN):
         sys.exit(code)
 
 

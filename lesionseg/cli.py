@@ -84,8 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What stands behind ``lesionseg``; None takes the process's own.
 
     Returns:
-        The exit code: 0 done, 1 a mistake that the message names, 2 wrong usage, 130 Ctrl-C, 141
-        nobody reads the output any more, 143 SIGTERM.
+        The exit code: 0 done, 1 a mistake that the message names, 2 wrong usage, 3 a fit that
+        resumes and has nothing left to train, 130 Ctrl-C, 141 nobody reads the output any more, 143
+        SIGTERM.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
+_ONE_VALUE = "Expected more than 1 value per channel when training"  # of batch normalization
+_TOO_SMALL = re.compile(
+    "Output size is too small|Kernel size can't be greater than actual input size"
+    "|Padding size should be less than|sizes should be greater than 0"
+    "|Expected more than 1 spatial element when training"  # of instance normalization
+)
 _TOLERANCE = 0.1  # of images: resizing may overshoot, and wrong ranges are wrong by far more
 _EVERY = 50  # calls on an accelerator, which has to be waited for
 
@@ -78,6 +86,39 @@ def check_batch(owner: str, batch: Any, *needed: str) -> None:
     check_images(owner, batch["image"])
     if "mask" in batch:
         check_masks(owner, batch["mask"])
+
+
+@contextmanager
+def shapes_explained(owner: str, images: Tensor) -> Iterator[None]:
+    """Say in a sentence that a batch has too few, or too small, images for a network.
+
+    What a network can take is not always known before it has tried: batch normalization fails in
+    training where a map is one pixel of one image, pooling where nothing is left to pool.
+
+    Args:
+        owner: Who takes the images, for messages.
+        images: (N, C, H, W), which are fed to a network within the block.
+
+    Raises:
+        ValueError: If the network fails because of their number or size.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        message = str(error)
+        height, width = images.shape[-2:]
+        if _ONE_VALUE in message:
+            raise ValueError(
+                f"{owner} cannot train on {len(images)} image of {height} x {width} at a time, "
+                "because batch normalization needs more; use a batch_size of 2 or more, and at "
+                "least 2 training images for each process"
+            ) from error
+        if _TOO_SMALL.search(message):
+            raise ValueError(
+                f"images of {height} x {width} are too small for the network of {owner}; use a "
+                "larger size (--data.size)"
+            ) from error
+        raise
 
 
 def _range(owner: str, tensor: Tensor) -> tuple[float, float] | None:

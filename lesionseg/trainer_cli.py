@@ -61,8 +61,11 @@ class _Parser(LightningArgumentParser):
         raise LesionsegError(one_sentence(message, names)) from ex
 
 
-#: What a fit writes in its folder before its first step.
-_LEFT_BY_A_FIT = (CONFIG, "splits", "overlays", "metrics.csv", "hparams.yaml", ".lock")
+#: What a fit writes in its folder before its first step, such as checkpoints that it resumes from.
+_LEFT_BY_A_FIT = (
+    *(CONFIG, "splits", "overlays", "metrics.csv", "hparams.yaml", ".lock"),
+    "checkpoints",
+)
 
 
 class _SaveConfig(SaveConfigCallback):
@@ -84,12 +87,15 @@ class _SaveConfig(SaveConfigCallback):
             self.new = [folder / name for name in _LEFT_BY_A_FIT if name not in here]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the configuration, now that no other process is found to use the folder."""
+        """Refuse to start from the beginning what was to resume."""
         if self.config.get("ckpt_path") == "last" and trainer.ckpt_path is None:
             raise LesionsegError(
                 "there is nothing to resume: no last.ckpt was found; leave --ckpt_path last out to "
                 "start a fit, or give the path of a checkpoint."
             )
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the configuration, now that nothing has refused the fit and its images."""
         folder = chosen_run_folder(trainer)
         if folder is not None and trainer.is_global_zero:
             with atomic_path(folder / CONFIG) as unfinished:

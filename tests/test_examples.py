@@ -154,6 +154,12 @@ def test_quickstart_reuses_a_finished_training_and_resumes_an_interrupted_one(tm
     assert commands(printed) == ["test", "predict"]
     assert best.stat().st_mtime_ns == when
 
+    finished.unlink()  # as if it had been killed between the end of its fit and this mark
+    printed = quickstart(1)
+    assert commands(printed) == ["fit", "test", "predict"]
+    assert finished.exists()
+    assert best.stat().st_mtime_ns == when
+
     first_epoch = folder / "overlays" / "epoch-000.png"
     drawn = first_epoch.stat().st_mtime_ns
     finished.unlink()  # as if it had been interrupted after the first of two epochs

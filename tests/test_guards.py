@@ -10,7 +10,7 @@ from lesionseg import guards
 from lesionseg.data import SyntheticLesions, collate_samples
 from lesionseg.guards import check_batch, check_images, check_masks
 from lesionseg.losses import create_loss, loss_names
-from lesionseg.models import Segmenter
+from lesionseg.models import SegmentationModule, Segmenter
 from lesionseg.networks import MobileGANDiscriminator, SegANCritic, create_network
 
 IMAGE = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -150,3 +150,48 @@ def test_on_other_devices_few_calls_are_looked_at(monkeypatch):
     check_images("b", IMAGE)
     check_batch("a", {"image": IMAGE, "mask": MASK}, "image")
     assert len(looked) == 5
+
+
+class Pooled(nn.Module):
+    """Context of the whole image, normalized: not possible for one image in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(3))
+
+    def forward(self, image):
+        return (image + self.context(image))[:, :1]
+
+
+class Halved(nn.Module):
+    def forward(self, image):
+        return nn.functional.max_pool2d(image[:, :1], 8)
+
+
+def test_a_batch_of_one_image_and_images_too_small_are_told_with_what_to_do():
+    model = SegmentationModule(Pooled())
+    with pytest.raises(ValueError, match=r"on 1 image of 32 x 32 .* use a batch_size of 2 or more"):
+        model(IMAGE[:1])
+    assert model(IMAGE).shape == (2, 1, 32, 32)
+    assert model.eval()(IMAGE[:1]).shape == (1, 1, 32, 32)
+    model = SegmentationModule(Halved())
+    with pytest.raises(ValueError, match=r"images of 4 x 32 are too small .* use a larger size"):
+        model(IMAGE[..., :4, :])
+
+
+class Faulty(nn.Module):
+    def forward(self, image):
+        return image + torch.ones(7)
+
+
+def test_another_fault_of_a_network_keeps_its_words():
+    with pytest.raises(RuntimeError, match="must match the size"):
+        SegmentationModule(Faulty())(IMAGE)
+
+
+def test_pan_names_its_minimum():
+    network = create_network("smp:pan/mobilenet_v2").eval()
+    with torch.no_grad():
+        assert network(torch.rand(1, 3, 128, 128)).shape == (1, 1, 128, 128)
+        with pytest.raises(ValueError, match=r"at least 128, got 64 x 112; use larger images"):
+            network(torch.rand(1, 3, 64, 112))

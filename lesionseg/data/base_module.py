@@ -1,5 +1,6 @@
 """What all DataModules share: the model's recipe, loaders and augmentation on the device."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
@@ -169,8 +170,9 @@ class BaseDataModule(LightningDataModule):
         return self._loader(
             "train",
             sampler=SeededSampler(data, self.seed),
-            # Batch normalisation breaks on a last batch of one image.
-            drop_last=len(data) // self._world_size() > self.batch_size,
+            # Batch normalization breaks on a last batch of one image. Each process gets the same
+            # number of images, some of them twice where they do not go around.
+            drop_last=math.ceil(len(data) / self._world_size()) > self.batch_size,
         )
 
     def _world_size(self) -> int:
@@ -235,7 +237,8 @@ class BaseDataModule(LightningDataModule):
         folder = run_folder(self.trainer)  # asks all processes; so not inside rank_zero_only
         splits = self.split_ids()
         if self.trainer.ckpt_path is not None:
-            refuse_other_split(Path(self.trainer.ckpt_path).parents[1] / "splits", splits)
+            resumed = Path(self.trainer.ckpt_path).absolute().parents[1]
+            refuse_other_split(resumed / "splits", splits)
         if folder is not None:
             _write_splits(folder / "splits", splits)
 

@@ -5,6 +5,8 @@ from typing import TypeVar
 
 from torch.utils.data import DataLoader
 
+from lesionseg.process_errors import original_error
+
 Batch = TypeVar("Batch")
 
 
@@ -14,8 +16,17 @@ class LateLoader(DataLoader[Batch]):
     Lightning makes the first epoch's iterator before it knows that the fit is a resumed one, and
     uses it for the epoch that the fit goes on with: workers, which fetch ahead, would have begun
     with the order of epoch 0.
+
+    A mistake that a worker finds, such as a broken image, is raised with its own message, which
+    PyTorch puts behind a traceback.
     """
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         """Iterate over the batches."""
-        yield from super().__iter__()
+        try:
+            yield from super().__iter__()
+        except Exception as error:
+            original = original_error(error)
+            if original is None:
+                raise
+            raise original from error

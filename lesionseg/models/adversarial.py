@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from lesionseg.guards import shapes_explained
 from lesionseg.models.alternating import AlternatingModule, Player
 from lesionseg.models.optimisation import (
     OptimizerName,
@@ -167,6 +168,10 @@ class AdversarialModule(AlternatingModule):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Take one step of each network, in the order of :attr:`discriminator_first`."""
+        with shapes_explained(type(self).__name__, batch["image"]):
+            self._take_turns(batch, batch_idx)
+
+    def _take_turns(self, batch: dict[str, Any], batch_idx: int) -> None:
         with self._only(GENERATOR):
             made = self.generate(batch)
         if self.adversary_active and self.discriminator_first:

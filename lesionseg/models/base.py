@@ -21,7 +21,7 @@ from lesionseg.checkpoints import OUTSIDE_WEIGHTS, Location, check_weights_only,
 from lesionseg.data.id_lists import archive_ids
 from lesionseg.data.recipe import Recipe
 from lesionseg.errors import LesionsegError, shorten
-from lesionseg.guards import check_batch
+from lesionseg.guards import check_batch, shapes_explained
 from lesionseg.inference.postprocess import binarise, check_finite, probabilities, restore_sizes
 from lesionseg.inference.views import TestTimeAugmentation, pool_views
 from lesionseg.metrics import ISICScore
@@ -31,6 +31,7 @@ from lesionseg.models.loading import load_model
 from lesionseg.models.optimisation import ScheduleName, create_schedule
 from lesionseg.models.planning import Turn, plan_fit
 from lesionseg.models.pretrained import save_pretrained
+from lesionseg.models.resuming import check_resumable
 from lesionseg.models.schedule import Schedule
 from lesionseg.models.seeding import seed_epoch
 from lesionseg.models.teacher import Teacher
@@ -157,7 +158,8 @@ class SegmentationModule(LightningModule):
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (N, 1, H, W) of images float (N, 3, H, W) in [0, 1]."""
-        logits: Tensor = self.network(image)
+        with shapes_explained(type(self).__name__, image):
+            logits: Tensor = self.network(image)
         return logits
 
     def predict_maps(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -510,19 +512,11 @@ class SegmentationModule(LightningModule):
         """Takes over the seed and which images were fitted to; older checkpoints do not say.
 
         Raises:
-            LesionsegError: A fit is to resume from a checkpoint of weights alone.
+            LesionsegError: See :func:`lesionseg.models.resuming.check_resumable`.
         """
         trainer = self._trainer
-        if (
-            trainer is not None
-            and trainer.state.fn == TrainerFn.FITTING
-            and "optimizer_states" not in checkpoint
-        ):
-            raise LesionsegError(
-                f"{trainer.ckpt_path} holds weights only, from which no fit can resume; give the "
-                "last.ckpt beside it, or start a fit from its weights with init_from "
-                "(--model.init_from)."
-            )
+        if trainer is not None and trainer.state.fn == TrainerFn.FITTING:
+            check_resumable(checkpoint, self.hparams, trainer.ckpt_path)
         facts = checkpoint.get("lesionseg", {})
         if facts.get("network_only"):  # a pretrained model: an adversary starts from scratch
             for name, value in self.state_dict().items():

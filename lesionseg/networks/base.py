@@ -50,7 +50,8 @@ def check_image(owner: str, image: Tensor, multiple: int, minimum: int) -> None:
     height, width = image.shape[-2:]
     if height < minimum or width < minimum:
         raise ValueError(
-            f"{owner} needs a height and width of at least {minimum}, got {height} x {width}"
+            f"{owner} needs a height and width of at least {minimum}, got {height} x {width}; "
+            "use larger images"
         )
     if height % multiple or width % multiple:
         raise ValueError(

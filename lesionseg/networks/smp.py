@@ -77,6 +77,8 @@ class SMPNetwork(SegmentationNetwork):
                 f"use encoder_weights=None or connect to the network"
             ) from error
         self.size_multiple = self.minimum_size = int(self.model.encoder.output_stride)
+        if architecture.lower() == "pan":  # its attention halves the deepest map three times
+            self.minimum_size *= 8
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the logits of a batch of images."""

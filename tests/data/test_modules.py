@@ -6,6 +6,8 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
+from torch.utils.data import DataLoader
+from torch.utils.data.distributed import DistributedSampler
 
 from lesionseg.data import (
     FolderDataModule,
@@ -96,6 +98,34 @@ def test_another_model_brings_another_size():
         data.trainer = fake_trainer(RECIPE._replace(size=size))
         data.setup("validate")
         assert next(iter(data.val_dataloader()))["image"].shape[-2:] == size
+
+
+@pytest.mark.parametrize(
+    ("images", "processes", "batches"),
+    [
+        (8, 1, [2, 2, 2, 2]),
+        (5, 1, [2, 2]),  # a last one of one image is left out
+        (5, 2, [2]),  # each process gets 3
+        (4, 2, [2]),
+        (3, 2, [2]),
+        (2, 2, [1]),
+    ],
+)
+def test_no_batch_of_one_image_where_there_is_another(images, processes, batches):
+    data = SyntheticDataModule(images, 2, 2, size=(32, 32), batch_size=2)
+    data.setup("fit")
+    data._save_splits = lambda: None
+    data.trainer = SimpleNamespace(world_size=processes)
+    loader = data.train_dataloader()
+    shared = DistributedSampler(data.datasets["train"], processes, 0)  # as Lightning does
+    each = DataLoader(
+        loader.dataset,
+        loader.batch_size,
+        sampler=shared,
+        collate_fn=loader.collate_fn,
+        drop_last=loader.drop_last,
+    )
+    assert [len(batch["image"]) for batch in each] == batches
 
 
 def test_a_run_through_a_trainer(trainer, tmp_path):
