@@ -146,8 +146,8 @@ def test_every_example_prints_what_is_shown(code, output, tmp_path, monkeypatch)
     assert printed.getvalue() == output
 
 
-def load_script(name):
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+def load_script(name, folder=DOCS):
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -179,7 +179,17 @@ def test_equations_become_mathml():
     assert found.startswith('<p>a</p><div class="equation"><math ')
     assert found.endswith("</math></div><p>b</p>")
     assert "<msub>" in found
+    assert "&#x0003C;" in found
+    assert "amp" not in found
     assert "arithmatex" not in found
+
+
+def test_the_readme_for_an_index_has_no_pictures_and_no_relative_links():
+    found = load_script("setup", ROOT).index_readme(
+        "![drawn](docs/a.png)\n\n*Its caption.*\n\n"
+        "A ![badge](b.svg), [a page](docs/c.md) and [a paper](https://doi.org/1).\n"
+    )
+    assert found == "A , a page and [a paper](https://doi.org/1).\n"
 
 
 REFERENCE = re.compile(r"^::: (\S+)$", re.MULTILINE)
