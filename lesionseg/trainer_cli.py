@@ -28,7 +28,7 @@ from lesionseg.cli_help.recipes import recipe_names, recipe_path
 from lesionseg.cli_help.sections import TEST_TIME_AUGMENTATION
 from lesionseg.cli_messages import one_sentence
 from lesionseg.config_file import config_action
-from lesionseg.errors import LesionsegError
+from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.evaluation.fit_display import closing_lines, display_callbacks
 from lesionseg.evaluation.going_on import CONFIG, refuse_replacing, reopen
 from lesionseg.evaluation.last_checkpoint import LastCheckpoint
@@ -40,6 +40,7 @@ from lesionseg.given_options import class_name, model_of, option_value
 from lesionseg.inference.views import TestTimeAugmentation
 from lesionseg.models import SegmentationModule
 from lesionseg.peers import PEER_LOST, end_with_launcher
+from lesionseg.pretrained import WEIGHTS, find_pretrained, suggest_names
 from lesionseg.run_folder import choose_run_folder, chosen_run_folder, share_folder
 
 __all__ = ["LesionCLI", "recipe_names", "run"]
@@ -165,7 +166,8 @@ class LesionCLI(LightningCLI):
         if self.subcommand != "fit" and checkpoint in (None, "best", "last", "hpc"):
             raise LesionsegError(
                 f"{self.subcommand} needs --ckpt_path with the file of a checkpoint, such as "
-                "runs/version_0/checkpoints/best.ckpt."
+                "runs/version_0/checkpoints/best.ckpt, or --pretrained with a name of lesionseg "
+                "models --pretrained."
             )
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -251,7 +253,7 @@ def run(arguments: list[str]) -> int:
     arguments = with_lists(arguments)
     try:
         with plain_help(arguments):
-            _run(_with_checkpoint(_with_recipes(arguments)), arguments)
+            _run(_with_checkpoint(_with_pretrained(_with_recipes(arguments))), arguments)
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning makes it an exit with 1
             raise KeyboardInterrupt from error
@@ -339,6 +341,39 @@ def _with_recipes(arguments: list[str]) -> list[str]:
             path = recipe_path(value if equals else arguments[where])
             replaced[where] = f"{name}={path}" if equals else path
     return replaced
+
+
+def _with_pretrained(arguments: list[str]) -> list[str]:
+    """Replaces names of pretrained models by their files; a fit that starts from one is of it.
+
+    Raises:
+        CheckpointError: ``--pretrained`` names no pretrained model.
+    """
+    command, replaced = arguments[0], list(arguments)
+    for index, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        where = index if equals else index + 1
+        if command == "fit" or name not in ("--pretrained", "--ckpt_path"):
+            continue
+        if where >= len(arguments):
+            continue
+        source = value if equals else arguments[where]
+        folder = find_pretrained(source)
+        if folder is None and name == "--pretrained":
+            raise CheckpointError(
+                f"there is no pretrained model {source!r}; {suggest_names(source)}."
+            )
+        path = source if folder is None else str(folder / WEIGHTS)
+        replaced[index] = f"--ckpt_path={path}" if equals else "--ckpt_path"
+        if not equals:
+            replaced[where] = path
+    start = option_value(arguments, "model.init_from") if command == "fit" else None
+    folder = find_pretrained(start) if start else None
+    if folder is None or option_value(arguments, "model") is not None:
+        return replaced
+    hyper_parameters = read_checkpoint(folder)["hyper_parameters"]
+    model = model_of(hyper_parameters, None, str(folder))
+    return [command, f"--model={json.dumps(model)}", *replaced[1:]]
 
 
 def _with_checkpoint(arguments: list[str]) -> list[str]:

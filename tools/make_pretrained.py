@@ -42,6 +42,18 @@ SHIPPED = {
     "mobilegan": ("mobilegan-fast-plain-0", "42738eae7d28"),
     "mobilegan-distilled": ("mobilegan-distilled-1", "42738eae7d28"),
 }
+#: Runs that docs/pretrained.md compares image by image.
+PAIRS = (
+    *((f"lite-{seed}", "unet-lite0") for seed in range(3)),
+    ("lite-2", "lite-0"),
+    ("lite-2", "mobilegan-distilled-1"),
+    ("mobilegan-fast-plain-0", "mobilegan-fast-plain-1"),
+    ("mobilegan-fast-plain-0", "mobilegan-paper-plain-0"),
+    ("mobilegan-fast-plain-0", "mobilegan-faster-plain-0"),
+    ("mobilegan-fast-plain-0", "mobilegan-distilled-1"),
+    ("mobilegan-fast-plain-0", "mobilegan-fast-adversary-0"),
+    ("mobilegan-fast-plain-0", "mobilegan-fast-printed-0"),
+)
 INTERVALS = ("jaccard", "threshold_jaccard", "dice")
 #: What the sets of tools/score_released.py are.
 SETS = {
@@ -202,6 +214,70 @@ def make(name: str, trained: Path | None) -> None:
         (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
 
 
+def jaccard_of(run: str, name: str) -> np.ndarray:
+    """The Jaccard indices of the images of a set, with one view and no post-processing."""
+    counts = [
+        [int(row[one]) for one in ("tp", "fp", "fn", "tn")]
+        for row in read_counts(run)
+        if (row["set"], row["views"], row["postprocessing"]) == (name, "none", "none")
+    ]
+    return scores_from_counts(np.array(counts))["jaccard"]
+
+
+def score_table() -> str:
+    """All runs, a line each."""
+    lines = [
+        "| run | held-out: Jaccard | thresholded | 2018 validation: Jaccard | thresholded "
+        "| with flips | 2017 test: Jaccard | thresholded | pooled |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for path in sorted((PUBLISHED / "scores").iterdir()):
+        run = path.name.removesuffix(".csv.gz")
+        scores = {
+            (one["set"], one["views"]): one
+            for one in scores_of(read_counts(run))
+            if one["postprocessing"] == "none"
+        }
+        cells = [f"`{run}`"]
+        for name in SETS:
+            one = scores[name, "none"]
+            low, high = one["intervals"]["jaccard"]
+            cells.append(f"{one['per_image']['jaccard']:.3f} ({low:.3f} to {high:.3f})")
+            cells.append(f"{one['per_image']['threshold_jaccard']:.3f}")
+            if name == "isic2018-val":
+                cells.append(f"{scores[name, 'flips']['per_image']['jaccard']:.3f}")
+        cells.append(f"{scores['isic2017-test', 'none']['pooled']['jaccard']:.3f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def difference_table() -> str:
+    """Pairs of runs, compared image by image."""
+    lines = [
+        "| A | B | held-out | 2018 validation | 2017 test |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for a, b in PAIRS:
+        cells = [f"`{a}`", f"`{b}`"]
+        for name in SETS:
+            difference = jaccard_of(a, name) - jaccard_of(b, name)
+            low, high = bootstrap_interval(difference)
+            cells.append(f"{difference.mean():+.3f} ({low:+.3f} to {high:+.3f})")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def write_page() -> None:
+    """Put the tables into docs/pretrained.md."""
+    path = ROOT / "docs" / "pretrained.md"
+    text = path.read_text(encoding="utf-8")
+    for mark, table in (("table", score_table()), ("differences", difference_table())):
+        before, _, rest = text.partition(f"<!-- {mark} -->\n")
+        _, _, after = rest.partition(f"<!-- /{mark} -->")
+        text = f"{before}<!-- {mark} -->\n{table}\n<!-- /{mark} -->{after}"
+    path.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Make all of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -212,6 +288,7 @@ def main() -> None:
     for name in SHIPPED:
         make(name, options.trained)
         print(WEIGHTS / name)
+    write_page()
 
 
 if __name__ == "__main__":

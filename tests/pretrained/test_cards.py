@@ -77,6 +77,17 @@ def test_every_score_is_that_of_its_images(name):
 
 
 @pytest.mark.parametrize("name", RUNS)
+def test_flips_and_regions_change_as_little_as_the_page_says(name):
+    found = {
+        (one["set"], one["views"], one["postprocessing"]): one["per_image"]["jaccard"]
+        for one in packaged_card(name)["scores"]
+    }
+    for (images, views, how), score in found.items():
+        assert abs(score - found[images, views, "none"]) <= 0.002
+        assert abs(score - found[images, "none", how]) <= 0.006
+
+
+@pytest.mark.parametrize("name", RUNS)
 def test_nothing_that_is_tested_was_trained_on(name):
     card, folder = packaged_card(name), find_pretrained(name)
     trained = set((folder / TRAINED_ON).read_text().split())
