@@ -28,7 +28,17 @@ ROOMS = (
     "cli",
 )
 SHARED = {
-    *("_version", "checkpoints", "errors", "files", "guards", "lazy", "overlay", "pretrained"),
+    *(
+        "_version",
+        "checkpoints",
+        "errors",
+        "files",
+        "guards",
+        "process_errors",
+        "lazy",
+        "overlay",
+        "pretrained",
+    ),
     "run_folder",
 }
 COMMAND_LINE = {
