@@ -25,9 +25,12 @@ class PH2DataModule(BaseDataModule):
         val_fraction: share of the images that ``holdout`` holds out.
         fold: the held-out fold of ``k-fold``, from 0.
         num_folds: number of folds of ``k-fold``.
-        size: height and width in pixels of the network's input.
-        batch_size: images in one batch.
-        augmentation: names for :class:`lesionseg.data.Augmentation`.
+        size: Height and width in pixels of the network's input; None for the model's.
+        batch_size: Images in one batch; None for the model's.
+        augmentation: Names, applied in this order, of ``horizontal_flip``, ``vertical_flip``,
+            ``transposition``, ``translation``, ``rotation``, ``scale``, ``elastic``, ``gamma``,
+            ``clahe``, ``resolution``, ``colour_constancy``, ``colour_jitter`` and ``hair``; ``[]``
+            for none, None for the model's.
         num_workers: processes that read images; 0 reads in the main one.
         seed: of the split and of the order of training images.
         cache: folder for files of decoded images, from which training and validation images are

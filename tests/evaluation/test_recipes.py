@@ -109,8 +109,7 @@ RELEASED = {
     "data.exclude": ("isic2018-val", "isic2017-val", "isic2017-test", "near-duplicates"),
     "data.limit": None,
     "data.plain_epochs": 5,
-    "data.batch_size": 16,
-    "trainer.max_epochs": 60,
+    "data.batch_size": 32,
 }
 
 RECIPES = {
@@ -143,6 +142,7 @@ RECIPES = {
         "model.encoder_learning_rate": 3e-4,
         "model.warmup_fraction": 0.15,
         "data.size": (256, 256),
+        "trainer.max_epochs": 60,
         "trainer.gradient_clip_val": 5.0,
     },
     "mobilegan-fast-isic2018": {
@@ -157,6 +157,7 @@ RECIPES = {
         "model.generator_clip": 5.0,
         "model.schedule": "one-cycle",
         "data.size": (128, 128),
+        "trainer.max_epochs": 45,
     },
     "comparison-isic2018": {
         **COMMON_DATA,
