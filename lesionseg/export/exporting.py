@@ -17,7 +17,7 @@ from lesionseg.data import FolderDataset, SyntheticLesions
 from lesionseg.data.reading import check_size
 from lesionseg.data.sample import Sample
 from lesionseg.data.splits import shuffle_ids
-from lesionseg.errors import InvalidDataError, LesionsegError, shorten
+from lesionseg.errors import CheckpointError, InvalidDataError, LesionsegError, shorten
 from lesionseg.export.checks import Run, check_equal, check_scores, official_scores
 from lesionseg.export.deployable import AttentionExport, Deployable
 from lesionseg.export.to_executorch import load_executorch, to_executorch
@@ -158,6 +158,8 @@ def export_checkpoint(
         if not options.quantize:
             try:
                 difference = check_equal(run, eager, examples)
+            except CheckpointError as error:  # of the file that was written, not of the user's
+                raise _cannot_run(model.network, options, error) from error
             except (LesionsegError, MemoryError):
                 raise
             except Exception as error:  # each runtime has its own kinds

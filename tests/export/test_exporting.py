@@ -159,6 +159,7 @@ def test_what_a_killed_export_left_is_removed(checkpoint, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_free_sizes_of_a_network_whose_least_size_has_maps_of_one_pixel(tmp_path):
     model = Segmenter("asnet", size=(64, 64))
     trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
@@ -170,7 +171,7 @@ def test_free_sizes_of_a_network_whose_least_size_has_maps_of_one_pixel(tmp_path
     assert program(torch.rand(3, 3, 40, 90)).shape == (3, 1, 40, 90)
 
 
-@pytest.mark.parametrize("fails_late", [False, True])
+@pytest.mark.parametrize("fails_late", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_pooling_that_forbids_free_sizes_is_said(tmp_path, monkeypatch, fails_late):
     model = Segmenter("smp:pspnet/mobilenet_v2", size=(64, 64))
     trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")

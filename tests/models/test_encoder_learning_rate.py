@@ -63,7 +63,7 @@ def test_encoder_has_a_learning_rate_of_its_own_throughout_the_schedule(tmp_path
 @pytest.mark.parametrize(("fraction", "peak"), [(0.3, 2), (0.6, 5)])
 def test_warmup_fraction_places_the_peak(fraction, peak):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    scheduler, _ = create_schedule(
+    scheduler = create_schedule(
         "one-cycle", optimizer, epochs=1, steps=10, warmup_fraction=fraction
     )
     rates = []
