@@ -83,9 +83,9 @@ ENCODER = (
     "trained on ImageNet."
 )
 _PLACES = (
-    (r"/tmp/keep/lite-2\.pt", "asnet-lite"),
+    (r"/\S*/lite-2\.pt", "asnet-lite"),
     (r"(?<=root: )\S+/train\b", "DIR"),
-    (r"/tmp/runs", "runs"),
+    (r"/\S*/runs\b", "runs"),
 )
 
 
