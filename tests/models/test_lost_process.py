@@ -25,7 +25,6 @@ FIT = [
     "--data.train_length=48",
     "--data.batch_size=2",
     "--overlays.images=0",
-    "--ckpt_path=last",
 ]
 LAUNCHERS = {
     "lightning": [*FIT, "--trainer.devices=2", "--trainer.strategy=ddp"],
@@ -34,8 +33,11 @@ LAUNCHERS = {
 
 
 def begin(launcher, folder):
+    """Start the fit, or resume it where it has saved a checkpoint."""
+    saved = folder / "runs" / "version_0" / "checkpoints" / "last.ckpt"
+    resume = ["--ckpt_path=last"] if saved.exists() else []
     return subprocess.Popen(
-        [sys.executable, *LAUNCHERS[launcher]],
+        [sys.executable, *LAUNCHERS[launcher], *resume],
         cwd=folder,
         env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         stdin=subprocess.DEVNULL,
