@@ -11,13 +11,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lesionseg.data import ISICDataset, SyntheticLesions
-from lesionseg.evaluation.comparison import compare_tables
 from lesionseg.inference import TEST_TIME_AUGMENTATIONS, Predictor, average_views
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
 from lesionseg.inference.predictor import predictor_of_checkpoint
-from lesionseg.inference.views import views_of
+from lesionseg.inference.tta import views_of
 from lesionseg.metrics import ISICScore
 from lesionseg.networks import create_network
+from lesionseg.scoring.comparison import compare_tables
 
 SCORES = ("jaccard", "threshold_jaccard", "dice")
 

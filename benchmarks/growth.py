@@ -22,8 +22,8 @@ from torch.utils.data import DataLoader
 
 from lesionseg.blocks import PAM
 from lesionseg.data import FolderDataset, SyntheticLesions, collate_samples
-from lesionseg.evaluation.scoring import score_predictions
 from lesionseg.networks import create_network
+from lesionseg.scoring.predictions import score_predictions
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "images" / "growth.png"
 

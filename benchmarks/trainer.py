@@ -12,7 +12,7 @@ from typing import Any
 import measure
 import torch
 
-from lesionseg.evaluation.run_logger import RunLogger
+from lesionseg.callbacks.csv_logger import RunLogger
 from lesionseg.losses import joint_loss
 from lesionseg.models import ASNet
 from lesionseg.networks import create_network

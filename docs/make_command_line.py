@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
-from lesionseg.cli import SMALL_COMMANDS, TRAINER_COMMANDS
-from lesionseg.cli_help.docstrings import plain
-from lesionseg.cli_help.parser import CommandParser
-from lesionseg.cli_help.sections import Section, sections_of
+from lesionseg.cli.help.docstrings import plain
+from lesionseg.cli.help.parser import CommandParser
+from lesionseg.cli.help.sections import Section, sections_of
+from lesionseg.cli.main import SMALL_COMMANDS, TRAINER_COMMANDS
 
 PAGE = Path(__file__).parent / "command-line.md"
 INTRODUCTION = """# Command line

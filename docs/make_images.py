@@ -7,7 +7,7 @@ from PIL import Image
 
 from lesionseg.data import SyntheticLesions
 from lesionseg.inspection import augmentation_sheet
-from lesionseg.overlay import TRUTH_COLOUR, contact_sheet, draw_outline, to_picture
+from lesionseg.visualization import TRUTH_COLOUR, contact_sheet, draw_outline, to_picture
 
 IMAGES = Path(__file__).parent / "images"
 TILES = 12

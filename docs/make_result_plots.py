@@ -6,9 +6,9 @@ Run ``python docs/make_result_plots.py`` where the look of the plots has changed
 import json
 from pathlib import Path
 
-from lesionseg.evaluation.paper_table import load_table
-from lesionseg.evaluation.reproduction_plot import plot_table
-from lesionseg.evaluation.reproduction_report import plot_caption
+from lesionseg.experiments.paper_table import load_table
+from lesionseg.experiments.reproduction_plot import plot_table
+from lesionseg.experiments.reproduction_report import plot_caption
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -15,6 +15,7 @@ import torch
 import yaml
 from torch import nn
 
+from lesionseg.cli.trainer import recipe_names
 from lesionseg.losses import create_loss, loss_names
 from lesionseg.networks import (
     ImageSynthesiser,
@@ -23,8 +24,7 @@ from lesionseg.networks import (
     create_network,
     network_names,
 )
-from lesionseg.networks.listing import network_facts
-from lesionseg.trainer_cli import recipe_names
+from lesionseg.networks.summary import network_facts
 
 DOCS = Path(__file__).parent
 CONFIGS = files("lesionseg") / "configs"

@@ -33,7 +33,7 @@ from lesionseg.blocks import (
     ScaleAwareModule,
 )
 from lesionseg.data import SyntheticLesions
-from lesionseg.overlay import contact_sheet, to_picture
+from lesionseg.visualization import contact_sheet, to_picture
 
 try:
     from IPython.display import display

@@ -37,7 +37,7 @@ from pathlib import Path
 
 from lesionseg.data import SyntheticLesions
 from lesionseg.inference.outputs import save_mask
-from lesionseg.overlay import to_picture
+from lesionseg.visualization import to_picture
 
 photographs, truth = Path(sys.argv[1], "photographs"), Path(sys.argv[1], "truth")
 photographs.mkdir(parents=True, exist_ok=True)

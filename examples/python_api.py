@@ -11,7 +11,7 @@ import lesionseg
 from lesionseg import ASNet, SyntheticDataModule
 from lesionseg.data import SyntheticLesions
 from lesionseg.inference.outputs import save_mask, save_overlay
-from lesionseg.overlay import to_picture
+from lesionseg.visualization import to_picture
 
 
 def main() -> None:

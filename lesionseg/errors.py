@@ -26,6 +26,10 @@ class NothingToTrainError(LesionsegError):
     """A fit is to resume from a checkpoint that has the whole fit behind it."""
 
 
+NOTHING_TO_TRAIN = 3
+"""Exit code of a fit that resumes and has nothing left to train."""
+
+
 class CheckpointError(LesionsegError, ValueError):
     """A checkpoint or a weights file cannot be used; the message names it."""
 

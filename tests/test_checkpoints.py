@@ -11,12 +11,13 @@ import torch
 import yaml
 from lightning.pytorch import Trainer
 
-from lesionseg import Segmenter, cli
+from lesionseg import Segmenter
+from lesionseg.callbacks.checkpoint_io import AtomicCheckpointIO
 from lesionseg.checkpoints import forget, load_weights, read_checkpoint
+from lesionseg.cli import main as cli
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.export import export_checkpoint
 from lesionseg.inference import load_predictor
-from lesionseg.models.checkpoint_io import AtomicCheckpointIO
 from lesionseg.networks import create_network
 from lesionseg.networks.encoder_weights import load_encoder_weights
 

@@ -19,7 +19,8 @@ import yaml
 from PIL import Image, ImageChops, ImageStat
 
 import lesionseg
-from lesionseg import cli, trainer_cli
+from lesionseg.cli import main as cli
+from lesionseg.cli import trainer as trainer_cli
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

@@ -14,8 +14,8 @@ from conftest_isic import write_isic
 from PIL import Image
 
 from lesionseg.data import ISICDataset
-from lesionseg.evaluation.scoring import score_predictions
 from lesionseg.metrics import ScoreTable
+from lesionseg.scoring.predictions import score_predictions
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SCORES = ("accuracy", "sensitivity", "specificity", "jaccard", "threshold_jaccard", "dice")

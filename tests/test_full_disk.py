@@ -9,8 +9,9 @@ from conftest_cli import TINY, lesionseg, one_sentence
 from conftest_server import archive_server, facts_of, zipped
 from PIL import Image
 
-from lesionseg.data import download, download_isic
+from lesionseg.data import download_isic
 from lesionseg.data.archives import ARCHIVES
+from lesionseg.data.download import isic as download
 from lesionseg.errors import LesionsegError
 from lesionseg.files import atomic_path
 

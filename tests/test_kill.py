@@ -20,7 +20,7 @@ import torch
 from conftest_cli import TINY, run_well
 from conftest_isic import write_isic, write_pair
 
-from lesionseg.cli import NOTHING_TO_TRAIN, main
+from lesionseg.cli.main import NOTHING_TO_TRAIN, main
 from lesionseg.data import FolderDataset
 
 pytestmark = [
@@ -47,7 +47,7 @@ RUN = Path("runs") / "version_0"
 @pytest.fixture(scope="module")
 def context():
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lesionseg.trainer_cli", "lesionseg.data", "kornia.geometry"])
+    context.set_forkserver_preload(["lesionseg.cli.trainer", "lesionseg.data", "kornia.geometry"])
     process = context.Process(target=os.getpid)
     process.start()
     process.join()  # now it has imported them

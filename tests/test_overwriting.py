@@ -8,7 +8,7 @@ from conftest_corner import Bright, write_corner
 from lightning.pytorch import Trainer
 from PIL import Image
 
-from lesionseg import cli
+from lesionseg.cli import main as cli
 from lesionseg.models import Segmenter
 from lesionseg.networks import register, registry
 

@@ -149,7 +149,7 @@ def test_the_installed_wheel_works_outside_the_checkout(installed, tmp_path):
     where = {"PYTHONPATH": str(installed)}
     script = """
 import lesionseg
-from lesionseg.trainer_cli import recipe_names
+from lesionseg.cli.trainer import recipe_names
 print(lesionseg.__file__, *recipe_names(), sep="\\n")
 """
     file, *recipes = python("-c", script, cwd=tmp_path, **where).split("\n")[:-1]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lesionseg.evaluation.comparison import compare_tables
-from lesionseg.evaluation.paper_table import load_table
-from lesionseg.evaluation.reproduction_plot import plot_table
-from lesionseg.evaluation.reproduction_report import plot_caption
+from lesionseg.experiments.paper_table import load_table
+from lesionseg.experiments.reproduction_plot import plot_table
+from lesionseg.experiments.reproduction_report import plot_caption
 from lesionseg.metrics.table import ScoreTable
+from lesionseg.scoring.comparison import compare_tables
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 PAGE = (RESULTS / "index.md").read_text(encoding="utf-8")

@@ -10,12 +10,13 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
-from lesionseg import Segmenter, SyntheticDataModule, cli
+from lesionseg import Segmenter, SyntheticDataModule
+from lesionseg.callbacks.last_checkpoint import LastCheckpoint
+from lesionseg.cli import main as cli
 from lesionseg.errors import LesionsegError
-from lesionseg.evaluation.last_checkpoint import LastCheckpoint
 from lesionseg.run_folder import choose_run_folder, run_folder
 
-OURS = {"class_path": "lesionseg.evaluation.run_logger.RunLogger"}
+OURS = {"class_path": "lesionseg.callbacks.csv_logger.RunLogger"}
 WANDB = {"class_path": "WandbLogger", "init_args": {"save_dir": "runs", "project": "derm"}}
 MLFLOW = {"class_path": "MLFlowLogger", "init_args": {"save_dir": "mlruns"}}
 

@@ -29,7 +29,7 @@ from train_released import jobs
 from lesionseg.metrics.bootstrap import bootstrap_interval
 from lesionseg.metrics.official import SCORE_NAMES, pooled_scores, scores_from_counts
 from lesionseg.models.pretrained import describe
-from lesionseg.networks.listing import network_facts
+from lesionseg.networks.summary import network_facts
 from lesionseg.pretrained import CARD, network_weights, read_card, write_pretrained
 
 ROOT = Path(__file__).resolve().parent.parent

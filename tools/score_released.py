@@ -22,7 +22,7 @@ from lesionseg.data import ISICDataset, load_ids, named_ids
 from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
 from lesionseg.inference.predictor import predictor_of_checkpoint
 from lesionseg.inference.regions import largest_region
-from lesionseg.inference.views import average_views
+from lesionseg.inference.tta import average_views
 from lesionseg.metrics.official import confusion_counts
 
 COLUMNS = ("set", "id", "views", "postprocessing", "tp", "fp", "fn", "tn")

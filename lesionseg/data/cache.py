@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lesionseg.data.contents import Memo, file_states
-from lesionseg.data.mask_values import OFFICIAL, THRESHOLD, MaskRule
+from lesionseg.data.io.mask_values import OFFICIAL, THRESHOLD, MaskRule
 from lesionseg.data.store import Record, Shape, Store, store_bytes, write_store
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.files import atomic_path, one_at_a_time

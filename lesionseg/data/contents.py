@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from lesionseg.data.thread_pool import thread_pool
+from lesionseg.data.io.thread_pool import thread_pool
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError
 from lesionseg.files import atomic_path
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from lesionseg.data.thread_pool import thread_pool
+from lesionseg.data.io.thread_pool import thread_pool
 from lesionseg.errors import InvalidDataError
 
 Record = tuple[npt.NDArray[np.uint8], tuple[int, int]]

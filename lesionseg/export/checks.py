@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lesionseg.data.sample import Sample
+from lesionseg.data.datasets.sample import Sample
 from lesionseg.errors import LesionsegError
 from lesionseg.export.deployable import Deployable
 from lesionseg.inference.postprocess import binarise, restore_sizes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lesionseg.errors import CheckpointError
 from lesionseg.inference.segmentation import ImagePredictor
-from lesionseg.inference.views import TestTimeAugmentation
+from lesionseg.inference.tta import TestTimeAugmentation
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,7 @@ def load_predictor(
     """
     suffix = Path(path).suffix.lower()
     if suffix == ".onnx":
-        from lesionseg.inference.exported import ExportedPredictor
+        from lesionseg.inference.onnx import ExportedPredictor
 
         return ExportedPredictor(path, test_time_augmentation=test_time_augmentation)
     if suffix in (".pt2", ".pte"):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
-from lesionseg.data.decoding import MOST_PIXELS
+from lesionseg.data.io.decoding import MOST_PIXELS
 
 InputType = Literal["float", "uint8"]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from lesionseg.files import MARK, atomic_path
-from lesionseg.overlay import draw_outline, save_picture
+from lesionseg.visualization import draw_outline, save_picture
 
 
 def to_grey(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 Validation curves aside, everything that yields a mask (test, predict, ``segment``) goes through
 these functions in this order: sigmoid, resize of the *probabilities* to the original size,
-threshold. Exported files do the same without torch, in :mod:`lesionseg.inference.exported`.
+threshold. Exported files do the same without torch, in :mod:`lesionseg.inference.onnx`.
 """
 
 from __future__ import annotations

@@ -12,13 +12,13 @@ from torch import nn
 
 from lesionseg._version import __version__
 from lesionseg.checkpoints import read_checkpoint
-from lesionseg.data.pixel_modes import to_rgb
-from lesionseg.data.resizing import resize_image
+from lesionseg.data.io.pixel_modes import to_rgb
+from lesionseg.data.io.resizing import resize_image
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.inference.metadata import check_use
 from lesionseg.inference.postprocess import binarise, check_finite, probabilities, restore_sizes
 from lesionseg.inference.segmentation import Segmentation
-from lesionseg.inference.views import TestTimeAugmentation, average_views, views_of
+from lesionseg.inference.tta import TestTimeAugmentation, average_views, views_of
 from lesionseg.networks import create_network
 
 

@@ -11,14 +11,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lesionseg.data.pixel_modes import to_rgb
-from lesionseg.data.reading import read_image
-from lesionseg.data.recipe import DEFAULT_RECIPE
+from lesionseg.data.input_defaults import DEFAULT_RECIPE
+from lesionseg.data.io.pixel_modes import to_rgb
+from lesionseg.data.io.reading import read_image
 from lesionseg.inference.loading import load_predictor
 from lesionseg.inference.predictor import Predictor
 from lesionseg.inference.segmentation import ImagePredictor, Segmentation
-from lesionseg.overlay import to_picture
 from lesionseg.pretrained import DEFAULT
+from lesionseg.visualization import to_picture
 
 if TYPE_CHECKING:
     from lesionseg.models import SegmentationModule

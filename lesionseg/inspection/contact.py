@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lesionseg.data.augmentation import AUGMENTATION_NAMES, Augmentation
-from lesionseg.data.image_set import ImageSet
-from lesionseg.data.mask_values import OFFICIAL
-from lesionseg.data.pairs import Pair, PairedDataset
-from lesionseg.data.sample import Sample, draw_sample
+from lesionseg.data.datasets.paired import Pair, PairedDataset
+from lesionseg.data.datasets.sample import Sample, draw_sample
+from lesionseg.data.discovery.image_set import ImageSet
+from lesionseg.data.io.mask_values import OFFICIAL
+from lesionseg.data.transforms.augmentation import AUGMENTATION_NAMES, Augmentation
 from lesionseg.errors import InvalidDataError, LesionsegError
-from lesionseg.overlay import contact_sheet
+from lesionseg.visualization import contact_sheet
 
 _TILE = 200
 

@@ -7,8 +7,8 @@ from itertools import combinations
 from typing import NamedTuple
 
 from lesionseg.data.archives import ARCHIVES
+from lesionseg.data.discovery.image_set import ImageSet
 from lesionseg.data.id_lists import archive_ids, official_ids
-from lesionseg.data.image_set import ImageSet
 from lesionseg.errors import shorten
 from lesionseg.inspection.duplicates import same_ids
 from lesionseg.inspection.records import Record, intersection_over_union

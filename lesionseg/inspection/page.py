@@ -10,7 +10,6 @@ from pathlib import Path
 from lesionseg._version import __version__
 from lesionseg.files import MARK, atomic_path
 from lesionseg.inspection.hashing import BITS, LEAST_CORRELATION, MOST_BITS
-from lesionseg.inspection.inspecting import Inspection
 from lesionseg.inspection.overlaps import REVISED_BELOW, leak_sentences, shared_sentences
 from lesionseg.inspection.page_style import STYLE
 from lesionseg.inspection.pictures import (
@@ -23,6 +22,7 @@ from lesionseg.inspection.pictures import (
     sample_rows,
     stranger_rows,
 )
+from lesionseg.inspection.scan import Inspection
 from lesionseg.inspection.tables import (
     Table,
     area_table,

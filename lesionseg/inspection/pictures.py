@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from lesionseg.data.reading import THRESHOLD
-from lesionseg.data.thread_pool import thread_pool
-from lesionseg.inspection.inspecting import Inspection
+from lesionseg.data.io.reading import THRESHOLD
+from lesionseg.data.io.thread_pool import thread_pool
+from lesionseg.data.io.thumbnail import read_small
 from lesionseg.inspection.records import MOST_THREADS, Record, read_any_mask
-from lesionseg.inspection.small import read_small
-from lesionseg.overlay import PREDICTION_COLOUR, TRUTH_COLOUR, draw_outline
+from lesionseg.inspection.scan import Inspection
+from lesionseg.visualization import PREDICTION_COLOUR, TRUTH_COLOUR, draw_outline
 
 #: Longest side of a picture, in pixels.
 SIDE = 176

@@ -13,14 +13,14 @@ import numpy.typing as npt
 from PIL import Image
 from tqdm import tqdm
 
-from lesionseg.data.file_names import check_name
-from lesionseg.data.image_set import ImageSet, Problem
-from lesionseg.data.mask_values import OFFICIAL, MaskRule
-from lesionseg.data.reading import THRESHOLD, decode, find_rule, read_mask
-from lesionseg.data.thread_pool import thread_pool
+from lesionseg.data.discovery.image_set import ImageSet, Problem
+from lesionseg.data.io.file_names import check_name
+from lesionseg.data.io.mask_values import OFFICIAL, MaskRule
+from lesionseg.data.io.reading import THRESHOLD, decode, find_rule, read_mask
+from lesionseg.data.io.thread_pool import thread_pool
+from lesionseg.data.io.thumbnail import read_small
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.inspection.hashing import SIDE, Look, look_at
-from lesionseg.inspection.small import read_small
 
 #: Height and width at which masks of different sizes are compared.
 COMPARED = (128, 128)

@@ -6,8 +6,8 @@ import textwrap
 from collections import Counter
 
 from lesionseg.inspection.hashing import BITS, LEAST_CORRELATION, MOST_BITS
-from lesionseg.inspection.inspecting import Inspection
 from lesionseg.inspection.overlaps import REVISED_BELOW, leak_sentences, shared_sentences
+from lesionseg.inspection.scan import Inspection
 from lesionseg.inspection.tables import (
     Table,
     area_table,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lesionseg.data.image_set import ImageSet
+from lesionseg.data.discovery.image_set import ImageSet
 from lesionseg.inspection.records import Record
 
 #: Classes of the lesions' share of the image, of a tenth each.

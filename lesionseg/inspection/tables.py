@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lesionseg.errors import shorten
-from lesionseg.inspection.inspecting import Inspection
+from lesionseg.inspection.scan import Inspection
 from lesionseg.inspection.summary import Areas, Summary
 
 

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from lesionseg.guards import shapes_explained
 from lesionseg.models.alternating import AlternatingModule, Player
-from lesionseg.models.optimisation import (
+from lesionseg.models.optimizers import (
     OptimizerName,
     ScheduleName,
     check_choice,

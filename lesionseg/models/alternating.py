@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from lesionseg.errors import LesionsegError
 from lesionseg.models.base import SegmentationModule
-from lesionseg.models.optimisation import ScheduleName, check_choice
+from lesionseg.models.optimizers import ScheduleName, check_choice
 from lesionseg.models.planning import Turn
 
 

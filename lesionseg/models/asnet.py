@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lesionseg.data.recipe import Recipe
-from lesionseg.models.optimisation import OptimizerName, ScheduleName
+from lesionseg.data.input_defaults import Recipe
+from lesionseg.models.optimizers import OptimizerName, ScheduleName
 from lesionseg.models.supervised import SupervisedModule
 from lesionseg.networks import create_network
 

@@ -19,23 +19,23 @@ from typing_extensions import Self
 from lesionseg._version import __version__
 from lesionseg.checkpoints import OUTSIDE_WEIGHTS, Location, check_weights_only, forget
 from lesionseg.data.id_lists import archive_ids
-from lesionseg.data.recipe import Recipe
+from lesionseg.data.input_defaults import Recipe
 from lesionseg.errors import LesionsegError, shorten
 from lesionseg.guards import check_batch, shapes_explained
 from lesionseg.inference.postprocess import binarise, check_finite, probabilities, restore_sizes
-from lesionseg.inference.views import TestTimeAugmentation, pool_views
+from lesionseg.inference.tta import TestTimeAugmentation, pool_views
 from lesionseg.metrics import ISICScore
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.models.initial_weights import load_initial_weights
+from lesionseg.models.leakage import loaded_ids, refuse_trained
 from lesionseg.models.loading import load_model
-from lesionseg.models.optimisation import ScheduleName, create_schedule
+from lesionseg.models.optimizers import ScheduleName, create_schedule
 from lesionseg.models.planning import Turn, plan_fit
 from lesionseg.models.pretrained import save_pretrained
-from lesionseg.models.resuming import check_resumable
+from lesionseg.models.resume import check_resumable
 from lesionseg.models.schedule import Schedule
 from lesionseg.models.seeding import seed_epoch
 from lesionseg.models.teacher import Teacher
-from lesionseg.models.trained_on import loaded_ids, refuse_trained
 
 
 @dataclass  # not frozen: Trainer.predict moves the tensors in it
@@ -281,7 +281,7 @@ class SegmentationModule(LightningModule):
         """Create the schedule of an optimizer for the length of the Trainer's fit.
 
         Args:
-            name: See :func:`lesionseg.models.optimisation.create_schedule`.
+            name: See :func:`lesionseg.models.optimizers.create_schedule`.
             optimizer: Whose learning rate is scheduled.
             which: The optimizer's index in :meth:`turns`.
             power: The power of ``"poly"``.
@@ -512,7 +512,7 @@ class SegmentationModule(LightningModule):
         """Takes over the seed and which images were fitted to; older checkpoints do not say.
 
         Raises:
-            LesionsegError: See :func:`lesionseg.models.resuming.check_resumable`.
+            LesionsegError: See :func:`lesionseg.models.resume.check_resumable`.
         """
         trainer = self._trainer
         if trainer is not None and trainer.state.fn == TrainerFn.FITTING:

@@ -16,7 +16,7 @@ from lesionseg.checkpoints import forget
 from lesionseg.losses import AdversarialLoss, create_loss
 from lesionseg.models.adversarial import AdversarialModule
 from lesionseg.models.alternating import Player
-from lesionseg.models.optimisation import (
+from lesionseg.models.optimizers import (
     OptimizerName,
     ScheduleName,
     check_choice,

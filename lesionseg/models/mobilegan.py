@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lesionseg.blocks.attention import KeyPooling
-from lesionseg.data.recipe import Recipe
+from lesionseg.data.input_defaults import Recipe
 from lesionseg.inference.postprocess import probabilities
 from lesionseg.losses import AdversarialLoss, create_loss
 from lesionseg.models.adversarial import AdversarialModule
-from lesionseg.models.optimisation import OptimizerName, ScheduleName
+from lesionseg.models.optimizers import OptimizerName, ScheduleName
 from lesionseg.networks import MobileGANDiscriminator, create_network
 
 

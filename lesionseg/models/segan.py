@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lesionseg.data.recipe import Recipe
+from lesionseg.data.input_defaults import Recipe
 from lesionseg.inference.postprocess import probabilities
 from lesionseg.losses import MultiScaleL1Loss, create_loss
 from lesionseg.models.adversarial import DISCRIMINATOR, AdversarialModule
-from lesionseg.models.optimisation import ScheduleName
+from lesionseg.models.optimizers import ScheduleName
 from lesionseg.networks import SegANCritic, create_network
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lesionseg.checkpoints import forget
-from lesionseg.models.optimisation import OptimizerName, ScheduleName
+from lesionseg.models.optimizers import OptimizerName, ScheduleName
 from lesionseg.models.supervised import SupervisedModule
 from lesionseg.networks import create_network
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lesionseg.losses import create_loss
 from lesionseg.models.base import SegmentationModule
-from lesionseg.models.optimisation import (
+from lesionseg.models.optimizers import (
     OptimizerName,
     ScheduleName,
     check_choice,

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lesionseg.data import Pair, PairedDataset, decoding, read_image, read_mask, read_resized
-from lesionseg.data.resizing import resize_image
+from lesionseg.data import Pair, PairedDataset, read_image, read_mask, read_resized
+from lesionseg.data.io import decoding
+from lesionseg.data.io.resizing import resize_image
 from lesionseg.errors import InvalidDataError
 
 

@@ -20,10 +20,12 @@ from conftest_server import (
     zipped,
 )
 
-from lesionseg import cli
-from lesionseg.data import ISICDataModule, ISICDataset, download, download_isic, web
+from lesionseg.cli import main as cli
+from lesionseg.data import ISICDataModule, ISICDataset, download_isic
 from lesionseg.data.archives import ARCHIVES
-from lesionseg.data.isic import DatasetNotFoundError
+from lesionseg.data.datasets.isic import DatasetNotFoundError
+from lesionseg.data.download import http as web
+from lesionseg.data.download import isic as download
 from lesionseg.errors import InvalidDataError, LesionsegError
 
 COUNTS = {"val": 3, "test": 2}
@@ -338,7 +340,7 @@ def test_the_module_downloads_what_a_stage_reads(root, monkeypatch, options, sta
 
     asked = []
     monkeypatch.setattr(
-        "lesionseg.data.isic_module.download_isic",
+        "lesionseg.data.datamodules.isic.download_isic",
         lambda root, year, splits, mirror: asked.append((root, year, set(splits), mirror)),
     )
     state = namedtuple("state", "fn")(stage and TrainerFn(stage))

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionseg.data import clahe, equalisation
+from lesionseg.data import clahe
+from lesionseg.data.transforms import clahe as equalisation
 
 # What cv2.createCLAHE(limit, tiles) of OpenCV 5.0.0 makes of `pattern`: size, tiles, limit, bytes.
 GOLDEN = (

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from lesionseg import cli
+from lesionseg.cli import main as cli
+from lesionseg.cli.segment import find_images
 from lesionseg.data import FolderDataset, read_image, read_mask
 from lesionseg.data.contents import file_states
-from lesionseg.data.decoding import RASTER_FORMATS, open_raster, read_orientation
-from lesionseg.data.file_names import check_name
-from lesionseg.data.listing import IMAGE_SUFFIXES
+from lesionseg.data.discovery.listing import IMAGE_SUFFIXES
+from lesionseg.data.io.decoding import RASTER_FORMATS, open_raster, read_orientation
+from lesionseg.data.io.file_names import check_name
 from lesionseg.errors import InvalidDataError, printable, shorten
-from lesionseg.inference.command import find_images
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 40\n%%EndComments\n%%EOF\n"
 BAD_NAMES = [

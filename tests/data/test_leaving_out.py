@@ -14,10 +14,10 @@ from lesionseg.data import (
     ISICDataModule,
     ISICDataset,
     PH2Dataset,
-    leaving_out,
     load_ids,
     save_ids,
 )
+from lesionseg.data.datasets import skip_invalid as leaving_out
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError
 
 SIZE = (24, 32)

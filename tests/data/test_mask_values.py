@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from lesionseg.data import FolderDataModule, FolderDataset, ISICDataset
-from lesionseg.data import mask_values as mask_values_module
-from lesionseg.data.mask_values import OFFICIAL, MaskRule, decide, decide_lazily, values_of
+from lesionseg.data.io import mask_values as mask_values_module
+from lesionseg.data.io.mask_values import OFFICIAL, MaskRule, decide, decide_lazily, values_of
 from lesionseg.errors import InvalidDataError
 
 LESION = np.zeros((24, 32), bool)
@@ -158,7 +158,7 @@ def test_noise_of_jpeg_is_no_class():
 
 
 def test_what_was_taken_is_said_once(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("lesionseg.data.pairs._said", set())
+    monkeypatch.setattr("lesionseg.data.datasets.paired._said", set())
     caplog.set_level(logging.INFO)
     images, masks = write(tmp_path, *[two_values(1)] * 4)
     module = FolderDataModule(images, masks)

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from lesionseg.data import read_image, read_mask
-from lesionseg.data.pixel_modes import to_grey, to_rgb
-from lesionseg.data.reading import read_grey
+from lesionseg.data.io.pixel_modes import to_grey, to_rgb
+from lesionseg.data.io.reading import read_grey
 from lesionseg.errors import InvalidDataError
 
 RAMP = np.arange(0, 256, 5, dtype=np.uint8).reshape(4, 13)

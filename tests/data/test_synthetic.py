@@ -79,7 +79,7 @@ def test_cache_gives_the_same_and_cannot_be_changed_from_outside():
 
 
 def test_cache_is_bounded(monkeypatch):
-    monkeypatch.setattr("lesionseg.data.synthetic.CACHE_BYTES", 3 * 4 * SIZE[0] * SIZE[1])
+    monkeypatch.setattr("lesionseg.data.datasets.synthetic.CACHE_BYTES", 3 * 4 * SIZE[0] * SIZE[1])
     data = SyntheticLesions(5, SIZE)
     for index in range(5):
         data[index]

@@ -10,10 +10,11 @@ from conftest_server import archive_server
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lesionseg.data import transfer, web
-from lesionseg.data.transfer import Transfer, note_of
-from lesionseg.data.transfer_bar import TransferBar
-from lesionseg.data.web import remote_length
+from lesionseg.data.download import http as web
+from lesionseg.data.download import transfer
+from lesionseg.data.download.http import remote_length
+from lesionseg.data.download.progress import TransferBar
+from lesionseg.data.download.transfer import Transfer, note_of
 from lesionseg.errors import LesionsegError
 
 DATA = bytes(range(256)) * 300
@@ -247,7 +248,7 @@ def test_stopping_ends_a_wait_and_writes_nothing_more(server, tmp_path, monkeypa
 
 def test_the_bar_of_a_log_is_a_line_now_and_then(server, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(transfer, "_CHUNK", 1000)
-    monkeypatch.setattr("lesionseg.data.transfer_bar._EVERY", 0.0)
+    monkeypatch.setattr("lesionseg.data.download.progress._EVERY", 0.0)
     bring(server, tmp_path / "part")
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "download: file: download, 1.0 kB of 76.8 kB"

@@ -13,11 +13,11 @@ from conftest_server import zipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionseg.data import unpack as unpacking
 from lesionseg.data.archives import IMAGE_NAME, Archive
-from lesionseg.data.transfer_bar import TransferBar
-from lesionseg.data.unpack import unpack
-from lesionseg.data.web import Stopped
+from lesionseg.data.download import extract as unpacking
+from lesionseg.data.download.extract import unpack
+from lesionseg.data.download.http import Stopped
+from lesionseg.data.download.progress import TransferBar
 from lesionseg.errors import InvalidDataError, LesionsegError
 
 IMAGES = {f"ISIC_000000{number}.jpg": bytes([number]) * 50 for number in range(3)}

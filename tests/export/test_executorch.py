@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from lesionseg.export import ExportOptions, export_checkpoint, exporting
+from lesionseg.export import ExportOptions, export_checkpoint
+from lesionseg.export import checkpoint as exporting
 from lesionseg.inference.predictor import predictor_of_checkpoint
 
 pytestmark = pytest.mark.slow

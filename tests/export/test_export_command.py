@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 import lesionseg
-from lesionseg.cli import main
+from lesionseg.cli.main import main
 from lesionseg.data import SyntheticLesions
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.inference import load_predictor
-from lesionseg.overlay import to_picture
+from lesionseg.visualization import to_picture
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_segment_runs_the_file_without_torch(checkpoint, photograph, tmp_path, c
     assert "Difference:" in said
     command = ["segment", str(photograph), "--probabilities", "--output", str(tmp_path / "masks")]
     program = (
-        "import sys; from lesionseg.cli import main; "
+        "import sys; from lesionseg.cli.main import main; "
         f"assert main({[*command, '--model', str(exported)]!r}) == 0; "
         "assert 'torch' not in sys.modules"
     )

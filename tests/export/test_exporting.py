@@ -11,7 +11,8 @@ import torch
 from lightning.pytorch import Trainer
 
 from lesionseg.errors import CheckpointError, LesionsegError
-from lesionseg.export import ExportOptions, export_checkpoint, exporting
+from lesionseg.export import ExportOptions, export_checkpoint
+from lesionseg.export import checkpoint as exporting
 from lesionseg.export.to_onnx import to_onnx
 from lesionseg.export.to_torch import METADATA_FILE
 from lesionseg.inference import ExportedPredictor

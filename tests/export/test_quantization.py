@@ -8,11 +8,12 @@ import torch
 
 from lesionseg.data import SyntheticLesions
 from lesionseg.errors import LesionsegError
-from lesionseg.export import ExportOptions, export_checkpoint, exporting
+from lesionseg.export import ExportOptions, export_checkpoint
+from lesionseg.export import checkpoint as exporting
 from lesionseg.export.checks import check_scores, official_scores
 from lesionseg.export.deployable import Deployable
 from lesionseg.inference import ExportedPredictor
-from lesionseg.overlay import to_picture
+from lesionseg.visualization import to_picture
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lesionseg import cli
+from lesionseg.cli import main as cli
 from lesionseg.inference import ExportedPredictor, ExportMetadata, Predictor, loading, segment
 
 SIZE = (32, 48)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionseg import cli
+from lesionseg.cli import main as cli
+from lesionseg.cli.segment import find_images
 from lesionseg.errors import LesionsegError
 from lesionseg.inference import Segmentation, loading
-from lesionseg.inference.command import find_images
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 import lesionseg
 from lesionseg.inference import TEST_TIME_AUGMENTATIONS, Predictor, average_views
-from lesionseg.inference.views import pool_views, views_of
+from lesionseg.inference.tta import pool_views, views_of
 from lesionseg.models import MobileGAN, Segmenter
 
 AUGMENTATIONS = st.sampled_from(TEST_TIME_AUGMENTATIONS)

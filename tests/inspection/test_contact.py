@@ -4,7 +4,7 @@ import torch
 from conftest_inspect import save_pair, write_broken
 
 from lesionseg.data import SyntheticLesions
-from lesionseg.data.augmentation import AUGMENTATION_NAMES, Augmentation
+from lesionseg.data.transforms.augmentation import AUGMENTATION_NAMES, Augmentation
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.inspection import augmentation_sheet, find_sets, load_samples
 

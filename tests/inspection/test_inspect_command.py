@@ -6,7 +6,7 @@ import pytest
 from conftest_inspect import save_pair, write_broken
 from PIL import Image
 
-from lesionseg import cli
+from lesionseg.cli import main as cli
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import torch
 from conftest_models import BUILDERS, tiny_data, tiny_trainer
 from PIL import Image
 
-from lesionseg.data.base_module import BaseDataModule
+from lesionseg.data.datamodules.base import BaseDataModule
 from lesionseg.models import SegmentationModule
 
 TEST_LENGTH = 5  # odd: the sampler repeats one image so that both processes have three

@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from lesionseg import ASNet, Segmenter
 from lesionseg.data import SyntheticLesions, collate_samples
-from lesionseg.models.optimisation import create_schedule
+from lesionseg.models.optimizers import create_schedule
 from lesionseg.models.supervised import encoder_of
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from conftest_cli import TINY
 
-from lesionseg.peers import PEER_LOST
+from lesionseg.cli.distributed import PEER_LOST
 
 PATIENCE = 60.0
 FIT = [
@@ -66,7 +66,7 @@ def weights(folder):
 
 def worker(process, rank):
     """Process id of one rank of a run."""
-    if rank == 0 and process.args[2] == "lesionseg.cli":
+    if rank == 0 and process.args[2] == "lesionseg.cli.main":
         return process.pid
     for directory in Path("/proc").glob("[0-9]*"):
         try:

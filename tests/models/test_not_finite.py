@@ -9,7 +9,7 @@ from conftest_models import SIZE, tiny_data, tiny_mobilegan, tiny_trainer
 from PIL import Image
 
 from lesionseg.errors import LesionsegError
-from lesionseg.inference.exported import ExportedPredictor
+from lesionseg.inference.onnx import ExportedPredictor
 from lesionseg.inference.predictor import Predictor
 from lesionseg.models import Segmenter
 

@@ -11,7 +11,7 @@ from lesionseg.data import BaseDataModule, SyntheticLesions, collate_samples
 from lesionseg.errors import LesionsegError
 from lesionseg.inference import load_predictor
 from lesionseg.models import Segmenter
-from lesionseg.models.trained_on import loaded_ids, refuse_trained
+from lesionseg.models.leakage import loaded_ids, refuse_trained
 
 
 class Renamed(SyntheticLesions):

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from lesionseg import cli
+from lesionseg.cli import main as cli
 from lesionseg.errors import LesionsegError
 from lesionseg.networks import network_names
-from lesionseg.networks.listing import network_facts, render
+from lesionseg.networks.summary import network_facts, render
 
 
 def test_parameters_and_operations_of_known_networks():

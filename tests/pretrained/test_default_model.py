@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionseg import cli, segment
+from lesionseg import segment
+from lesionseg.cli import main as cli
 from lesionseg.data import SyntheticLesions
 from lesionseg.inference import loading
 from lesionseg.inference.measurements import MEASUREMENTS, measure
 from lesionseg.inference.segmentation import Segmentation
 from lesionseg.metrics import confusion_counts
-from lesionseg.overlay import to_picture
+from lesionseg.visualization import to_picture
 
 
 def test_a_drawn_lesion_is_found_without_naming_a_model():

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 import lesionseg
-from lesionseg import Segmenter, cli
+from lesionseg import Segmenter
 from lesionseg.checkpoints import read_checkpoint
+from lesionseg.cli import main as cli
 
 QUIET = [
     "--trainer.accelerator=cpu",

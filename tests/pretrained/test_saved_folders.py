@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 import lesionseg
-from lesionseg import Segmenter, cli, segment
+from lesionseg import Segmenter, segment
 from lesionseg.checkpoints import read_checkpoint
+from lesionseg.cli import main as cli
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.inference import load_predictor
 from lesionseg.pretrained import CARD, TRAINED_ON, WEIGHTS, find_pretrained, packaged_card

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lesionseg.data.colour_constancy import shades_of_grey
-from lesionseg.data.equalisation import clahe
 from lesionseg.data.transforms.base import RandomChange
+from lesionseg.data.transforms.clahe import clahe
+from lesionseg.data.transforms.color_constancy import shades_of_grey
 
 
 class Gamma(RandomChange):

@@ -1,0 +1,12 @@
+from ._version import __version__ as __version__
+from .data import FolderDataModule as FolderDataModule
+from .data import ISICDataModule as ISICDataModule
+from .data import SyntheticDataModule as SyntheticDataModule
+from .inference import segment as segment
+from .models import GANFCN as GANFCN
+from .models import ASNet as ASNet
+from .models import MobileGAN as MobileGAN
+from .models import SegAN as SegAN
+from .models import Segmenter as Segmenter
+from .models.pretrained import from_pretrained as from_pretrained
+from .pretrained import list_pretrained as list_pretrained

@@ -1,0 +1,1 @@
+"""Lightning callbacks, loggers and checkpoint I/O of the command line."""

@@ -1,0 +1,134 @@
+"""The checkpoint that an interrupted fit goes on from."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_warn
+
+from lesionseg.callbacks.csv_logger import RunLogger
+from lesionseg.errors import LesionsegError, NothingToTrainError
+from lesionseg.files import remove_unfinished
+from lesionseg.run_folder import run_folder
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """Writes ``checkpoints/last.ckpt`` after every epoch, and makes going on from it seamless.
+
+    Lightning's ``save_last`` writes only where the monitored score has improved as well, and, with
+    ``val_check_interval``, in the middle of an epoch, whose first images would then be trained on
+    twice. During a fit no other one may use its folder; at its start what a killed one left
+    unfinished there is cleared away. A resumed fit goes on in the ``metrics.csv`` of a
+    :class:`RunLogger`, and is refused where nothing is left to train.
+
+    It belongs behind other checkpoint callbacks, so that their state in it is that of its epoch.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            filename="last", save_on_train_epoch_end=True, enable_version_counter=False
+        )
+        self._lock: FileLock | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Finds the folder, holds and tidies it.
+
+        Raises:
+            LesionsegError: Another process fits there.
+        """
+        super().setup(trainer, pl_module, stage)
+        folder = run_folder(trainer)  # asks all processes
+        if stage == "fit" and trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            # where it is unknown, Lightning writes to the current folder, which may be large
+            self._hold(folder or Path(str(self.dirpath)))
+            remove_unfinished(folder or Path(str(self.dirpath)), deep=True)
+
+    def _hold(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")  # the system lifts it when this process dies
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise LesionsegError(
+                f"another process trains in {folder}; wait for it, or give this fit a folder of "
+                "its own with --trainer.logger.init_args.version NAME (without a logger "
+                f"--checkpoint.dirpath {folder.parent}/NAME/checkpoints)."
+            ) from error
+        except (OSError, NotImplementedError):  # what filelock raises where there are no locks
+            return
+        self._lock = lock
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Lets the folder go."""
+        super().teardown(trainer, pl_module, stage)
+        self._let_go()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Lets the folder go."""
+        super().on_exception(trainer, pl_module, exception)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            with suppress(OSError):  # Windows keeps what is open
+                Path(self._lock.lock_file).unlink()
+            self._lock.release()
+            self._lock = None
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Refuse to resume where nothing is left to train.
+
+        Raises:
+            NothingToTrainError: If the checkpoint has all epochs or steps behind it.
+        """
+        if trainer.state.fn != TrainerFn.FITTING:
+            return
+        progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]
+        epochs, steps = progress["processed"], checkpoint["global_step"]
+        if trainer.max_epochs not in (None, -1) and epochs >= trainer.max_epochs:
+            done = f"{epochs} epochs, and max_epochs is {trainer.max_epochs}"
+        elif trainer.max_steps != -1 and steps >= trainer.max_steps:
+            done = f"{steps} steps, and max_steps is {trainer.max_steps}"
+        else:
+            return
+        raise NothingToTrainError(
+            f"there is nothing left to train: {trainer.ckpt_path} was trained for {done}. Ask for "
+            "more to go on, or start a new fit from its weights with --model.init_from."
+        )
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Takes up a resumed fit's log; see there for early stopping."""
+        super().on_train_start(trainer, pl_module)
+        if trainer.ckpt_path is None:
+            return
+        if trainer.max_steps != -1:
+            rank_zero_warn(
+                "Lightning counts an epoch too many where a fit with max_steps goes on; give "
+                "max_epochs instead."
+            )
+        for logger in trainer.loggers:
+            if isinstance(logger, RunLogger):
+                logger.resume(trainer.current_epoch)
+        if any(map(_had_stopped, trainer.early_stopping_callbacks)):
+            raise NothingToTrainError(
+                f"there is nothing left to train: early stopping had ended the fit of "
+                f"{trainer.ckpt_path}. Give it more patience to go on, or start a new fit from its "
+                "weights with --model.init_from."
+            )
+
+
+def _had_stopped(stopping: EarlyStopping) -> bool:
+    """Whether the fit that goes on was at its end; more patience than before lets it go on."""
+    limits = (stopping.stopping_threshold, stopping.divergence_threshold)
+    at_limit = stopping.stopped_epoch > 0 and limits != (None, None)
+    return at_limit or stopping.wait_count >= stopping.patience

@@ -1,0 +1,177 @@
+"""What a test leaves behind: the scores, the per-image table, and the images worth looking at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from PIL import Image
+from torch.utils.data import Dataset
+
+from lesionseg.callbacks.provenance import describe_test
+from lesionseg.callbacks.result_folder import RECORD, home_of, name_of, own_folder
+from lesionseg.data.datasets.sample import collate_samples, draw_sample
+from lesionseg.files import atomic_path, check_outputs, remove_unfinished
+from lesionseg.inference.outputs import save_mask
+from lesionseg.inference.tta import views_of
+from lesionseg.metrics.table import ScoreTable
+from lesionseg.models.base import SegmentationModule
+from lesionseg.run_folder import run_folder
+from lesionseg.visualization import contact_sheet, draw_outline, save_picture
+
+
+class ScoreReport(Callback):
+    """After a test: prints the six official scores, writes them and an overlay sheet.
+
+    ``scores.json``, the per-image ``scores.csv`` and ``overlays.png`` (best, median and worst
+    images by Jaccard, truth in green, prediction in red) go to a folder in that of the checkpoint's
+    run, such as ``test-isic2018-val`` or ``test-isic2018-val-last-flips``; another test never gets
+    the same one. ``scores.json`` says under ``test`` what was tested and how
+    (:func:`lesionseg.callbacks.provenance.describe_test`).
+
+    Args:
+        directory: Where to write; None takes the folder described above.
+        mask_directory: Where to write the masks that were scored, as the challenge names them; None
+            writes none.
+        images: How many images the sheet shows, a third each of best, median and worst; 0: none.
+        overwrite: Also replace files that this package did not write; without it they end the test
+            before anything is written. What the test reads is never replaced.
+    """
+
+    def __init__(
+        self,
+        directory: str | None = None,
+        mask_directory: str | None = None,
+        images: int = 12,
+        overwrite: bool = False,
+    ) -> None:
+        if images < 0:
+            raise ValueError(f"images must not be negative, got {images}")
+        self.directory = directory
+        self.mask_directory = mask_directory
+        self.images = images
+        self.overwrite = overwrite
+        #: Class and arguments of the DataModule, and the command's words, where they are known.
+        self.data: Mapping[str, Any] | None = None
+        self.command: Sequence[str] | None = None
+        self._home, self._prefix = Path(), ""
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check what is there already.
+
+        Raises:
+            LesionsegError: If a result would overwrite an image or a mask of this test, or a file
+                of anybody else's, or there is no place for the results.
+        """
+        dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
+        results: list[Path] = []
+        folder = run_folder(trainer)  # asks all processes
+        if self.directory is None and trainer.is_global_zero:
+            default = Path(trainer.default_root_dir)
+            if trainer.ckpt_path is not None:
+                self._home, self._prefix = home_of(Path(trainer.ckpt_path), default)
+            else:
+                self._home, self._prefix = home_of(None, folder or default)
+        if self.directory is not None:
+            names = ["scores.csv", "scores.json", *(["overlays.png"] if self.images else [])]
+            results += [Path(self.directory, name) for name in names]
+        if self.mask_directory is not None:
+            results += [self._mask(one) for one in getattr(dataset, "ids", [])]
+        check_outputs(
+            results,
+            getattr(dataset, "files", []),
+            self.overwrite,
+            "give another --report.directory or --report.mask_directory, or "
+            "--report.overwrite true",
+        )
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Writes the masks of a batch."""
+        if self.mask_directory is not None:
+            for name, mask in zip(outputs["id"], outputs["mask"], strict=True):
+                save_mask(mask.cpu().numpy(), self._mask(name))
+
+    def _mask(self, name: str) -> Path:
+        return Path(self.mask_directory or "", f"{name}_segmentation.png")
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prints and writes the report."""
+        assert isinstance(pl_module, SegmentationModule)
+        table = pl_module.test_table
+        if table is None or not trainer.is_global_zero:
+            return
+        test = describe_test(trainer, pl_module, table.ids, self.data, self.command)
+        if self.directory is not None:
+            directory = Path(self.directory)
+        else:
+            directory = own_folder(self._home, self._prefix + name_of(test), test)
+        remove_unfinished(directory)
+        with atomic_path(directory / RECORD) as temporary:  # the first: the folder is now known
+            content = json.loads(table.to_json()) | {"test": test}
+            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        table.to_csv(directory / "scores.csv")
+        print(table.render())
+        views = views_of(pl_module.test_time_augmentation)
+        if len(views) > 1:
+            print(f"Views:    {len(views)} of each image, averaged")
+        print(
+            f"Scores:   {directory / 'scores.json'} and, image by image, {directory / 'scores.csv'}"
+        )
+        dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
+        if self.images and hasattr(dataset, "ids"):
+            sheet = overlay_sheet(pl_module, dataset, table, self.images)
+            save_picture(sheet, directory / "overlays.png")
+            print(f"Overlays: {directory / 'overlays.png'} (truth green, prediction red)")
+
+
+def overlay_sheet(
+    model: SegmentationModule, dataset: Dataset[Any], table: ScoreTable, images: int = 12
+) -> Image.Image:
+    """The best, median and worst images by Jaccard, each with truth and prediction outlined.
+
+    Args:
+        model: Predicts again; only these images are read.
+        dataset: Has ``ids``, and samples with ``mask``.
+        table: Of all images of the data set.
+        images: A third each of best, median and worst.
+    """
+    rows = max(1, images // 3)
+    jaccard = dict(zip(table.ids, table.scores["jaccard"], strict=True))
+    chosen = [
+        (group, name)
+        for group, names in (
+            ("best", table.best(rows)),
+            ("median", table.median(rows)),
+            ("worst", table.worst(rows)),
+        )
+        for name in names
+    ]
+    tiles = []
+    for group, name in chosen:
+        picture = _picture(model, dataset, name)
+        tiles.append((picture, f"{group}  {name}  J {jaccard[name]:.3f}"))
+    return contact_sheet(tiles, columns=rows)
+
+
+def _picture(model: SegmentationModule, dataset: Any, name: str) -> Image.Image:
+    ids: Sequence[str] = dataset.ids
+    sample = dataset[ids.index(name)]
+    batch = collate_samples([sample])
+    batch["image"] = batch["image"].to(model.device)
+    batch["size"] = [(sample["image"].shape[1], sample["image"].shape[2])]
+    with torch.no_grad():
+        prediction = model.predict_step(dict(batch))[0]
+    return draw_outline(draw_sample(sample), prediction.mask.cpu().numpy())

@@ -1,0 +1,122 @@
+"""One file for another runtime, checked: lesionseg export CKPT --format onnx."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lesionseg.files import check_outputs
+
+if TYPE_CHECKING:
+    from lesionseg.export.checkpoint import Export
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``lesionseg export`` to its parser."""
+    parser.description = (
+        "Write a checkpoint's network as one file that takes RGB images and gives probabilities. "
+        "It is compared with the network before it is written."
+    )
+    parser.add_argument(
+        "checkpoint",
+        metavar="CKPT",
+        type=Path,
+        help="a checkpoint of any model of lesionseg, or a name of lesionseg models --pretrained",
+    )
+    parser.add_argument(
+        "--format",
+        choices=["onnx", "torch", "executorch"],
+        default="onnx",
+        help="onnx for ONNX Runtime and lesionseg segment; torch for torch.export.load; executorch "
+        "for phones, with XNNPACK (default: %(default)s)",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="default: beside CKPT, by its name"
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="also replace files of these names that lesionseg did not write",
+    )
+    parser.add_argument(
+        "--size",
+        nargs=2,
+        type=int,
+        metavar=("H", "W"),
+        help="height and width that the file takes (default: those trained at)",
+    )
+    parser.add_argument(
+        "--dynamic", action="store_true", help="leave batch, height and width free (onnx, torch)"
+    )
+    parser.add_argument(
+        "--input",
+        choices=["float", "uint8"],
+        default="float",
+        help="RGB in [0, 1] or from 0 to 255 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--attention",
+        choices=["standard", "whole", "fused"],
+        default="standard",
+        help="position attention in blocks of standard operators, with the whole map of all pairs "
+        "of pixels, or as ONNX Runtime's own operator (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--quantize", choices=["int8"], help="8-bit weights and activations (onnx, executorch)"
+    )
+    parser.add_argument(
+        "--images",
+        metavar="DIR",
+        type=Path,
+        help="for int8: images of which some calibrate and others score it (default: drawn ones)",
+    )
+    parser.add_argument("--masks", metavar="DIR", type=Path, help="for int8: the images' masks")
+    parser.add_argument(
+        "--licence",
+        default="not stated",
+        help="of the weights, kept in the file (default: %(default)s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``lesionseg export``.
+
+    Raises:
+        LesionsegError: See :func:`lesionseg.export.export_checkpoint`.
+    """
+    from lesionseg.export.checkpoint import SUFFIXES, ExportOptions, export_checkpoint
+
+    options = ExportOptions(
+        format=arguments.format,
+        size=None if arguments.size is None else tuple(arguments.size),
+        dynamic=arguments.dynamic,
+        input=arguments.input,
+        attention=arguments.attention,
+        quantize=arguments.quantize,
+        images=arguments.images,
+        masks=arguments.masks,
+        licence=arguments.licence,
+    )
+    output = arguments.output or arguments.checkpoint.with_suffix(SUFFIXES[options.format])
+    check_outputs([output], [arguments.checkpoint], arguments.overwrite)
+    print(_summary(export_checkpoint(arguments.checkpoint, output, options)))
+    return 0
+
+
+def _summary(export: Export) -> str:
+    """What was written and how it was checked."""
+    metadata = export.metadata
+    height, width = metadata.size
+    lines = [
+        f"File:       {export.path} ({export.path.stat().st_size / 1e6:.1f} MB)",
+        f"Takes:      RGB {metadata.input} at {height} x {width} (height x width)",
+        f"Gives:      probability of {metadata.classes[0]}; mask above {metadata.threshold}",
+    ]
+    if export.difference is not None:
+        lines.append(f"Difference: {export.difference:.1e} at most from the network's probability")
+    if export.scores is not None:
+        before, after = export.scores
+        lines.append(f"Scores:     before and after int8, on {export.scored}")
+        lines += [f"  {name:<18} {before[name]:.4f}  {after[name]:.4f}" for name in before]
+    return "\n".join(lines)

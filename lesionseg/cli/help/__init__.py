@@ -1,0 +1,1 @@
+"""Help pages and suggestions of the command line."""

@@ -1,0 +1,88 @@
+"""``lesionseg score``: score a folder or zip of predicted masks as the official scorer does."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lesionseg.files import check_outputs
+from lesionseg.scoring.predictions import score_predictions
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``lesionseg score`` to its parser."""
+    parser.description = (
+        "Score predicted masks as the ISIC challenges do. TRUTH and PREDICTION are folders or "
+        "zips; masks are paired by the seven-digit number in their file names where those of TRUTH "
+        "begin with ISIC_, and else by file stem, without endings such as _mask and _segmentation."
+    )
+    parser.add_argument("truth", metavar="TRUTH", type=Path, help="folder or zip of the true masks")
+    parser.add_argument(
+        "prediction", metavar="PREDICTION", type=Path, help="folder or zip of the predicted masks"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        choices=["table", "json"],
+        default="table",
+        help="what to print (default: %(default)s); json has the official scorer's keys and more",
+    )
+    parser.add_argument(
+        "--csv", metavar="FILE", type=Path, help="also write counts and scores of every image here"
+    )
+    parser.add_argument(
+        "--aggregation",
+        choices=["image", "pooled"],
+        default="image",
+        help="mean over images, which is official, or all pixels together (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="pairs read at the same time (default: one for each core, at most 8)",
+    )
+    parser.add_argument(
+        "--mask-threshold",
+        type=int,
+        metavar="N",
+        help="lesion is what lies above this grey value (default: 128, which is official, or 0 "
+        "where all masks hold 0 and one other number up to 128)",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="also replace files of these names that lesionseg did not write",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``lesionseg score`` and return its exit code.
+
+    Raises:
+        LesionsegError: If the masks cannot be scored or the CSV cannot be written.
+    """
+    csv: Path | None = arguments.csv
+    if csv is not None:
+        # Said before the scoring, which may take minutes.
+        inputs = [arguments.truth, arguments.prediction]
+        check_outputs([csv], inputs + _files(inputs), arguments.overwrite)
+    table = score_predictions(
+        arguments.truth,
+        arguments.prediction,
+        progress=sys.stderr.isatty(),
+        workers=arguments.workers,
+        mask_threshold=arguments.mask_threshold,
+    )
+    if csv is not None:
+        table.to_csv(csv)
+    if arguments.output == "json":
+        print(table.to_json(arguments.aggregation))
+    else:
+        print(table.render(arguments.aggregation))
+    return 0
+
+
+def _files(places: list[Path]) -> list[Path]:
+    return [file for place in places if place.is_dir() for file in place.iterdir()]

@@ -1,0 +1,1 @@
+"""Data sets: pairs of an image and a mask, and synthetic lesions."""

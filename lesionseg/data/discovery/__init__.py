@@ -1,0 +1,1 @@
+"""Find image sets, pairs and masks in folders."""

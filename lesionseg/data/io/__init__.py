@@ -1,0 +1,1 @@
+"""Read, decode and resize images and masks."""

@@ -1,0 +1,226 @@
+"""Files to Pillow's images: one sentence for each file that is none, and how it is turned."""
+
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from lesionseg.data.io.arrays import MAGIC, read_array
+from lesionseg.errors import DatasetNotFoundError, InvalidDataError, LesionsegError
+
+MOST_PIXELS = 200_000_000
+"""Of an image or mask, 20,000 x 10,000. Chosen: Pillow's own limits (a warning at 89 million, an
+error at 179 million) are about bombs, and panoramas come near them; segmenting takes about 16 bytes
+for each pixel. A program that wants more, or no limit, sets ``PIL.Image.MAX_IMAGE_PIXELS``."""
+
+RASTER_FORMATS = (
+    "JPEG",
+    "MPO",
+    "PNG",
+    "TIFF",
+    "BMP",
+    "DIB",
+    "WEBP",
+    "GIF",
+    "JPEG2000",
+    "PPM",
+    "AVIF",
+    "HEIF",
+    "TGA",  # has no signature, so everything else is tried first
+)
+"""What is opened, by Pillow's names: pixels only. Pillow knows programs too, such as PostScript,
+which it hands to Ghostscript, whatever the name of the file."""
+
+#: What brings stored pixels to where EXIF wants them shown (EXIF 2.32, tag 274).
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_FIRST_SIDEWAYS = 5
+
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif"}
+
+
+class Decoded(NamedTuple):
+    """A decoded file.
+
+    Attributes:
+        image: the pixels as they are stored, of any mode, perhaps at a fraction of their size.
+        original: height and width as a viewer shows the file: after its EXIF orientation.
+        box: what of ``image`` is picture, in its pixels, if it is at a fraction of its size.
+        orientation: how ``image`` is to be turned, 1 to 8 as in EXIF.
+    """
+
+    image: Image.Image
+    original: tuple[int, int]
+    box: tuple[float, float, float, float] | None
+    orientation: int = 1
+
+    @property
+    def sideways(self) -> bool:
+        """Whether height and width change places on the way to what is shown."""
+        return self.orientation >= _FIRST_SIDEWAYS
+
+    def upright(self) -> Image.Image:
+        """The image as a viewer shows it."""
+        return turn(self.image, self.orientation)
+
+
+def turn(image: Image.Image, orientation: int) -> Image.Image:
+    """Turn and mirror stored pixels as an EXIF orientation wants them shown."""
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+_counting = threading.Lock()
+_reading = 0  # how many threads are within raised_pixel_limit
+_limit: int | None = None  # Pillow's, before the first of them
+
+
+@contextmanager
+def raised_pixel_limit() -> Iterator[None]:
+    """Raise Pillow's limit to :data:`MOST_PIXELS` while files are decoded here, in any thread.
+
+    Pillow has one limit for the whole process; afterwards it is what it was before.
+    """
+    global _reading, _limit
+    with _counting:
+        if _reading == 0:
+            _limit = Image.MAX_IMAGE_PIXELS
+            if _limit is not None:
+                Image.MAX_IMAGE_PIXELS = max(_limit, MOST_PIXELS)
+        _reading += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _reading -= 1
+            if _reading == 0:
+                Image.MAX_IMAGE_PIXELS = _limit
+
+
+def open_raster(file: IO[bytes]) -> Image.Image:
+    """Open an image of one of :data:`RASTER_FORMATS`; its content tells which.
+
+    Args:
+        file: Opened for reading.
+
+    Raises:
+        UnidentifiedImageError: If it is of no such format, or Pillow lacks what it takes.
+    """
+    Image.init()  # all formats, also for other threads; Pillow begins with a few
+    return Image.open(file, formats=[name for name in RASTER_FORMATS if name in Image.OPEN])
+
+
+def read_orientation(path: Path) -> int:
+    """The EXIF orientation of an image file, 1 to 8; 1 where there is none that can be read."""
+    try:
+        with raised_pixel_limit(), path.open("rb") as file, open_raster(file) as image:
+            return _orientation(image)
+    except Exception:  # what is wrong with the file is said by whoever decodes it
+        return 1
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # damaged EXIF of a sound image: shown as stored, as viewers do
+        return 1
+    return value if value in _TURNS else 1
+
+
+def decode(path: Path, kind: str, at_least: tuple[int, int] | None = None) -> Decoded:
+    """Open and decode a file wholly, or say why not in one sentence.
+
+    Of files with several pictures the first is decoded. A file's content tells its format, not its
+    suffix. Colour profiles are not applied.
+
+    Args:
+        path: of the file.
+        kind: what it should be, for messages.
+        at_least: height and width as shown; a JPEG is decoded at the smallest of 1/8, 1/4, 1/2 and
+            1 that gives them. None decodes all of it.
+
+    Raises:
+        DatasetNotFoundError: if there is no such file.
+        InvalidDataError: if it is empty, truncated, too large, a pipe or a device, or of none of
+            :data:`RASTER_FORMATS`.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not path.is_dir():
+            raise InvalidDataError(f"The {kind} {path} is a pipe or a device; give a regular file.")
+        if status.st_size == 0:
+            raise InvalidDataError(
+                f"The {kind} {path} is empty (0 bytes); copy or download it again."
+            )
+        with raised_pixel_limit():
+            return _decode(path, kind, at_least)
+    except (LesionsegError, MemoryError):
+        raise
+    except FileNotFoundError:
+        raise DatasetNotFoundError(f"The {kind} {path} does not exist; check the path.") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InvalidDataError(_too_large(kind, path)) from None
+    except UnidentifiedImageError as error:
+        raise InvalidDataError(_unidentified(kind, path)) from error
+    # Pillow's decoders raise errors of many kinds at broken files, even SyntaxError.
+    except Exception as error:
+        if path.is_dir():
+            reason = "is a folder; give the file itself"
+        elif isinstance(error, PermissionError):
+            reason = "may not be read by you; change its permissions"
+        else:
+            reason = f"is truncated or not an image ({error}); copy or download it again"
+        raise InvalidDataError(f"The {kind} {path} {reason}.") from error
+
+
+def _decode(path: Path, kind: str, at_least: tuple[int, int] | None) -> Decoded:
+    image: Image.Image
+    # An open file: by its path, Pillow maps an uncompressed TIFF, and one that is shown sideways
+    # (Pillow 13) with height and width exchanged, which scrambles its pixels.
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) == MAGIC:
+            array = read_array(path, kind)
+            return Decoded(array, (array.height, array.width), None)
+    with path.open("rb") as file, open_raster(file) as image:
+        if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+            raise InvalidDataError(_too_large(kind, path))
+        box = None
+        full = image.size
+        if at_least is not None and image.format in ("JPEG", "MPO"):  # other formats know no draft
+            height, width = at_least
+            if _orientation(image) >= _FIRST_SIDEWAYS:
+                height, width = width, height
+            draft = image.draft("RGB", (width, height))
+            box = draft[1] if draft and image.size != full else None
+        image.load()
+        # After loading: PNG's EXIF may stand behind the pixels, and Pillow turns a TIFF by itself.
+        orientation = _orientation(image)
+    width, height = image.size if box is None else full
+    original = (width, height) if orientation >= _FIRST_SIDEWAYS else (height, width)
+    return Decoded(image, original, box, orientation)
+
+
+def _too_large(kind: str, path: Path) -> str:
+    limit = max(Image.MAX_IMAGE_PIXELS or 0, MOST_PIXELS)
+    return f"The {kind} {path} has more than {limit / 1e6:g} million pixels; make it smaller."
+
+
+def _unidentified(kind: str, path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(12)
+    if start[4:8] == b"ftyp" and start[8:] in _HEIF_BRANDS:
+        return (
+            f"The {kind} {path} is in HEIC or AVIF format, which Pillow cannot read here; save it "
+            "as JPEG or PNG."
+        )
+    return f"The {kind} {path} is truncated or not an image; copy or download it again."

@@ -1,1 +1,0 @@
-"""Judging models: the official score of folders and zips, and what a test leaves behind."""

@@ -1,0 +1,1 @@
+"""Cross-validation and the reproduction of the papers' tables."""

@@ -1,0 +1,9 @@
+from .loading import load_predictor as load_predictor
+from .metadata import ExportMetadata as ExportMetadata
+from .onnx import ExportedPredictor as ExportedPredictor
+from .predictor import Predictor as Predictor
+from .segmentation import ImagePredictor as ImagePredictor
+from .segmentation import Segmentation as Segmentation
+from .single import segment as segment
+from .tta import TEST_TIME_AUGMENTATIONS as TEST_TIME_AUGMENTATIONS
+from .tta import average_views as average_views

@@ -1,0 +1,11 @@
+from .contact import augmentation_sheet as augmentation_sheet
+from .contact import load_samples as load_samples
+from .hashing import close_pairs as close_pairs
+from .hashing import perceptual_hash as perceptual_hash
+from .page import write_page as write_page
+from .report import render_report as render_report
+from .scan import ImageSet as ImageSet
+from .scan import Inspection as Inspection
+from .scan import Problem as Problem
+from .scan import find_sets as find_sets
+from .scan import inspect_data as inspect_data

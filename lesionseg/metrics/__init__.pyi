@@ -1,0 +1,13 @@
+from .official import SCORE_NAMES as SCORE_NAMES
+from .official import confusion_counts as confusion_counts
+from .official import pooled_scores as pooled_scores
+from .official import scores_from_counts as scores_from_counts
+from .per_image import PerImageMetric as PerImageMetric
+from .scores import Accuracy as Accuracy
+from .scores import Dice as Dice
+from .scores import ISICScore as ISICScore
+from .scores import Jaccard as Jaccard
+from .scores import Sensitivity as Sensitivity
+from .scores import Specificity as Specificity
+from .scores import ThresholdedJaccard as ThresholdedJaccard
+from .table import ScoreTable as ScoreTable

@@ -1,0 +1,17 @@
+from .asnet import ASNetNetwork as ASNetNetwork
+from .base import SegmentationNetwork as SegmentationNetwork
+from .fcn8s import FCN8s as FCN8s
+from .frcn import FrCN as FrCN
+from .image_synthesizer import ImageSynthesiser as ImageSynthesiser
+from .mobilegan import MobileGANGenerator as MobileGANGenerator
+from .mobilegan_discriminator import MobileGANDiscriminator as MobileGANDiscriminator
+from .multiresunet import MultiResUNet as MultiResUNet
+from .registry import create_network as create_network
+from .registry import network_names as network_names
+from .registry import register as register
+from .segan import SegANSegmentor as SegANSegmentor
+from .segan_critic import SegANCritic as SegANCritic
+from .segnet import SegNet as SegNet
+from .slsdeep import SLSDeep as SLSDeep
+from .smp import SMPNetwork as SMPNetwork
+from .unet import UNet as UNet

@@ -1,0 +1,1 @@
+"""Scores of folders and zips of masks, and paired comparisons of models."""

@@ -1,0 +1,179 @@
+"""Several models on the same images, each compared with the first."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lesionseg.errors import InvalidDataError, shorten
+from lesionseg.metrics.table import ScoreTable
+from lesionseg.scoring.comparison import Comparison, compare_tables
+
+_WIDTH = 80
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+
+
+@dataclass(frozen=True, eq=False)
+class ComparisonTable:
+    """One score of several models on the same images.
+
+    Attributes:
+        names: Of the models, the first one is what the others are compared with.
+        first: The first model's mean of the score over the images.
+        comparisons: Of each other model (A) with the first (B), in order.
+    """
+
+    names: tuple[str, ...]
+    first: float
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def adjusted(self) -> list[float]:
+        """The p-values by Holm's step-down method, which makes up for testing several models.
+
+        S. Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979.
+        """
+        return holm([one.p_value for one in self.comparisons])
+
+    def rows(self) -> list[list[str]]:
+        """Return header and one line for each model, in the order of the names."""
+        one = self.comparisons[0]
+        percent = f"{100 * one.confidence:g}%"
+        header = ["run", one.score, "difference", f"{percent} low", f"{percent} high"]
+        lines = [[*header, "p", "p (Holm)", "better", "equal", "worse"]]
+        lines.append([self.names[0], f"{self.first:.4f}", *[""] * 8])
+        for name, one, p in zip(self.names[1:], self.comparisons, self.adjusted, strict=True):
+            numbers = [f"{one.mean_a:.4f}", *(f"{x:+.4f}" for x in (one.difference, *one.interval))]
+            tests = [f"{one.p_value:.2g}", f"{p:.2g}"]
+            lines.append([name, *numbers, *tests, *map(str, (one.better, one.equal, one.worse))])
+        return lines
+
+    def to_csv(self) -> str:
+        """Return the rows as CSV, without a newline at its end."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(self.rows())
+        return text.getvalue().rstrip("\n")
+
+    def to_markdown(self) -> str:
+        """Return the rows as a Markdown table."""
+        header, *lines = [[cell.replace("|", "\\|") for cell in row] for row in self.rows()]
+        rule = ["---", *("---:" for _ in header[1:])]
+        return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *lines))
+
+    def to_latex(self) -> str:
+        """Return the rows as a LaTeX ``tabular``, which needs no package."""
+        header, *lines = [[latex(cell) for cell in row] for row in self.rows()]
+        body = [f"{' & '.join(row)} \\\\" for row in (header, *lines)]
+        columns = "l" + "r" * (len(header) - 1)
+        body = [body[0], r"\hline", *body[1:]]
+        return "\n".join([f"\\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}"])
+
+    def to_json(self) -> str:
+        """Return all numbers as JSON."""
+        one = self.comparisons[0]
+        runs: list[dict[str, object]] = [{"name": self.names[0], "mean": self.first}]
+        for name, one, p in zip(self.names[1:], self.comparisons, self.adjusted, strict=True):
+            runs.append(
+                {
+                    "name": name,
+                    "mean": one.mean_a,
+                    "difference": one.difference,
+                    "interval": list(one.interval),
+                    "p_value": one.p_value,
+                    "p_value_holm": p,
+                    "better": one.better,
+                    "equal": one.equal,
+                    "worse": one.worse,
+                }
+            )
+        content = {"score": one.score, "images": len(one), "confidence": one.confidence}
+        return json.dumps(content | {"runs": runs}, indent=2)
+
+    def render(self) -> str:
+        """Return a plain-text table of at most 80 columns, without a newline at its end."""
+        one = self.comparisons[0]
+        lines = [f"{one.score} of {len(one)} images, each run's difference from the first", ""]
+        width = len(str(len(self.names)))
+        for number, name in enumerate(self.names, 1):
+            room = _WIDTH - width - 2
+            short = name if len(name) <= room else "..." + name[3 - room :]
+            lines.append(f"{number:>{width}}  {short}")
+        interval = f"{100 * one.confidence:g}% interval"
+        head = f"{'mean':>8}{'difference':>12}{interval:>20}{'p':>9}{'p (Holm)':>10}"
+        lines += ["", " " * width + head + f"{'+ / = / -':>16}"]
+        lines.append(f"{1:>{width}}{self.first:>8.4f}")
+        for number, (one, p) in enumerate(zip(self.comparisons, self.adjusted, strict=True), 2):
+            low, high = (f"{x:+.4f}" for x in one.interval)
+            counts = f"{one.better}/{one.equal}/{one.worse}"
+            lines.append(
+                f"{number:>{width}}{one.mean_a:>8.4f}{one.difference:>+12.4f}"
+                f"{f'{low} to {high}':>20}{one.p_value:>9.2g}{p:>10.2g}{counts:>16}"
+            )
+        lines += [
+            "",
+            "p: Wilcoxon's signed-rank test. + / = / -: images on which the run is better",
+        ]
+        return "\n".join([*lines, "than the first, equal to it and worse."])
+
+
+def compare_with_first(
+    names: Sequence[str],
+    tables: Sequence[ScoreTable],
+    score: str = "jaccard",
+    *,
+    common: bool = False,
+    seed: int = 0,
+) -> ComparisonTable:
+    """Compare every model but the first with the first, on the same images.
+
+    Args:
+        names: Of the models.
+        tables: Their scores, at least two.
+        score: See :func:`~lesionseg.scoring.comparison.compare_tables`.
+        common: Compare the images that all have; without it all must have the same.
+        seed: Of the intervals.
+
+    Raises:
+        InvalidDataError: If the images differ, fewer than two are shared, or an image was scored
+            against different truths.
+    """
+    shared = set(tables[0].ids).intersection(*(one.ids for one in tables[1:]))
+    if common:
+        tables = [_only(one, shared, name) for one, name in zip(tables, names, strict=True)]
+    comparisons = []
+    for name, table in zip(names[1:], tables[1:], strict=True):
+        try:
+            comparisons.append(compare_tables(table, tables[0], score, seed=seed))
+        except InvalidDataError as error:
+            raise InvalidDataError(f"A is {name} and B is {names[0]}: {error}") from error
+    return ComparisonTable(tuple(names), tables[0].summary()[score], tuple(comparisons))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted by Holm's step-down method, in the same order, at most 1."""
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def latex(text: str) -> str:
+    """Return a text with LaTeX's special characters escaped."""
+    return re.sub(r"[\\~^&%$#_{}]", lambda found: _LATEX.get(found[0], "\\" + found[0]), text)
+
+
+def _only(table: ScoreTable, ids: set[str], name: str) -> ScoreTable:
+    rows = [row for row, id_ in enumerate(table.ids) if id_ in ids]
+    if len(rows) < 2:
+        raise InvalidDataError(
+            f"the runs share {len(rows)} image{'' if len(rows) == 1 else 's'} (those of {name} are "
+            f"{shorten(list(table.ids))}); a comparison needs at least 2."
+        )
+    return ScoreTable([table.ids[row] for row in rows], table.counts[rows])

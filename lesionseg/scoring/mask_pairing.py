@@ -1,0 +1,180 @@
+"""Which prediction belongs to which true mask, by their names."""
+
+import logging
+import re
+import unicodedata
+from collections import defaultdict
+from pathlib import PurePosixPath
+
+from lesionseg.data.discovery.listing import (
+    HOW_NAMES_MATCH,
+    is_image_name,
+    match_stems,
+    nearest_misses,
+    strip_ending,
+)
+from lesionseg.errors import InvalidDataError, shorten
+from lesionseg.scoring.mask_source import Entry, MaskPair, MaskSource
+
+_logger = logging.getLogger(__name__)
+
+_IMAGE_ID = re.compile(r"ISIC_([0-9]{7})")
+_IMAGE_NUMBER = re.compile(r"(?=([0-9]{7}))")  # overlapping, as "number in file name" is
+_ATTRIBUTE = re.compile(r"attribute_([a-z_]+)")
+_NOT_TRUTH = re.compile(
+    r"LICENSE\.txt|ATTRIBUTION\.txt|.*\.csv|.*_superpixels\.png|\.DS_Store|\._.*|Thumbs\.db"
+    r"|desktop\.ini",
+    re.IGNORECASE,
+)
+
+
+def pair_masks(truths: MaskSource, predictions: MaskSource) -> list[MaskPair]:
+    """Find the prediction of each true mask; report everything amiss of one kind at once.
+
+    Masks are paired as the official scorer does if any true mask is named ``ISIC_`` and seven
+    digits, and else by their file stems.
+
+    Raises:
+        InvalidDataError: If a mask is missing or doubled, or there are none.
+    """
+    named = [entry for entry in truths.entries if is_image_name(PurePosixPath(entry.name))]
+    if named and not any(_IMAGE_ID.search(entry.stem) for entry in named):
+        return _pair_by_stem(named, truths, predictions)
+    return _pair_official(truths, predictions)
+
+
+def _pair_by_stem(
+    truth: list[Entry], truths: MaskSource, predictions: MaskSource
+) -> list[MaskPair]:
+    found = [entry for entry in predictions.entries if is_image_name(PurePosixPath(entry.name))]
+    if not found:
+        raise InvalidDataError(
+            f"{predictions.path} holds no prediction: no file in it is named as an image"
+            f"{_subfolder_hint(predictions)}."
+        )
+    by_stem: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in found:
+        by_stem[strip_ending(_stem(entry))].append(entry)
+    named: dict[str, Entry] = {}
+    for entry in truth:
+        name = strip_ending(_stem(entry))
+        if name in named:
+            raise InvalidDataError(
+                f"{truths.path} has two true masks of {name}, {named[name].location} and "
+                f"{entry.location}; leave one."
+            )
+        named[name] = entry
+    owners = match_stems(by_stem, [_stem(entry) for entry in named.values()])
+    matched = dict(zip(named, owners, strict=True))
+    lone = [entry.name for stem, found in by_stem.items() if stem not in owners for entry in found]
+    if missing := [named[name].name for name, owner in matched.items() if owner is None]:
+        misses = nearest_misses(missing, lone)
+        raise InvalidDataError(
+            f"{predictions.path} has no prediction for {shorten(missing)}, {len(missing)} of "
+            f"{len(named)} images; found {len(truth)} true masks and {len(found)} predictions; "
+            + (f"nearest misses: {misses}; " if misses else "")
+            + f"{HOW_NAMES_MATCH}; predict every image of the truth."
+        )
+    pairs = {name: by_stem[owner] for name, owner in matched.items() if owner is not None}
+    return _pairs(named, pairs, predictions, lone)
+
+
+def _stem(entry: Entry) -> str:
+    return unicodedata.normalize("NFC", entry.stem)
+
+
+def _pair_official(truths: MaskSource, predictions: MaskSource) -> list[MaskPair]:
+    """Find the prediction of each true mask; report everything amiss of one kind at once."""
+    named = _named_truths(truths)
+    by_number: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in predictions.entries:
+        for number in set(_IMAGE_NUMBER.findall(entry.stem)):
+            by_number[number].append(entry)
+    if not by_number:
+        raise InvalidDataError(
+            f"{predictions.path} holds no prediction: no file name in it has the seven-digit "
+            "number of an image; name the masks like ISIC_0012345_segmentation.png"
+            f"{_subfolder_hint(predictions)}."
+        )
+    found: dict[str, list[Entry]] = {}
+    for name, truth in named.items():
+        number, attribute = _identify(truth)
+        found[name] = [e for e in by_number.get(number, []) if attribute in e.stem]
+    if missing := [name for name in named if not found[name]]:
+        raise InvalidDataError(
+            f"{predictions.path} has no prediction for {shorten(missing)}, "
+            f"{len(missing)} of {len(named)} images; predict every image of the truth."
+        )
+    used = {entry for entries in found.values() for entry in entries}
+    lone = [e.name for entries in by_number.values() for e in entries if e not in used]
+    return _pairs(named, found, predictions, lone)
+
+
+def _pairs(
+    named: dict[str, Entry],
+    found: dict[str, list[Entry]],
+    predictions: MaskSource,
+    lone: list[str],
+) -> list[MaskPair]:
+    """Pair each true mask with its one prediction, and warn of predictions without a truth."""
+    doubled = [
+        f"{name} ({shorten([entry.location for entry in entries], last='and')})"
+        for name, entries in found.items()
+        if len(entries) > 1
+    ]
+    if doubled:
+        raise InvalidDataError(
+            f"{predictions.path} has more than one prediction for {shorten(doubled)}; "
+            "leave one file for each image."
+        )
+    if lone:
+        unused = sorted(set(lone))
+        _logger.warning(
+            "predictions left out because they have no ground truth (%d): %s",
+            len(unused),
+            shorten(unused),
+        )
+    return [MaskPair(name, truth, found[name][0]) for name, truth in named.items()]
+
+
+def _named_truths(truths: MaskSource) -> dict[str, Entry]:
+    named: dict[str, Entry] = {}
+    for entry in truths.entries:
+        if _NOT_TRUTH.fullmatch(entry.name):
+            continue
+        if not _IMAGE_ID.search(entry.stem):
+            raise InvalidDataError(
+                f"{entry.location} in {truths.path} is not a true mask: its name has no ISIC_ and "
+                f"seven digits; move it elsewhere{_subfolder_hint(truths)}."
+            )
+        number, attribute = _identify(entry)
+        name = f"ISIC_{number}" + (f"_attribute_{attribute}" if attribute else "")
+        if name in named:
+            raise InvalidDataError(
+                f"{truths.path} has two true masks of {name}, {named[name].location} and "
+                f"{entry.location}; leave one."
+            )
+        named[name] = entry
+    if not named:
+        raise InvalidDataError(
+            f"{truths.path} holds no true mask; give the folder or zip with the files named like "
+            "ISIC_0012345_segmentation.png."
+        )
+    return named
+
+
+def _identify(truth: Entry) -> tuple[str, str]:
+    """Return a true mask's image number, and its attribute ("" where it is a lesion's mask)."""
+    image = _IMAGE_ID.search(truth.stem)
+    attribute = _ATTRIBUTE.search(truth.stem)
+    assert image is not None
+    return image[1], attribute[1] if attribute else ""
+
+
+def _subfolder_hint(source: MaskSource) -> str:
+    """Return where the masks may be if they are not here: in the only subfolder."""
+    if not source.path.is_dir():
+        return ""
+    folders = [source.path / e.location for e in source.entries if not e.name.startswith(".")]
+    folders = [path for path in folders if path.is_dir()]
+    return f", or give the folder {folders[0]}" if len(folders) == 1 else ""

@@ -1,0 +1,206 @@
+"""Confusion counts of pairs of mask files, a few pairs at a time side by side."""
+
+import logging
+import math
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from tqdm import tqdm
+
+from lesionseg.data.io.decoding import MOST_PIXELS, open_raster, raised_pixel_limit
+from lesionseg.data.io.mask_values import THRESHOLD, Values, decide, is_label_mask, values_of
+from lesionseg.data.io.thread_pool import thread_pool
+from lesionseg.errors import InvalidDataError, shorten
+from lesionseg.metrics.official import Counts, confusion_counts
+from lesionseg.scoring.mask_source import MOST_BYTES, Entry, MaskPair, MaskSource
+
+_logger = logging.getLogger(__name__)
+
+# What becomes of true positives, false positives, false negatives and true negatives (the rows)
+# where a mask is taken as empty.
+_NO_PREDICTION = np.array([[0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1]])
+_NO_TRUTH = np.array([[0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 1]])
+
+#: Unless told otherwise: copying pixels, a tenth of the work on a pair, holds Python's lock.
+MOST_WORKERS = 8
+
+# The largest file that a mask of some pixels may have: four channels of 16 bits, and metadata.
+_PIXEL_BYTES, _SPARE_BYTES = 8, 1 << 20
+
+
+def count_pairs(
+    truths: MaskSource,
+    predictions: MaskSource,
+    pairs: Sequence[MaskPair],
+    workers: int | None = None,
+    progress: bool = False,
+    mask_threshold: int | None = None,
+) -> Counts:
+    """Count the pixels of every pair, each worker holding one pair in memory.
+
+    Threads, not processes: Pillow's decoders and numpy let go of Python's lock, a zip stays open
+    once, and nothing has to start.
+
+    Args:
+        truths: Where the true masks are.
+        predictions: Where the predictions are.
+        pairs: What belongs together.
+        workers: Threads, at least 1; None takes the processor's cores, at most 8.
+        progress: Show a progress bar on stderr.
+        mask_threshold: Lesion is what lies above it in all masks; None decides from the values of
+            all truths, and of all predictions, and a warning says what was taken if it is unusual.
+
+    Returns:
+        int64 array (pairs, 4): true positives, false positives, false negatives and true
+        negatives, in the order of ``pairs``.
+
+    Raises:
+        InvalidDataError: If masks cannot be read or differ in size; it names the first such pair,
+            however many workers there are. Pairs that were not begun are left. Also if the values
+            of the masks are ambiguous.
+    """
+    # An error waits for the pairs in work only.
+    with thread_pool(workers or min(_cores(), MOST_WORKERS)) as pool:
+        results = pool.map(partial(_count, truths, predictions, mask_threshold), pairs)
+        shown = tqdm(
+            results,
+            total=len(pairs),
+            desc="score",
+            unit="image",
+            disable=not progress,
+            file=sys.stderr,
+        )
+        counted = list(shown)
+    counts: Counts = np.array([one.counts for one in counted], dtype=np.int64).reshape(-1, 4)
+    if mask_threshold is None:
+        true_masks, masks = [one.truth for one in pairs], [one.prediction for one in pairs]
+        sides = (truths, true_masks), (predictions, masks)
+        no_truth, no_prediction = (
+            _settle(source, entries, [one.values[side] for one in counted])
+            for side, (source, entries) in enumerate(sides)
+        )
+        counts[no_prediction] = counts[no_prediction] @ _NO_PREDICTION
+        counts[no_truth] = counts[no_truth] @ _NO_TRUTH
+    return counts
+
+
+class _Counted(NamedTuple):
+    """Counts of one pair, and the grey values of its masks: truth, prediction."""
+
+    counts: tuple[int, int, int, int]
+    values: tuple[Values, Values]
+
+
+def _count(
+    truths: MaskSource, predictions: MaskSource, threshold: int | None, pair: MaskPair
+) -> _Counted:
+    """Count with the threshold, or with that which each mask alone suggests."""
+    true_mask = _load(truths, pair.truth)
+    mask = _load(predictions, pair.prediction, true_mask.shape)
+    values = values_of(true_mask), values_of(mask)
+    true_lesion, lesion = (
+        one if threshold is None and not is_label_mask(present) else one > (threshold or 0)
+        for one, present in zip((true_mask, mask), values, strict=True)
+    )
+    return _Counted(confusion_counts(lesion, true_lesion), values)
+
+
+def _settle(
+    source: MaskSource, entries: Sequence[Entry], values: Sequence[Values]
+) -> npt.NDArray[np.bool_]:
+    """Decide what is lesion in all masks of one side, say so, and return which count as empty.
+
+    As in the official scorer, lesion is what lies above 128 wherever any mask has such values.
+
+    Raises:
+        InvalidDataError: If the values are ambiguous, or a mask is unlike the others.
+    """
+    rule = decide(values, f"The masks in {source.path}", official=True)
+    if not any(one[-1] for one in values):
+        _logger.warning("every mask in %s is empty", source.path)
+    elif not rule.is_usual and rule.threshold != THRESHOLD:
+        _logger.warning("the masks in %s hold %s", source.path, rule)
+    dark = np.array([rule.threshold == THRESHOLD and 0 < one[-1] <= THRESHOLD for one in values])
+    names = [entry.location for entry, is_dark in zip(entries, dark, strict=True) if is_dark]
+    if not names:
+        return dark
+    if len(rule.values) <= 2:  # no soft edges
+        problem = rule.problem(values[int(dark.argmax())])
+        raise InvalidDataError(
+            f"{names[0]} in {source.path} {problem} in the others ({rule}); write lesion as 255 "
+            "and all else as 0 in every mask, or give --mask-threshold."
+        )
+    _logger.warning(
+        "masks in %s without any value above %d count as empty (%d): %s",
+        source.path,
+        THRESHOLD,
+        len(names),
+        shorten(names),
+    )
+    return dark
+
+
+def _load(
+    source: MaskSource, entry: Entry, shape: tuple[int, ...] | None = None
+) -> npt.NDArray[np.uint8]:
+    """Return a mask's grey values, uint8 (height, width).
+
+    Args:
+        source: Where it is.
+        entry: The mask.
+        shape: Height and width that it must have. Others are refused before they are decoded,
+            because a small file may hold a huge mask.
+    """
+    place = f"{entry.location} in {source.path}"
+    most = MOST_BYTES if shape is None else _PIXEL_BYTES * math.prod(shape) + _SPARE_BYTES
+    content = source.read(entry, most)
+    try:
+        with raised_pixel_limit(), open_raster(BytesIO(content)) as image:
+            pixels = image.width * image.height
+            if shape is None and Image.MAX_IMAGE_PIXELS and pixels > Image.MAX_IMAGE_PIXELS:
+                raise ValueError(f"more than {MOST_PIXELS / 1e6:g} million pixels")
+            # Pillow may exchange height and width when it loads a TIFF that is shown sideways.
+            if shape is not None and pixels != math.prod(shape):
+                raise _other_size(place, (image.height, image.width), shape)
+            image.load()
+            mode = image.mode
+            if mode == "1":
+                image = image.convert("L")
+            mask: npt.NDArray[Any] = np.asarray(image)
+    except (InvalidDataError, MemoryError):
+        raise
+    # Pillow's decoders raise errors of many kinds at broken files, even SyntaxError.
+    except Exception as error:
+        reason = "" if "BytesIO" in str(error) else f" ({error})"
+        raise InvalidDataError(
+            f"{place} is not a readable image{reason}; write it again as an 8-bit grey PNG."
+        ) from error
+    if mode not in ("1", "L"):
+        raise InvalidDataError(
+            f"{place} is not a mask: its mode is {mode}, not one grey channel; "
+            "write it as an 8-bit grey PNG."
+        )
+    if shape is not None and mask.shape != shape:
+        raise _other_size(place, mask.shape, shape)
+    return mask
+
+
+def _other_size(place: str, size: tuple[int, ...], truth: tuple[int, ...]) -> InvalidDataError:
+    return InvalidDataError(
+        f"{place} is {size[0]} pixels high and {size[1]} wide, its truth {truth[0]} pixels high "
+        f"and {truth[1]} wide; resize the prediction to the truth's size."
+    )
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

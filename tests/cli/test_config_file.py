@@ -1,0 +1,40 @@
+"""A fit's saved configuration, given to the other commands of the Trainer."""
+
+import pytest
+import yaml
+
+from lesionseg.cli.config_file import shared_part
+from lesionseg.cli.help.classes import CALLBACKS
+
+SAVED = {
+    "seed_everything": 0,
+    "ckpt_path": "last",
+    "trainer": {"max_epochs": 3},
+    "model": {"class_path": "ASNet"},
+    "data": {"class_path": "SyntheticDataModule"},
+    "checkpoint": {"monitor": "val/jaccard"},
+    "overlays": {"images": 4},
+}
+
+
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_another_command_takes_all_but_the_fits_own(command, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(SAVED))
+    kept = yaml.safe_load(shared_part(str(path), command))
+    assert kept == {key: SAVED[key] for key in ("seed_everything", "trainer", "model", "data")}
+    assert shared_part(str(path), "fit") == str(path)
+
+
+def test_other_files_stay_as_they_are(tmp_path):
+    path = tmp_path / "test.yaml"
+    for text in (yaml.safe_dump({"ckpt_path": "a.ckpt", "report": {}}), "- a", "a: [", ""):
+        path.write_text(text)
+        assert shared_part(str(path), "test") == str(path)
+    assert shared_part("absent.yaml", "test") == "absent.yaml"
+
+
+def test_no_other_command_has_the_fits_own():
+    others = [CALLBACKS[name] for name in ("validate", "test", "predict")]
+    assert CALLBACKS["fit"]
+    assert all(CALLBACKS["fit"].keys().isdisjoint(one) for one in others)
