@@ -18,6 +18,9 @@ from lesionseg._version import __version__
 from lesionseg.checkpoints import read_checkpoint
 from lesionseg.models.base import SegmentationModule
 
+PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
+"""The folder of the whole package, whose commit a test records."""
+
 #: Arguments of a DataModule that change no score of a test.
 _FREE = {
     *("num_workers", "cache", "download", "batch_size", "allow_trained_images"),
@@ -86,7 +89,7 @@ def describe_test(
         "test_time_augmentation": model.test_time_augmentation,
         "precision": str(trainer.precision),
         "command": None if command is None else shlex.join(["lesionseg", *command]),
-        "commit": source_commit(Path(__file__).parent),
+        "commit": source_commit(PACKAGE_FOLDER),
         "version": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -11,6 +11,8 @@ import yaml
 
 from lesionseg.errors import CheckpointError
 
+_PACKAGE = "lesionseg"  # whose classes a checkpoint may name
+
 
 def option_value(arguments: Sequence[str], option: str) -> Any:
     """Return the last value that is given to an option.
@@ -72,7 +74,7 @@ def model_of(hyper_parameters: Mapping[str, Any], asked: str | None, path: str) 
         return {}
     if asked is not None and asked.split(".")[-1] != class_path.split(".")[-1]:
         return {}
-    if class_path.split(".")[0] != __package__:
+    if class_path.split(".")[0] != _PACKAGE:
         if asked is None:
             raise CheckpointError(
                 f"{path} is of the class {class_path}, which is not of this package; name it with "
