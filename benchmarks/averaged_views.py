@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from lesionseg.data import ISICDataset, SyntheticLesions
 from lesionseg.inference import TEST_TIME_AUGMENTATIONS, Predictor, average_views
-from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
+from lesionseg.inference.postprocess import binarize, probabilities, restore_sizes
 from lesionseg.inference.predictor import predictor_of_checkpoint
 from lesionseg.inference.tta import views_of
 from lesionseg.metrics import ISICScore
@@ -52,7 +52,7 @@ def main() -> None:
                     maps = average_views(predict, sample["image"][None], name)
                     seconds[name].append(time.perf_counter() - start)
                 (restored,) = restore_sizes(maps, [tuple(sample["truth"].shape)])
-                mask = binarise(restored, predictor.threshold)
+                mask = binarize(restored, predictor.threshold)
                 scores[name].update([mask], [sample["truth"]], [sample["id"]])
     rows = []
     tables = {name: score.table() for name, score in scores.items()}

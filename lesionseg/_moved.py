@@ -100,6 +100,7 @@ MOVED = {
     "models.optimisation": "models.optimizers",
     "models.resuming": "models.resume",
     "models.trained_on": "models.leakage",
+    "metrics.binarize": "metrics.masks",
     "networks.image_synthesiser": "networks.image_synthesizer",
     "networks.listing": "networks.summary",
     "overlay": "visualization",

@@ -27,7 +27,12 @@ import yaml
 from train_released import jobs
 
 from lesionseg.metrics.bootstrap import bootstrap_interval
-from lesionseg.metrics.official import SCORE_NAMES, pooled_scores, scores_from_counts
+from lesionseg.metrics.official import (
+    JACCARD_THRESHOLD,
+    SCORE_NAMES,
+    pooled_scores,
+    scores_from_counts,
+)
 from lesionseg.models.pretrained import describe
 from lesionseg.networks.summary import network_facts
 from lesionseg.pretrained import CARD, network_weights, read_card, write_pretrained
@@ -118,7 +123,7 @@ def scores_of(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
                 },
                 "pooled": {one: round(score, 4) for one, score in pooled_scores(counts).items()},
                 "pooled_intervals": pooled_intervals(counts),
-                "below_0.65": int((scores["jaccard"] < 0.65).sum()),
+                "below_0.65": int((scores["jaccard"] < JACCARD_THRESHOLD).sum()),
             }
         )
     return found

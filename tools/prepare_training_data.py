@@ -14,6 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from lesionseg.data import ISICDataset, named_ids
+from lesionseg.metrics.official import GRAY_THRESHOLD
 
 EXCLUDED = ("isic2018-val", "isic2017-val", "isic2017-test", "near-duplicates")
 SIDE = 256
@@ -51,7 +52,7 @@ def main() -> None:
         with Image.open(pair.mask, formats=["PNG"]) as image:
             # Grey levels at the border of a reduced mask say where the outline runs.
             enlarged = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-        mask = enlarged.point(lambda level: 255 * (level > 128))
+        mask = enlarged.point(lambda level: 255 * (level > GRAY_THRESHOLD))
         mask.save(folders[1] / f"{pair.id}_segmentation.png", optimize=True)
     print(
         f"{len(kept)} images in {options.output}, {sum(p.id in larger for p in kept)} of ISIC 2017"

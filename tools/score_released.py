@@ -19,11 +19,11 @@ from pathlib import Path
 import torch
 
 from lesionseg.data import ISICDataset, load_ids, named_ids
-from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
+from lesionseg.inference.postprocess import binarize, probabilities, restore_sizes
 from lesionseg.inference.predictor import predictor_of_checkpoint
 from lesionseg.inference.regions import largest_region
 from lesionseg.inference.tta import average_views
-from lesionseg.metrics.official import confusion_counts
+from lesionseg.metrics.official import GRAY_THRESHOLD, confusion_counts
 
 COLUMNS = ("set", "id", "views", "postprocessing", "tp", "fp", "fn", "tn")
 
@@ -49,8 +49,8 @@ def rows(path: Path, train: Path, tests: Path, device: str, quick: bool) -> Iter
                 sizes = [tuple(sample["truth"].shape) for sample in samples]
                 restored = restore_sizes(maps.cpu(), sizes)
                 for sample, probability in zip(samples, restored, strict=True):
-                    mask = binarise(probability, predictor.threshold).numpy()
-                    truth = sample["truth"].numpy() > 128
+                    mask = binarize(probability, predictor.threshold).numpy()
+                    truth = sample["truth"].numpy() > GRAY_THRESHOLD
                     for how, final in (("none", mask), ("largest-region", largest_region(mask))):
                         yield [name, sample["id"], views, how, *confusion_counts(final, truth)]
 

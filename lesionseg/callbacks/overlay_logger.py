@@ -13,7 +13,8 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 
-from lesionseg.inference.postprocess import binarise, probabilities
+from lesionseg.inference.postprocess import binarize, probabilities
+from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.run_folder import run_folder
 from lesionseg.visualization import (
     TRUTH_COLOUR,
@@ -58,7 +59,7 @@ class OverlayLogger(Callback):
             return
         with torch.no_grad():
             maps = probabilities(pl_module(batch["image"][:wanted]))
-        predicted = binarise(maps, getattr(pl_module, "threshold", 0.5))
+        predicted = binarize(maps, getattr(pl_module, "threshold", PROBABILITY_THRESHOLD))
         for index in range(len(predicted)):
             picture = to_picture(batch["image"][index])
             truth = batch["mask"][index, 0].bool().cpu().numpy()

@@ -12,10 +12,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lesionseg.data.contents import Memo, file_states
-from lesionseg.data.io.mask_values import OFFICIAL, THRESHOLD, MaskRule
+from lesionseg.data.io.mask_values import OFFICIAL, MaskRule
 from lesionseg.data.store import Record, Shape, Store, store_bytes, write_store
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.files import atomic_path, one_at_a_time
+from lesionseg.metrics.official import GRAY_THRESHOLD
 
 VERSION = 4
 """Of the format and of how files are read and resized; stores of another one are built again."""
@@ -112,7 +113,7 @@ def _open(
 def _key(memo: Memo, rows: Sequence[Sequence[Path | None]], shape: Shape, rule: MaskRule) -> bytes:
     """What a store is made of."""
     contents = [path and memo.digests[str(path)] for row in rows for path in row]
-    usual = rule.threshold == THRESHOLD and rule.checked
+    usual = rule.threshold == GRAY_THRESHOLD and rule.checked
     made_by = () if usual else (rule.threshold, rule.checked)
     return _hash(VERSION, shape, contents, *made_by).encode()
 

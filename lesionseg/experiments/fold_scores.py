@@ -17,7 +17,7 @@ import numpy as np
 
 from lesionseg.errors import InvalidDataError
 from lesionseg.files import atomic_path
-from lesionseg.metrics.official import SCORE_NAMES
+from lesionseg.metrics.official import JACCARD_THRESHOLD, SCORE_NAMES
 from lesionseg.metrics.table import ScoreTable
 
 
@@ -155,7 +155,13 @@ class FoldScores:
         means = [fold["jaccard"] for fold in self.folds]
         axes.plot(places, means, "o", color="tab:red", label="mean of the fold")
         axes.axhline(self.mean("jaccard"), color="tab:red", linewidth=1, label="mean over folds")
-        axes.axhline(0.65, color="grey", linestyle=":", linewidth=1, label="the official threshold")
+        axes.axhline(
+            JACCARD_THRESHOLD,
+            color="grey",
+            linestyle=":",
+            linewidth=1,
+            label="the official threshold",
+        )
         axes.set(xlabel="held-out fold", ylabel="Jaccard of an image", ylim=(-0.02, 1.02))
         axes.legend(loc="lower left", fontsize="small")
         with atomic_path(path) as unfinished:

@@ -12,7 +12,7 @@ from torch import Tensor
 from lesionseg.data.datasets.sample import Sample
 from lesionseg.errors import LesionsegError
 from lesionseg.export.deployable import Deployable
-from lesionseg.inference.postprocess import binarise, restore_sizes
+from lesionseg.inference.postprocess import binarize, restore_sizes
 from lesionseg.metrics import ISICScore
 
 #: Largest difference of a probability from the eager network's.
@@ -66,7 +66,7 @@ def official_scores(
             )
         truth = sample.get("truth", sample["mask"][0].bool())
         (restored,) = restore_sizes(probability, [(truth.shape[-2], truth.shape[-1])])
-        score.update([binarise(restored, threshold)], [truth], [sample["id"]])
+        score.update([binarize(restored, threshold)], [truth], [sample["id"]])
     return {name: float(value) for name, value in score.compute().items()}
 
 

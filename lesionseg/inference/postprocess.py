@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lesionseg.errors import LesionsegError
+from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 
 
 def probabilities(logits: Tensor) -> Tensor:
@@ -73,7 +74,7 @@ def _resize(one: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(one[None], size=(height, width), mode="bilinear", antialias=True)[0, 0]
 
 
-def binarise(probability: Tensor, threshold: float = 0.5) -> Tensor:
+def binarize(probability: Tensor, threshold: float = PROBABILITY_THRESHOLD) -> Tensor:
     """The mask: True where the probability exceeds ``threshold``.
 
     Args:

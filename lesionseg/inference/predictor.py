@@ -16,9 +16,10 @@ from lesionseg.data.io.pixel_modes import to_rgb
 from lesionseg.data.io.resizing import resize_image
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.inference.metadata import check_use
-from lesionseg.inference.postprocess import binarise, check_finite, probabilities, restore_sizes
+from lesionseg.inference.postprocess import binarize, check_finite, probabilities, restore_sizes
 from lesionseg.inference.segmentation import Segmentation
 from lesionseg.inference.tta import TestTimeAugmentation, average_views, views_of
+from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.networks import create_network
 
 
@@ -40,7 +41,7 @@ class Predictor:
 
     network: nn.Module
     size: tuple[int, int]
-    threshold: float = 0.5
+    threshold: float = PROBABILITY_THRESHOLD
     device: torch.device | str = "cpu"
     test_time_augmentation: TestTimeAugmentation = "none"
 
@@ -58,7 +59,7 @@ class Predictor:
         )
         check_finite(maps, f"an image of {image.width} x {image.height} pixels")
         probability = restore_sizes(maps, [(image.height, image.width)])[0].cpu()
-        mask = binarise(probability, self.threshold)
+        mask = binarize(probability, self.threshold)
         return Segmentation(mask.numpy(), probability.numpy())
 
 

@@ -17,6 +17,7 @@ from lesionseg.data.io.reading import read_image
 from lesionseg.inference.loading import load_predictor
 from lesionseg.inference.predictor import Predictor
 from lesionseg.inference.segmentation import ImagePredictor, Segmentation
+from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.pretrained import DEFAULT
 from lesionseg.visualization import to_picture
 
@@ -90,7 +91,10 @@ def _segment(
     else:
         network = model
         device = next((one.device for one in network.parameters()), torch.device("cpu"))
-        size, threshold = getattr(network, "default_size", DEFAULT_RECIPE.size), 0.5
+        size, threshold = (
+            getattr(network, "default_size", DEFAULT_RECIPE.size),
+            PROBABILITY_THRESHOLD,
+        )
         augmentation = "none"
     modes = {one: one.training for one in network.modules()}
     try:

@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from lesionseg.data.io.reading import THRESHOLD
 from lesionseg.data.io.thread_pool import thread_pool
 from lesionseg.data.io.thumbnail import read_small
 from lesionseg.inspection.records import MOST_THREADS, Record, read_any_mask
 from lesionseg.inspection.scan import Inspection
+from lesionseg.metrics.official import GRAY_THRESHOLD
 from lesionseg.visualization import PREDICTION_COLOUR, TRUTH_COLOUR, draw_outline
 
 #: Longest side of a picture, in pixels.
@@ -158,7 +158,7 @@ def _draw(figure: Figure) -> str:
         if one is not None and one.mask is not None and one.lesion is not None:
             grey = Image.fromarray(read_any_mask(one.mask, one.size, one.image, one.rule))
             grey = grey.resize(picture.size, Image.Resampling.BOX)
-            picture = draw_outline(picture, np.asarray(grey) > THRESHOLD, colour)
+            picture = draw_outline(picture, np.asarray(grey) > GRAY_THRESHOLD, colour)
     return data_uri(picture)
 
 

@@ -16,11 +16,12 @@ from tqdm import tqdm
 from lesionseg.data.discovery.image_set import ImageSet, Problem
 from lesionseg.data.io.file_names import check_name
 from lesionseg.data.io.mask_values import OFFICIAL, MaskRule
-from lesionseg.data.io.reading import THRESHOLD, decode, find_rule, read_mask
+from lesionseg.data.io.reading import decode, find_rule, read_mask
 from lesionseg.data.io.thread_pool import thread_pool
 from lesionseg.data.io.thumbnail import read_small
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.inspection.hashing import SIDE, Look, look_at
+from lesionseg.metrics.official import GRAY_THRESHOLD
 
 #: Height and width at which masks of different sizes are compared.
 COMPARED = (128, 128)
@@ -211,12 +212,12 @@ def measure(mask: npt.NDArray[np.uint8]) -> Lesion:
     counts = picture.histogram()
     pixels = mask.size
     edges = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
-    binary = picture.point([255 * (value > THRESHOLD) for value in range(256)])
+    binary = picture.point([255 * (value > GRAY_THRESHOLD) for value in range(256)])
     small = binary.resize(COMPARED[::-1], Image.Resampling.BILINEAR)
     return Lesion(
         size=(mask.shape[0], mask.shape[1]),
-        area=sum(counts[THRESHOLD + 1 :]) / pixels,
-        touches=any(bool((edge > THRESHOLD).any()) for edge in edges),
+        area=sum(counts[GRAY_THRESHOLD + 1 :]) / pixels,
+        touches=any(bool((edge > GRAY_THRESHOLD).any()) for edge in edges),
         grey=(pixels - counts[0] - counts[255]) / pixels,
         packed=np.packbits(np.asarray(small) >= 128),
     )

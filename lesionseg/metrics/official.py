@@ -17,8 +17,11 @@ Scores: TypeAlias = dict[str, npt.NDArray[np.float64]]
 SCORE_NAMES = ("accuracy", "sensitivity", "specificity", "jaccard", "threshold_jaccard", "dice")
 """The six scores, named and ordered as the official scorer prints them."""
 
-GREY_THRESHOLD = 128
-"""A grey value above this, 0 to 255, is lesion."""
+GRAY_THRESHOLD = 128
+"""A pixel is lesion where its gray value, 0 to 255, is above this."""
+
+PROBABILITY_THRESHOLD = 0.5
+"""A pixel is lesion where its probability is above this."""
 
 JACCARD_THRESHOLD = 0.65
 """A Jaccard index below this counts as 0 in the thresholded Jaccard; exactly this passes."""
@@ -62,8 +65,8 @@ def confusion_counts(
     # In bands of rows that stay in the processor's cache, which is faster than whole masks.
     rows = _BAND_PIXELS // max(truth.shape[1], 1) + 1
     for top in range(0, len(truth), rows):
-        found = _binarised(prediction[top : top + rows])
-        true = _binarised(truth[top : top + rows])
+        found = _to_bool(prediction[top : top + rows])
+        true = _to_bool(truth[top : top + rows])
         predicted += int(np.count_nonzero(found))
         lesion += int(np.count_nonzero(true))
         tp += int(np.count_nonzero(found & true))
@@ -154,13 +157,13 @@ def _checked_mask(mask: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     if mask.dtype not in (np.bool_, np.uint8):
         raise ValueError(f"{name} has dtype {mask.dtype}; pass bool, or uint8 grey values 0 to 255")
     most = mask.max(initial=0)
-    if mask.dtype == np.uint8 and 0 < most <= GREY_THRESHOLD and np.isin(mask, (0, most)).all():
+    if mask.dtype == np.uint8 and 0 < most <= GRAY_THRESHOLD and np.isin(mask, (0, most)).all():
         raise ValueError(
-            f"{name} holds 0 and {most} only, and lesion is what lies above {GREY_THRESHOLD}; "
+            f"{name} holds 0 and {most} only, and lesion is what lies above {GRAY_THRESHOLD}; "
             "pass a bool mask"
         )
     return mask
 
 
-def _binarised(mask: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    return mask if mask.dtype == np.bool_ else mask > GREY_THRESHOLD
+def _to_bool(mask: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    return mask if mask.dtype == np.bool_ else mask > GRAY_THRESHOLD

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from lesionseg.errors import InvalidDataError
-from lesionseg.metrics.binarize import Masks, binarize
 from lesionseg.metrics.image_ids import ID_BYTES, decode_ids, encode_ids
+from lesionseg.metrics.masks import Masks, masks_to_bool
 from lesionseg.metrics.official import Aggregation, check_aggregation
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.metrics.torchmetrics_core import Metric, dim_zero_cat
@@ -63,7 +63,7 @@ class PerImageMetric(Metric):
         Raises:
             ValueError: If shapes, dtypes, values or the number of ids do not fit.
         """
-        counts = _count(binarize(prediction, "prediction"), binarize(truth, "truth"))
+        counts = _count(masks_to_bool(prediction, "prediction"), masks_to_bool(truth, "truth"))
         rows = encode_ids(ids, len(counts))
         assert isinstance(self.counts, list)
         assert isinstance(self.id_rows, list)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lesionseg.guards import shapes_explained
+from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.models.alternating import AlternatingModule, Player
 from lesionseg.models.optimizers import (
     OptimizerName,
@@ -83,7 +84,7 @@ class AdversarialModule(AlternatingModule):
         discriminator_end_epoch: int | None = None,
         further_players: Sequence[Player] = (),
         size: tuple[int, int] | None = None,
-        threshold: float = 0.5,
+        threshold: float = PROBABILITY_THRESHOLD,
         compile: bool = False,
         channels_last: bool = False,
         discriminator_first: bool = False,

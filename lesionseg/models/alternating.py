@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lesionseg.errors import LesionsegError
+from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.models.base import SegmentationModule
 from lesionseg.models.optimizers import ScheduleName, check_choice
 from lesionseg.models.planning import Turn
@@ -96,7 +97,7 @@ class AlternatingModule(SegmentationModule):
         network: nn.Module,
         players: Sequence[Player],
         size: tuple[int, int] | None = None,
-        threshold: float = 0.5,
+        threshold: float = PROBABILITY_THRESHOLD,
         compile: bool = False,
         channels_last: bool = False,
         teacher: str | None = None,

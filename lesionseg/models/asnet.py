@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from lesionseg.data.input_defaults import Recipe
+from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.models.optimizers import OptimizerName, ScheduleName
 from lesionseg.models.supervised import SupervisedModule
 from lesionseg.networks import create_network
@@ -86,7 +87,7 @@ class ASNet(SupervisedModule):
         schedule: ScheduleName = "poly",
         power: float = 0.9,
         size: tuple[int, int] | None = None,
-        threshold: float = 0.5,
+        threshold: float = PROBABILITY_THRESHOLD,
         compile: bool = False,
         channels_last: bool = False,
         encoder: str = "resnet34",

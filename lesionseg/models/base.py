@@ -22,9 +22,10 @@ from lesionseg.data.id_lists import archive_ids
 from lesionseg.data.input_defaults import Recipe
 from lesionseg.errors import LesionsegError, shorten
 from lesionseg.guards import check_batch, shapes_explained
-from lesionseg.inference.postprocess import binarise, check_finite, probabilities, restore_sizes
+from lesionseg.inference.postprocess import binarize, check_finite, probabilities, restore_sizes
 from lesionseg.inference.tta import TestTimeAugmentation, pool_views
 from lesionseg.metrics import ISICScore
+from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.models.initial_weights import load_initial_weights
 from lesionseg.models.leakage import loaded_ids, refuse_trained
@@ -112,7 +113,7 @@ class SegmentationModule(LightningModule):
         self,
         network: nn.Module,
         size: tuple[int, int] | None = None,
-        threshold: float = 0.5,
+        threshold: float = PROBABILITY_THRESHOLD,
         compile: bool = False,
         channels_last: bool = False,
         teacher: str | None = None,
@@ -358,7 +359,7 @@ class SegmentationModule(LightningModule):
         self.check_terms({"val/loss": loss})
         self.log("val/loss", loss, batch_size=len(logits), sync_dist=True)
         self.validation_score.update(
-            binarise(probabilities(logits), self.threshold), batch["mask"].bool(), batch["id"]
+            binarize(probabilities(logits), self.threshold), batch["mask"].bool(), batch["id"]
         )
 
     def on_validation_epoch_end(self) -> None:
@@ -387,7 +388,7 @@ class SegmentationModule(LightningModule):
         if truth is None:  # a data set without originals: the network's size is all there is
             truth = list(batch["mask"][:, 0].bool())
         restored = restore_sizes(maps, [tuple(one.shape[-2:]) for one in truth])
-        masks = [binarise(one, self.threshold) for one in restored]
+        masks = [binarize(one, self.threshold) for one in restored]
         self.test_score.update(masks, truth, batch["id"])
         return {"id": batch["id"], "mask": masks}
 
@@ -410,7 +411,7 @@ class SegmentationModule(LightningModule):
         if uncertainty is not None:
             spread = restore_sizes(uncertainty, batch["size"])
         return [
-            Prediction(id=one, probability=p, mask=binarise(p, self.threshold), uncertainty=u)
+            Prediction(id=one, probability=p, mask=binarize(p, self.threshold), uncertainty=u)
             for one, p, u in zip(batch["id"], probability, spread, strict=True)
         ]
 

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from lesionseg.checkpoints import forget
 from lesionseg.losses import AdversarialLoss, create_loss
+from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.models.adversarial import AdversarialModule
 from lesionseg.models.alternating import Player
 from lesionseg.models.optimizers import (
@@ -118,7 +119,7 @@ class GANFCN(AdversarialModule):
         discriminator_accumulation: int = 1,
         segmenter_accumulation: int = 1,
         size: tuple[int, int] | None = None,
-        threshold: float = 0.5,
+        threshold: float = PROBABILITY_THRESHOLD,
         compile: bool = False,
         channels_last: bool = False,
         init_from: str | None = None,

@@ -12,6 +12,7 @@ from lesionseg.blocks.attention import KeyPooling
 from lesionseg.data.input_defaults import Recipe
 from lesionseg.inference.postprocess import probabilities
 from lesionseg.losses import AdversarialLoss, create_loss
+from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.models.adversarial import AdversarialModule
 from lesionseg.models.optimizers import OptimizerName, ScheduleName
 from lesionseg.networks import MobileGANDiscriminator, create_network
@@ -112,7 +113,7 @@ class MobileGAN(AdversarialModule):
         discriminator_accumulation: int = 1,
         schedule: ScheduleName = "constant",
         size: tuple[int, int] | None = None,
-        threshold: float = 0.5,
+        threshold: float = PROBABILITY_THRESHOLD,
         compile: bool = False,
         channels_last: bool = False,
         key_stride: int = 1,

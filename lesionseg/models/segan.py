@@ -10,6 +10,7 @@ from torch import Tensor
 from lesionseg.data.input_defaults import Recipe
 from lesionseg.inference.postprocess import probabilities
 from lesionseg.losses import MultiScaleL1Loss, create_loss
+from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.models.adversarial import DISCRIMINATOR, AdversarialModule
 from lesionseg.models.optimizers import ScheduleName
 from lesionseg.networks import SegANCritic, create_network
@@ -81,7 +82,7 @@ class SegAN(AdversarialModule):
         discriminator_accumulation: int = 1,
         schedule: ScheduleName = "constant",
         size: tuple[int, int] | None = None,
-        threshold: float = 0.5,
+        threshold: float = PROBABILITY_THRESHOLD,
         compile: bool = False,
         channels_last: bool = False,
         discriminator_first: bool = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lesionseg.checkpoints import forget
+from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.models.optimizers import OptimizerName, ScheduleName
 from lesionseg.models.supervised import SupervisedModule
 from lesionseg.networks import create_network
@@ -57,7 +58,7 @@ class Segmenter(SupervisedModule):
         schedule: ScheduleName = "one-cycle",
         power: float = 0.9,
         size: tuple[int, int] | None = None,
-        threshold: float = 0.5,
+        threshold: float = PROBABILITY_THRESHOLD,
         compile: bool = False,
         channels_last: bool = False,
         encoder_learning_rate: float | None = None,

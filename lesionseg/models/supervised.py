@@ -8,6 +8,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from lesionseg.losses import create_loss
+from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.models.base import SegmentationModule
 from lesionseg.models.optimizers import (
     OptimizerName,
@@ -62,7 +63,7 @@ class SupervisedModule(SegmentationModule):
         schedule: ScheduleName = "poly",
         power: float = 0.9,
         size: tuple[int, int] | None = None,
-        threshold: float = 0.5,
+        threshold: float = PROBABILITY_THRESHOLD,
         compile: bool = False,
         channels_last: bool = False,
         encoder_learning_rate: float | None = None,

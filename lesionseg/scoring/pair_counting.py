@@ -15,10 +15,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from lesionseg.data.io.decoding import MOST_PIXELS, open_raster, raised_pixel_limit
-from lesionseg.data.io.mask_values import THRESHOLD, Values, decide, is_label_mask, values_of
+from lesionseg.data.io.mask_values import Values, decide, is_label_mask, values_of
 from lesionseg.data.io.thread_pool import thread_pool
 from lesionseg.errors import InvalidDataError, shorten
-from lesionseg.metrics.official import Counts, confusion_counts
+from lesionseg.metrics.official import GRAY_THRESHOLD, Counts, confusion_counts
 from lesionseg.scoring.mask_source import MOST_BYTES, Entry, MaskPair, MaskSource
 
 _logger = logging.getLogger(__name__)
@@ -125,9 +125,11 @@ def _settle(
     rule = decide(values, f"The masks in {source.path}", official=True)
     if not any(one[-1] for one in values):
         _logger.warning("every mask in %s is empty", source.path)
-    elif not rule.is_usual and rule.threshold != THRESHOLD:
+    elif not rule.is_usual and rule.threshold != GRAY_THRESHOLD:
         _logger.warning("the masks in %s hold %s", source.path, rule)
-    dark = np.array([rule.threshold == THRESHOLD and 0 < one[-1] <= THRESHOLD for one in values])
+    dark = np.array(
+        [rule.threshold == GRAY_THRESHOLD and 0 < one[-1] <= GRAY_THRESHOLD for one in values]
+    )
     names = [entry.location for entry, is_dark in zip(entries, dark, strict=True) if is_dark]
     if not names:
         return dark
@@ -140,7 +142,7 @@ def _settle(
     _logger.warning(
         "masks in %s without any value above %d count as empty (%d): %s",
         source.path,
-        THRESHOLD,
+        GRAY_THRESHOLD,
         len(names),
         shorten(names),
     )

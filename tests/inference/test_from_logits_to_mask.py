@@ -12,7 +12,7 @@ from torch import nn
 from lesionseg.export.deployable import Deployable
 from lesionseg.inference import Predictor, load_predictor, segment
 from lesionseg.inference.metadata import ExportMetadata
-from lesionseg.inference.postprocess import binarise, probabilities
+from lesionseg.inference.postprocess import binarize, probabilities
 from lesionseg.models import Segmenter
 
 GREY = float(np.float32(128) / np.float32(255))
@@ -38,9 +38,9 @@ def test_the_sigmoid_is_taken_in_full_precision(dtype):
 
 def test_what_equals_the_threshold_is_background():
     probability = torch.tensor([0.25, 0.5, 0.75])
-    assert binarise(probability).tolist() == [False, False, True]
-    assert binarise(probability, 0.75).tolist() == [False, False, False]
-    assert binarise(probability, 0.25).tolist() == [False, True, True]
+    assert binarize(probability).tolist() == [False, False, True]
+    assert binarize(probability, 0.75).tolist() == [False, False, False]
+    assert binarize(probability, 0.25).tolist() == [False, True, True]
 
 
 @pytest.mark.parametrize("original", [(8, 6), (50, 31)])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lesionseg.inference.outputs import save_mask, save_zip, to_grey
-from lesionseg.inference.postprocess import binarise, probabilities, restore_sizes
+from lesionseg.inference.postprocess import binarize, probabilities, restore_sizes
 
 
 def test_probabilities_are_fp32_whatever_the_network_computes_in():
@@ -36,10 +36,10 @@ def test_every_map_gets_its_images_size_and_stays_a_probability(sizes, height, w
 
 def test_the_probability_is_resized_not_the_mask():
     ramp = torch.linspace(0, 1, 8).expand(1, 1, 8, 8)
-    mask = binarise(restore_sizes(ramp, [(64, 64)])[0])
+    mask = binarize(restore_sizes(ramp, [(64, 64)])[0])
     # a resized 8-pixel mask would have its border at a multiple of 8 pixels
     assert mask.sum(1).unique().tolist() == [32]
-    shifted = binarise(restore_sizes(ramp, [(64, 64)])[0], 0.4)
+    shifted = binarize(restore_sizes(ramp, [(64, 64)])[0], 0.4)
     assert shifted.sum(1).unique().item() % 8 != 0
 
 

@@ -12,9 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from lesionseg.errors import InvalidDataError, LesionsegError
-
-THRESHOLD = 128
-"""Mask pixels above this grey value are lesion, as in the official scorer."""
+from lesionseg.metrics.official import GRAY_THRESHOLD
 
 Values = tuple[int, ...]
 """The grey values of a mask, 0 to 255, each once and rising."""
@@ -35,7 +33,7 @@ class MaskRule:
         checked: Whether a mask with other values is an error.
     """
 
-    threshold: int = THRESHOLD
+    threshold: int = GRAY_THRESHOLD
     values: Values = ()
     checked: bool = True
 
@@ -49,24 +47,24 @@ class MaskRule:
     @property
     def is_usual(self) -> bool:
         """Whether lesion is 255 and all else 0, or nothing else has been seen."""
-        return self.threshold == THRESHOLD and {0, 255}.issuperset(self.values)
+        return self.threshold == GRAY_THRESHOLD and {0, 255}.issuperset(self.values)
 
     def problem(self, values: Values) -> str:
         """Say in what a mask of these values does not fit the others; "" if it fits."""
         most = values[-1] if values else 0
         if not self.checked or not most:
             return ""
-        if self.threshold != THRESHOLD:
+        if self.threshold != GRAY_THRESHOLD:
             fits = set(values).issubset({0, *self.values})
             return "" if fits else f"holds {describe(values)}, unlike the others ({self})"
-        if most <= THRESHOLD:
-            return f"holds {describe(values)}, and lesion is what lies above {THRESHOLD}"
+        if most <= GRAY_THRESHOLD:
+            return f"holds {describe(values)}, and lesion is what lies above {GRAY_THRESHOLD}"
         if 0 < len(self.values) <= 2 and _are_classes(values):
             return f"holds {describe(values)}, unlike the others ({self})"
         return ""
 
     def apply(self, grey: npt.NDArray[np.uint8], name: object) -> npt.NDArray[np.uint8]:
-        """Return a mask whose lesion lies above :data:`THRESHOLD`.
+        """Return a mask whose lesion lies above 128.
 
         Args:
             grey: uint8 (height, width), as the file has it.
@@ -76,10 +74,10 @@ class MaskRule:
             InvalidDataError: If its values do not fit the rule.
         """
         # Of official masks the greatest value tells enough, in a fraction of the time.
-        known = not self.checked or (not self.values and grey.max(initial=0) > THRESHOLD)
+        known = not self.checked or (not self.values and grey.max(initial=0) > GRAY_THRESHOLD)
         if not known and (problem := self.problem(values_of(grey))):
             raise InvalidDataError(f"The mask {name} {problem}; {_MEND}.")
-        if self.threshold == THRESHOLD:
+        if self.threshold == GRAY_THRESHOLD:
             return grey
         lesion: npt.NDArray[np.uint8] = np.where(grey > self.threshold, 255, 0).astype(np.uint8)
         return lesion
@@ -104,8 +102,8 @@ def describe(values: Sequence[int]) -> str:
 
 
 def is_label_mask(values: Values) -> bool:
-    """Whether a mask holds one number beside 0 that is not above :data:`THRESHOLD`."""
-    return len(set(values) - {0}) == 1 and values[-1] <= THRESHOLD
+    """Whether a mask holds one number beside 0, which is at most 128."""
+    return len(set(values) - {0}) == 1 and values[-1] <= GRAY_THRESHOLD
 
 
 def decide(found: Iterable[Values], where: str, official: bool = False) -> MaskRule:
@@ -129,21 +127,21 @@ def decide(found: Iterable[Values], where: str, official: bool = False) -> MaskR
         InvalidDataError: If the values are ambiguous.
     """
     lit = [values for values in found if values and values[-1]]
-    high = [values for values in lit if values[-1] > THRESHOLD]
-    low = [values for values in lit if values[-1] <= THRESHOLD]
+    high = [values for values in lit if values[-1] > GRAY_THRESHOLD]
+    low = [values for values in lit if values[-1] <= GRAY_THRESHOLD]
     if high and (official or len(high) >= len(low)):
         union = _union(high)
         if not official and _are_classes(union):
             raise InvalidDataError(f"{where} hold {describe(union)}: several classes; {_MEND}.")
-        if not official and len(union) > 1 and union[0] > THRESHOLD:
+        if not official and len(union) > 1 and union[0] > GRAY_THRESHOLD:
             raise InvalidDataError(f"{where} hold {describe(union)} and no background; {_MEND}.")
-        return MaskRule(THRESHOLD, union)
+        return MaskRule(GRAY_THRESHOLD, union)
     union = _union(low)
     if not union:
         return OFFICIAL
     if is_label_mask(union):
         return MaskRule(0, (0, union[-1]))
-    kind = "several classes" if len(union) <= _MOST_CLASSES else f"none above {THRESHOLD}"
+    kind = "several classes" if len(union) <= _MOST_CLASSES else f"none above {GRAY_THRESHOLD}"
     raise InvalidDataError(f"{where} hold {describe(union)}: {kind}; {_MEND}.")
 
 

@@ -8,13 +8,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from lesionseg.data.io.decoding import MOST_PIXELS, Decoded, decode, read_orientation, turn
-from lesionseg.data.io.mask_values import OFFICIAL, THRESHOLD, MaskRule, decide_lazily, values_of
+from lesionseg.data.io.mask_values import OFFICIAL, MaskRule, decide_lazily, values_of
 from lesionseg.data.io.pixel_modes import to_grey, to_rgb
 from lesionseg.errors import InvalidDataError
 
 __all__ = [
     "MOST_PIXELS",
-    "THRESHOLD",
     "Decoded",
     "check_size",
     "decode",

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from lesionseg.data.io.decoding import decode, turn
-from lesionseg.data.io.reading import THRESHOLD, rgb_of
+from lesionseg.data.io.reading import rgb_of
+from lesionseg.metrics.official import GRAY_THRESHOLD
 
 
 def read_resized(path: str | Path, size: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
@@ -83,7 +84,7 @@ def resize_mask(mask: npt.NDArray[np.uint8] | Tensor, size: tuple[int, int]) -> 
         float32 (1, height, width) in {0, 1}.
     """
     # numpy compares and converts six megapixels faster than torch does
-    lesion = np.greater(torch.as_tensor(mask).numpy(force=True), THRESHOLD)
+    lesion = np.greater(torch.as_tensor(mask).numpy(force=True), GRAY_THRESHOLD)
     binary = torch.from_numpy(lesion.astype(np.float32))[None]
     if binary.shape[-2:] != torch.Size(size):
         resized = interpolate(binary[None], size, mode="bilinear", antialias=True)[0]

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lesionseg.metrics.official import GREY_THRESHOLD
+from lesionseg.metrics.official import GRAY_THRESHOLD, PROBABILITY_THRESHOLD
 
 Masks = Tensor | Sequence[Tensor]
 
 
-def binarize(masks: Masks, name: str) -> Tensor | list[Tensor]:
+def masks_to_bool(masks: Masks, name: str) -> Tensor | list[Tensor]:
     """Return bool masks without their channel dimension.
 
     bool is taken as it is; floating point is a probability, > 0.5 is lesion; uint8 is a grey
@@ -59,8 +59,8 @@ def _to_bool(mask: Tensor) -> Tensor:
     if mask.dtype == torch.bool:
         return mask
     if mask.dtype == torch.uint8:
-        return mask > GREY_THRESHOLD
-    return mask > 0.5
+        return mask > GRAY_THRESHOLD
+    return mask > PROBABILITY_THRESHOLD
 
 
 def _check_values(masks: Sequence[Tensor], name: str) -> None:
@@ -75,7 +75,7 @@ def _check_values(masks: Sequence[Tensor], name: str) -> None:
         low, high = ranges[:, 0].min().item(), ranges[:, 1].max().item()
         if dtype == torch.uint8:
             # Dark masks with soft edges pass: they are empty by the official rule.
-            if 0 < high <= GREY_THRESHOLD and all(
+            if 0 < high <= GRAY_THRESHOLD and all(
                 ((mask == 0) | (mask == high)).all() for mask in masks if mask.dtype == dtype
             ):
                 raise ValueError(
