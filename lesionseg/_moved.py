@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 #: Old names and new, below ``lesionseg``.
 MOVED = {
@@ -140,3 +141,30 @@ def install() -> None:
     """Make the old names importable."""
     if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
         sys.meta_path.append(MovedModules())
+
+
+def renamed(
+    module: str, names: Mapping[str, str], fallback: Callable[[str], Any] | None = None
+) -> Callable[[str], Any]:
+    """Return a ``__getattr__`` for a module that accepts the old names of its members.
+
+    Args:
+        module: Name of the module.
+        names: New names by old ones.
+        fallback: The ``__getattr__`` that the module has otherwise.
+    """
+
+    def get(name: str) -> Any:
+        if name in names:
+            warnings.warn(
+                f"{module}.{name} is now {module}.{names[name]}; the old name will be removed in "
+                "the next release.",
+                FutureWarning,
+                stacklevel=2,
+            )
+            return getattr(import_module(module), names[name])
+        if fallback is not None:
+            return fallback(name)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return get

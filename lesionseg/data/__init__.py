@@ -5,4 +5,7 @@ Names are imported when they are first used: splits need neither torch nor Light
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from lesionseg._moved import renamed
+
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__ = renamed(__name__, {"Recipe": "InputDefaults"}, _load)

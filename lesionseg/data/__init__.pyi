@@ -18,7 +18,7 @@ from .id_lists import archive_ids as archive_ids
 from .id_lists import id_list_names as id_list_names
 from .id_lists import named_ids as named_ids
 from .id_lists import official_ids as official_ids
-from .input_defaults import Recipe as Recipe
+from .input_defaults import InputDefaults as InputDefaults
 from .io.reading import read_image as read_image
 from .io.reading import read_mask as read_mask
 from .io.resizing import read_resized as read_resized

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lesionseg.data.input_defaults import DEFAULT_RECIPE
+from lesionseg.data.input_defaults import ASNET_DEFAULTS
 from lesionseg.data.io.pixel_modes import to_rgb
 from lesionseg.data.io.reading import read_image
 from lesionseg.inference.loading import load_predictor
@@ -92,7 +92,7 @@ def _segment(
         network = model
         device = next((one.device for one in network.parameters()), torch.device("cpu"))
         size, threshold = (
-            getattr(network, "default_size", DEFAULT_RECIPE.size),
+            getattr(network, "default_size", ASNET_DEFAULTS.size),
             PROBABILITY_THRESHOLD,
         )
         augmentation = "none"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lesionseg.data.input_defaults import Recipe
+from lesionseg.data.input_defaults import InputDefaults
 from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.models.optimizers import OptimizerName, ScheduleName
 from lesionseg.models.supervised import SupervisedModule
@@ -68,7 +68,9 @@ class ASNet(SupervisedModule):
         LesionsegError: There is no such encoder.
     """
 
-    recipe = Recipe(size=(192, 256), batch_size=12, augmentation=("horizontal_flip",))
+    input_defaults = InputDefaults(
+        size=(192, 256), batch_size=12, augmentation=("horizontal_flip",)
+    )
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ from typing_extensions import Self
 from lesionseg._version import __version__
 from lesionseg.checkpoints import OUTSIDE_WEIGHTS, Location, check_weights_only, forget
 from lesionseg.data.id_lists import archive_ids
-from lesionseg.data.input_defaults import Recipe
+from lesionseg.data.input_defaults import InputDefaults, RecipeAlias, adopt_recipe
 from lesionseg.errors import LesionsegError, shorten
 from lesionseg.guards import check_batch, shapes_explained
 from lesionseg.inference.postprocess import binarize, check_finite, probabilities, restore_sizes
@@ -105,7 +105,8 @@ class SegmentationModule(LightningModule):
         ValueError: ``size``, ``threshold`` or ``teacher_weight`` is out of range.
     """
 
-    recipe: Recipe = Recipe(size=(192, 256), batch_size=12, augmentation=("horizontal_flip",))
+    input_defaults: InputDefaults = InputDefaults((192, 256), 12, ("horizontal_flip",))
+    recipe = RecipeAlias()
     #: Hyperparameters that ask for weights from outside; a checkpoint holds weights, not these.
     outside_weights: ClassVar[tuple[str, ...]] = OUTSIDE_WEIGHTS
 
@@ -129,8 +130,8 @@ class SegmentationModule(LightningModule):
             raise ValueError(f"teacher_weight must not be negative, got {teacher_weight}")
         self.network = network
         self.threshold = threshold
-        height, width = size or type(self).recipe.size
-        self.recipe = type(self).recipe._replace(size=(height, width))
+        height, width = size or type(self).input_defaults.size
+        self.input_defaults = type(self).input_defaults._replace(size=(height, width))
         self.validation_score = ISICScore()
         self.test_score = ISICScore()
         self.test_table: ScoreTable | None = None
@@ -144,6 +145,10 @@ class SegmentationModule(LightningModule):
         self._teacher: Teacher | None = None
         self._prepare(self.network, compile, channels_last)
 
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        adopt_recipe(cls)
+
     @staticmethod
     def _prepare(network: nn.Module, compile: bool, channels_last: bool) -> None:
         """Compiles a network and reorders its weights where asked to, in place."""
@@ -155,7 +160,7 @@ class SegmentationModule(LightningModule):
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) at which images are fed to the network."""
-        return self.recipe.size
+        return self.input_defaults.size
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (N, 1, H, W) of images float (N, 3, H, W) in [0, 1]."""
@@ -316,7 +321,7 @@ class SegmentationModule(LightningModule):
         check_batch(type(self).__name__, batch, "image", "mask")
         data = getattr(self.trainer, "datamodule", None)
         height, width = getattr(data, "size", None) or batch["image"].shape[-2:]
-        self.recipe = self.recipe._replace(size=(height, width))
+        self.input_defaults = self.input_defaults._replace(size=(height, width))
 
     def validation_loss(self, logits: Tensor, mask: Tensor) -> Tensor:
         """The loss that is logged as ``val/loss``; a scalar."""

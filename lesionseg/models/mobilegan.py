@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lesionseg.blocks.attention import KeyPooling
-from lesionseg.data.input_defaults import Recipe
+from lesionseg.data.input_defaults import InputDefaults
 from lesionseg.inference.postprocess import probabilities
 from lesionseg.losses import AdversarialLoss, create_loss
 from lesionseg.metrics.official import PROBABILITY_THRESHOLD
@@ -85,7 +85,7 @@ class MobileGAN(AdversarialModule):
         ValueError: An argument is out of range.
     """
 
-    recipe = Recipe(
+    input_defaults = InputDefaults(
         size=(128, 128),
         batch_size=8,
         augmentation=("horizontal_flip", "vertical_flip", "gamma", "clahe"),

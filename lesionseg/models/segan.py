@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lesionseg.data.input_defaults import Recipe
+from lesionseg.data.input_defaults import InputDefaults
 from lesionseg.inference.postprocess import probabilities
 from lesionseg.losses import MultiScaleL1Loss, create_loss
 from lesionseg.metrics.official import PROBABILITY_THRESHOLD
@@ -62,7 +62,7 @@ class SegAN(AdversarialModule):
         ValueError: An argument is out of range.
     """
 
-    recipe = Recipe(
+    input_defaults = InputDefaults(
         size=(128, 128), batch_size=50, augmentation=("horizontal_flip", "vertical_flip")
     )
 

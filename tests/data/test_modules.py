@@ -11,21 +11,21 @@ from torch.utils.data.distributed import DistributedSampler
 
 from lesionseg.data import (
     FolderDataModule,
+    InputDefaults,
     ISICDataModule,
     ISICDataset,
     PH2DataModule,
-    Recipe,
     SyntheticDataModule,
     load_ids,
     save_ids,
 )
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, LesionsegError
 
-RECIPE = Recipe((32, 48), 3, ("vertical_flip",))
+DEFAULTS = InputDefaults((32, 48), 3, ("vertical_flip",))
 
 
 class Model(LightningModule):
-    recipe = RECIPE
+    input_defaults = DEFAULTS
 
     def __init__(self):
         super().__init__()
@@ -70,18 +70,19 @@ def trainer(tmp_path):
     return make
 
 
-def fake_trainer(recipe):
-    return SimpleNamespace(lightning_module=SimpleNamespace(recipe=recipe), training=True)
+def fake_trainer(defaults):
+    model = SimpleNamespace(input_defaults=defaults)
+    return SimpleNamespace(lightning_module=model, training=True)
 
 
 @pytest.mark.parametrize("given", [{}, {"size": (40, 40)}, {"batch_size": 5, "augmentation": []}])
-def test_what_is_left_out_comes_from_the_recipe(given):
+def test_what_is_left_out_comes_from_the_input_defaults(given):
     data = SyntheticDataModule(6, 2, 2, **given)
-    data.trainer = fake_trainer(RECIPE)
+    data.trainer = fake_trainer(DEFAULTS)
     data.setup("fit")
-    assert data.size == given.get("size", RECIPE.size)
-    assert data.batch_size == given.get("batch_size", RECIPE.batch_size)
-    assert data.augmentation.names == tuple(given.get("augmentation", RECIPE.augmentation))
+    assert data.size == given.get("size", DEFAULTS.size)
+    assert data.batch_size == given.get("batch_size", DEFAULTS.batch_size)
+    assert data.augmentation.names == tuple(given.get("augmentation", DEFAULTS.augmentation))
     assert data.datasets["train"][0]["image"].shape[-2:] == data.size
 
 
@@ -95,7 +96,7 @@ def test_defaults_without_a_model():
 def test_another_model_brings_another_size():
     data = SyntheticDataModule(6, 2, 2)
     for size in ((32, 48), (64, 64)):
-        data.trainer = fake_trainer(RECIPE._replace(size=size))
+        data.trainer = fake_trainer(DEFAULTS._replace(size=size))
         data.setup("validate")
         assert next(iter(data.val_dataloader()))["image"].shape[-2:] == size
 

@@ -285,7 +285,7 @@ def understood(monkeypatch):
         for section in ("trainer", "checkpoint"):
             found |= {f"{section}.{name}": value for name, value in config[section].items()}
         # What is left open comes from the model.
-        recipe = getattr(lesionseg, found["model"]).recipe
+        recipe = getattr(lesionseg, found["model"]).input_defaults
         for name in ("size", "batch_size", "augmentation"):
             if found[f"data.{name}"] is None:
                 found[f"data.{name}"] = getattr(recipe, name)

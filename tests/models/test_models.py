@@ -258,12 +258,12 @@ def test_weights_in_half_precision_are_for_test_and_predict_only(precision, tmp_
 def test_defaults_are_the_papers():
     model = ASNet()
     assert model.size == (192, 256)
-    assert model.recipe.batch_size == 12
-    assert model.recipe.augmentation == ("horizontal_flip",)
+    assert model.input_defaults.batch_size == 12
+    assert model.input_defaults.augmentation == ("horizontal_flip",)
     gan = MobileGAN()
     assert gan.size == (128, 128)
-    assert gan.recipe.batch_size == 8
-    assert gan.recipe.augmentation == ("horizontal_flip", "vertical_flip", "gamma", "clahe")
+    assert gan.input_defaults.batch_size == 8
+    assert gan.input_defaults.augmentation == ("horizontal_flip", "vertical_flip", "gamma", "clahe")
 
 
 @pytest.mark.parametrize(

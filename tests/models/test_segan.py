@@ -22,7 +22,7 @@ def test_defaults():
         model = SegAN()
     counts = [sum(p.numel() for p in one.parameters()) for one in (model.network, model)]
     assert counts == [156_265_344, 156_265_344 + 60_182_720]
-    assert model.recipe == ((128, 128), 50, ("horizontal_flip", "vertical_flip"))
+    assert model.input_defaults == ((128, 128), 50, ("horizontal_flip", "vertical_flip"))
 
 
 @pytest.mark.parametrize("clip", [0.05, 0.01])

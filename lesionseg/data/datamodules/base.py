@@ -1,4 +1,4 @@
-"""What all DataModules share: the model's recipe, loaders and augmentation on the device."""
+"""What all DataModules share: input defaults, loaders and augmentation on the device."""
 
 import math
 from abc import abstractmethod
@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from lesionseg.data.datamodules.loader import LateLoader
 from lesionseg.data.datamodules.sampler import SeededSampler
 from lesionseg.data.datasets.sample import Batch, Sample, collate_samples
-from lesionseg.data.input_defaults import DEFAULT_RECIPE, Recipe
+from lesionseg.data.input_defaults import input_defaults_of
 from lesionseg.data.io.reading import check_size
 from lesionseg.data.splits import refuse_other_split, save_ids
 from lesionseg.data.transforms.augmentation import Augmentation
@@ -41,12 +41,12 @@ class SampleDataset(Protocol):
 class BaseDataModule(LightningDataModule):
     """Feeds samples to a Trainer; sub-classes say which data set plays which role.
 
-    ``size``, ``batch_size`` and ``augmentation`` left at None come from the model's ``recipe`` when
-    the Trainer calls :meth:`setup`, and from ASNet's where there is no model. Training batches are
-    shuffled anew in every epoch and augmented on the device; a last batch that is not full is left
-    out if there are others. Test batches carry ``truth`` at the original size. While fitting, the
-    ids of all three parts are saved as ``splits/train.txt`` and so on in the run's folder, where it
-    has one (:func:`lesionseg.run_folder.run_folder`).
+    ``size``, ``batch_size`` and ``augmentation`` that are None come from the model's
+    ``input_defaults`` when the Trainer calls :meth:`setup`, and from ASNet's without a model.
+    Training batches are shuffled in every epoch and augmented on the device; an incomplete last
+    batch is dropped if there are others. Test batches carry ``truth`` at the original size. While
+    fitting, the ids of all three splits are saved as ``splits/train.txt`` and so on in the run's
+    folder, if it has one (:func:`lesionseg.run_folder.run_folder`).
 
     Args:
         size: height and width in pixels of the network's input.
@@ -107,12 +107,11 @@ class BaseDataModule(LightningDataModule):
         self._resolve()
 
     def _resolve(self) -> None:
-        """Take what was left at None from the model's recipe."""
-        model = getattr(self.trainer, "lightning_module", None)
-        recipe: Recipe = getattr(model, "recipe", None) or DEFAULT_RECIPE
-        self.size = self._size or check_size(recipe.size)
-        self.batch_size = self._batch_size or recipe.batch_size
-        names = recipe.augmentation if self._augmentation is None else self._augmentation
+        """Take arguments that are None from the model's ``input_defaults``."""
+        defaults = input_defaults_of(getattr(self.trainer, "lightning_module", None))
+        self.size = self._size or check_size(defaults.size)
+        self.batch_size = self._batch_size or defaults.batch_size
+        names = defaults.augmentation if self._augmentation is None else self._augmentation
         self.augmentation = Augmentation(names)
 
     @abstractmethod
@@ -120,7 +119,7 @@ class BaseDataModule(LightningDataModule):
         """Make the data set for a role; its test samples have ``truth``."""
 
     def setup(self, stage: str | None = None) -> None:
-        """Make the data sets that a stage needs, at the size that the model's recipe asks for.
+        """Make the data sets that a stage needs, at the size that the model expects.
 
         Args:
             stage: ``fit``, ``validate``, ``test`` or ``predict``; None for all but ``predict``.
