@@ -120,7 +120,7 @@ def _show_augmentation(options: argparse.Namespace) -> int:
             f"{output} is no name for a picture; give one that ends in {' or '.join(_PICTURES)}."
         )
 
-    from lesionseg.data.discovery.sets import find_sets
+    from lesionseg.data.discovery.scanner import find_sets
     from lesionseg.data.io.reading import check_size
     from lesionseg.data.transforms.augmentation import AUGMENTATION_NAMES, Augmentation
     from lesionseg.inspection.contact import augmentation_sheet, load_samples

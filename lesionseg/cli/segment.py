@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionseg.data.discovery.listing import IMAGE_SUFFIXES, list_files, stem_of
-from lesionseg.data.io.file_names import check_name
+from lesionseg.data.discovery.names import IMAGE_SUFFIXES, check_name, list_files, stem_of
 from lesionseg.errors import InvalidDataError, LesionsegError, printable
 from lesionseg.files import check_outputs, remove_unfinished
 from lesionseg.inference.measurements import MEASUREMENTS, measure, write_measurements

@@ -161,32 +161,6 @@ def official_archives(year: int, split: str) -> Official:
     raise ValueError(f"split must be train, val or test: {split!r}")
 
 
-def isic_files(folder: Path, name: re.Pattern[str]) -> list[tuple[str, Path]]:
-    """Return the ISIC ids and paths of a folder's files, sorted by path.
-
-    Args:
-        folder: need not be there.
-        name: :data:`IMAGE_NAME` or :data:`MASK_NAME`.
-    """
-    if not folder.is_dir():
-        return []
-    return [
-        (match[1].upper(), path)
-        for path in sorted(folder.iterdir())
-        if (match := name.fullmatch(path.name))
-    ]
-
-
-def ids_in(folder: Path, name: re.Pattern[str]) -> set[str]:
-    """Return the ISIC ids of a folder's files; empty files, as a full disk leaves them, are none.
-
-    Args:
-        folder: need not be there.
-        name: :data:`IMAGE_NAME` or :data:`MASK_NAME`.
-    """
-    return {id_ for id_, path in isic_files(folder, name) if path.is_file() and path.stat().st_size}
-
-
 def how_to_get(root: Path, year: int, split: str) -> str:
     """Return the command that brings an official split, for messages."""
     return f"run lesionseg download isic{year} --root {shlex.quote(str(root))} --splits {split}"

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from lesionseg.data.io.reading import read_thumbnail
 from lesionseg.data.io.thread_pool import thread_pool
-from lesionseg.data.io.thumbnail import read_small
 from lesionseg.inspection.records import MOST_THREADS, Record, read_any_mask
 from lesionseg.inspection.scan import Inspection
 from lesionseg.metrics.official import GRAY_THRESHOLD
@@ -153,7 +153,7 @@ def draw_all(figures: Iterable[Figure]) -> dict[int, str]:
 def _draw(figure: Figure) -> str:
     record = figure.record
     assert record.image is not None
-    picture, _ = read_small(record.image, SIDE)
+    picture, _ = read_thumbnail(record.image, SIDE)
     for one, colour in ((record, TRUTH_COLOUR), (figure.other, PREDICTION_COLOUR)):
         if one is not None and one.mask is not None and one.lesion is not None:
             grey = Image.fromarray(read_any_mask(one.mask, one.size, one.image, one.rule))

@@ -14,11 +14,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from lesionseg.data.discovery.image_set import ImageSet, Problem
-from lesionseg.data.io.file_names import check_name
+from lesionseg.data.discovery.names import check_name
 from lesionseg.data.io.mask_values import OFFICIAL, MaskRule
-from lesionseg.data.io.reading import decode, find_rule, read_mask
+from lesionseg.data.io.reading import decode, find_rule, read_mask, read_thumbnail
 from lesionseg.data.io.thread_pool import thread_pool
-from lesionseg.data.io.thumbnail import read_small
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.inspection.hashing import SIDE, Look, look_at
 from lesionseg.metrics.official import GRAY_THRESHOLD
@@ -145,7 +144,7 @@ def _read_image(
 ) -> tuple[tuple[int, int], Look] | tuple[None, None]:
     """Size and look of an image; a big JPEG is decoded at a fraction of its size."""
     try:
-        small, size = read_small(check_name(path), 2 * SIDE)
+        small, size = read_thumbnail(check_name(path), 2 * SIDE)
         return size, look_at(small)
     except LesionsegError as error:
         problems.append(Problem(_kind(path), path, str(error)))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lesionseg.data.discovery.image_set import ImageSet as ImageSet
 from lesionseg.data.discovery.image_set import Problem as Problem
-from lesionseg.data.discovery.sets import find_sets as find_sets
+from lesionseg.data.discovery.scanner import find_sets as find_sets
 from lesionseg.inspection.duplicates import (
     Duplicates,
     count_copies,

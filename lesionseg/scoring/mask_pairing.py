@@ -6,7 +6,7 @@ import unicodedata
 from collections import defaultdict
 from pathlib import PurePosixPath
 
-from lesionseg.data.discovery.listing import (
+from lesionseg.data.discovery.names import (
     HOW_NAMES_MATCH,
     is_image_name,
     match_stems,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
-from lesionseg.data.io.file_names import check_name
+from lesionseg.data.discovery.names import check_name
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError
 
 MOST_BYTES = 1 << 30

@@ -37,7 +37,7 @@ def score_predictions(
 
     A prediction belongs to the truth mask ``ISIC_0012345...`` if its file name holds the number
     ``0012345``. Where no true mask is named so, masks are paired by file stem, without endings such
-    as ``_segmentation`` and ``_lesion`` (:func:`lesionseg.data.discovery.listing.match_stems`).
+    as ``_segmentation`` and ``_lesion`` (:func:`lesionseg.data.discovery.names.match_stems`).
     Predictions of images without a truth are left out, as the official scorer does, with a warning
     in the log.
     Masks are grey (or 1-bit) images of a raster format, such as PNG; grey values > 128 are lesion.

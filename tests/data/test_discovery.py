@@ -7,7 +7,7 @@ from conftest_isic import write_isic, write_pair
 from PIL import ExifTags, Image
 
 from lesionseg.data import FolderDataModule, FolderDataset, read_image, read_mask
-from lesionseg.data.discovery.listing import match_stems, strip_ending
+from lesionseg.data.discovery.names import match_stems, strip_ending
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError
 from lesionseg.inspection import find_sets, load_samples
 

@@ -12,9 +12,8 @@ from lesionseg.cli import main as cli
 from lesionseg.cli.segment import find_images
 from lesionseg.data import FolderDataset, read_image, read_mask
 from lesionseg.data.contents import file_states
-from lesionseg.data.discovery.listing import IMAGE_SUFFIXES
+from lesionseg.data.discovery.names import IMAGE_SUFFIXES, check_name
 from lesionseg.data.io.decoding import RASTER_FORMATS, open_raster, read_orientation
-from lesionseg.data.io.file_names import check_name
 from lesionseg.errors import InvalidDataError, printable, shorten
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 40\n%%EndComments\n%%EOF\n"
@@ -155,7 +154,7 @@ def test_messages_are_shown_with_escapes(capsys):
 
 
 PROGRAM = """
-from lesionseg import cli
+from lesionseg.cli import main as cli
 cli.main = lambda: print("caf\\udce9") or 3
 cli.program()
 """

@@ -87,7 +87,7 @@ def test_names_that_the_terminal_cannot_show_do_not_stop_it(tmp_path, monkeypatc
 def test_without_augment_torch_is_not_imported(data, tmp_path):
     script = f"""
 import sys
-from lesionseg import cli
+from lesionseg.cli import main as cli
 assert cli.main(["inspect", "--data", {str(data)!r}, "--html", "page.html"]) == 0
 assert "torch" not in sys.modules, "torch was imported"
 """

@@ -9,10 +9,9 @@ from lesionseg.data.datamodules.base import BaseDataModule, Role
 from lesionseg.data.datasets.folder import FolderDataset
 from lesionseg.data.datasets.skip_invalid import OnError, check_on_error
 from lesionseg.data.discovery.image_set import ImageSet
-from lesionseg.data.discovery.listing import HOW_NAMES_MATCH
-from lesionseg.data.discovery.path_lists import is_table
-from lesionseg.data.discovery.sets import find_sets, find_split
-from lesionseg.data.discovery.sources import as_list
+from lesionseg.data.discovery.names import HOW_NAMES_MATCH
+from lesionseg.data.discovery.scanner import find_sets, find_split
+from lesionseg.data.discovery.sources import as_list, is_table
 from lesionseg.data.exclusion import Exclusion, IdLists
 from lesionseg.data.splits import check_fold, k_fold, train_val_split
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError
@@ -73,8 +72,9 @@ class FolderDataModule(BaseDataModule):
         mask_threshold: lesion is what lies above this grey value of all masks; None decides from
             the values of each folder's, see :class:`lesionseg.data.PairedDataset`.
         root: folder in which images and masks of all roles are found
-            (:func:`lesionseg.data.discovery.sets.find_sets` says in which layouts), or a CSV file
-            of image and mask paths with a column ``split``. What other arguments name goes first.
+            (:func:`lesionseg.data.discovery.scanner.find_sets` says in which layouts), or a CSV
+            file of image and mask paths with a column ``split``. What other arguments name goes
+            first.
 
     Raises:
         ValueError: if masks come without images.

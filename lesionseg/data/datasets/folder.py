@@ -7,7 +7,7 @@ from pathlib import Path
 from lesionseg.data.datasets.paired import Pair, PairedDataset
 from lesionseg.data.datasets.skip_invalid import OnError, check_on_error
 from lesionseg.data.discovery.image_set import ImageSet, check_unique
-from lesionseg.data.discovery.listing import (
+from lesionseg.data.discovery.names import (
     HOW_NAMES_MATCH,
     IMAGE_SUFFIXES,
     nearest_misses,

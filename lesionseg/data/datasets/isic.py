@@ -15,7 +15,7 @@ from lesionseg.data.archives import (
 from lesionseg.data.datasets.paired import Pair, PairedDataset
 from lesionseg.data.datasets.skip_invalid import OnError, check_on_error
 from lesionseg.data.discovery.image_set import check_unique
-from lesionseg.data.discovery.sets import scan_isic
+from lesionseg.data.discovery.scanner import scan_isic
 from lesionseg.data.download.isic import download_isic
 from lesionseg.data.id_lists import official_ids
 from lesionseg.data.io.mask_values import OFFICIAL

@@ -13,7 +13,7 @@ from typing_extensions import Self
 from lesionseg.data.cache import open_cache
 from lesionseg.data.datasets.sample import Batch, Sample, SampleRows, draw_sample
 from lesionseg.data.datasets.skip_invalid import OnError, check_on_error, usable
-from lesionseg.data.io.file_names import check_name
+from lesionseg.data.discovery.names import check_name
 from lesionseg.data.io.mask_values import MaskRule
 from lesionseg.data.io.reading import check_size, find_rule, read_mask
 from lesionseg.data.io.resizing import read_resized, resize_mask

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from lesionseg.data.datasets.paired import Pair, PairedDataset
 from lesionseg.data.datasets.skip_invalid import OnError, check_on_error
-from lesionseg.data.discovery.folder_names import PH2_FOLDER
-from lesionseg.data.discovery.sets import ph2_folder, scan_ph2
+from lesionseg.data.discovery.names import PH2_FOLDER
+from lesionseg.data.discovery.scanner import ph2_folder, scan_ph2
 from lesionseg.data.io.mask_values import OFFICIAL
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
 

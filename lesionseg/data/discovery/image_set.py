@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from lesionseg.data.discovery.listing import list_files, match_stems, stem_of, strip_ending
+from lesionseg.data.discovery.names import list_files, match_stems, stem_of, strip_ending
 from lesionseg.data.id_lists import official_ids
 from lesionseg.errors import InvalidDataError
 
@@ -94,7 +94,7 @@ def pair_files(
 ) -> ImageSet:
     """Pair image and mask files by their stems.
 
-    See :func:`~lesionseg.data.discovery.listing.match_stems`.
+    See :func:`~lesionseg.data.discovery.names.match_stems`.
 
     Args:
         name: Of the set.

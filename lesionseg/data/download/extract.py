@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from re import Pattern
 
-from lesionseg.data.archives import Archive, ids_in
+from lesionseg.data.archives import Archive
+from lesionseg.data.discovery.scanner import ids_in
 from lesionseg.data.download.http import Stopped
 from lesionseg.data.download.progress import TransferBar, size_text
 from lesionseg.errors import InvalidDataError, LesionsegError, shorten

@@ -19,9 +19,9 @@ from lesionseg.data.archives import (
     ISIC_URL,
     MASK_NAME,
     Archive,
-    ids_in,
     official_archives,
 )
+from lesionseg.data.discovery.scanner import ids_in
 from lesionseg.data.download.extract import unpack
 from lesionseg.data.download.http import remote_length
 from lesionseg.data.download.progress import TransferBar, say, size_text

@@ -72,6 +72,46 @@ def rgb_of(path: Path, image: Image.Image) -> Image.Image:
         raise InvalidDataError(f"The image {path} cannot be used: {error}.") from error
 
 
+def resize_decoded(path: Path, decoded: Decoded, size: tuple[int, int]) -> Image.Image:
+    """Resize what was decoded, perhaps at a fraction of its size, and turn it upright.
+
+    Args:
+        path: Of the file, for messages.
+        decoded: What :func:`~lesionseg.data.io.decoding.decode` returned.
+        size: Height and width of the result.
+
+    Returns:
+        8-bit RGB.
+
+    Raises:
+        InvalidDataError: If its pixels are of a kind that cannot be converted.
+    """
+    stored = size if decoded.sideways else size[::-1]
+    # 1022 columns are 127.75 at 1/8, in 128 pixels: the box keeps the last from counting whole.
+    image = rgb_of(path, decoded.image).resize(stored, Image.Resampling.BILINEAR, decoded.box)
+    return turn(image, decoded.orientation)
+
+
+def read_thumbnail(path: Path, longest: int) -> tuple[Image.Image, tuple[int, int]]:
+    """Read an image at a small size; a large JPEG is decoded at a fraction of its size.
+
+    Args:
+        path: Of the file.
+        longest: Longer side of the result, in pixels.
+
+    Returns:
+        8-bit RGB of the image's aspect ratio, and the height and width of the image itself, both
+        after EXIF orientation.
+
+    Raises:
+        LesionsegError: If the file cannot be read.
+    """
+    decoded = decode(path, "image", at_least=(longest, longest))
+    scale = longest / max(decoded.original)
+    height, width = (max(1, round(side * scale)) for side in decoded.original)
+    return resize_decoded(path, decoded, (height, width)), decoded.original
+
+
 def read_mask(
     path: str | Path,
     size: tuple[int, int] | None = None,

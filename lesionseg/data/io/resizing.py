@@ -9,8 +9,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from lesionseg.data.io.decoding import decode, turn
-from lesionseg.data.io.reading import rgb_of
+from lesionseg.data.io.decoding import decode
+from lesionseg.data.io.reading import resize_decoded, rgb_of
 from lesionseg.metrics.official import GRAY_THRESHOLD
 
 
@@ -38,17 +38,10 @@ def read_resized(path: str | Path, size: tuple[int, int]) -> tuple[Tensor, tuple
         InvalidDataError: if the file is empty, truncated, too large or not an image.
     """
     path = Path(path)
-    height, width = size
-    decoded = decode(path, "image", at_least=(2 * height, 2 * width))
+    decoded = decode(path, "image", at_least=(2 * size[0], 2 * size[1]))
     if decoded.box is None:
         return resize_image(rgb_of(path, decoded.upright()), size), decoded.original
-    # 1022 columns are 127.75 at 1/8, in 128 pixels: the box keeps the last from counting whole.
-    small = rgb_of(path, decoded.image).resize(
-        (height, width) if decoded.sideways else (width, height),
-        Image.Resampling.BILINEAR,
-        decoded.box,
-    )
-    return resize_image(turn(small, decoded.orientation), size), decoded.original
+    return resize_image(resize_decoded(path, decoded, size), size), decoded.original
 
 
 def resize_image(

@@ -13,15 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from lesionseg.data.archives import ARCHIVES, IMAGE_NAME, MASK_NAME, isic_files, official_archives
-from lesionseg.data.discovery.folder_names import (
-    PH2_FOLDER,
-    SPLITS,
-    key_of,
-    role_of,
-    split_of,
-    split_of_words,
-)
+from lesionseg.data.archives import ARCHIVES, IMAGE_NAME, MASK_NAME, official_archives
 from lesionseg.data.discovery.image_set import (
     ImageSet,
     Problem,
@@ -32,9 +24,26 @@ from lesionseg.data.discovery.image_set import (
     pair_side_by_side,
     without_lone_masks,
 )
-from lesionseg.data.discovery.listing import folders_in, list_files, other_files
-from lesionseg.data.discovery.path_lists import is_table, read_table
-from lesionseg.data.discovery.sources import DEPTH, Sources, as_list, names_of, scan_pairs
+from lesionseg.data.discovery.names import (
+    PH2_FOLDER,
+    SPLITS,
+    folders_in,
+    key_of,
+    list_files,
+    other_files,
+    role_of,
+    split_of,
+    split_of_words,
+)
+from lesionseg.data.discovery.sources import (
+    DEPTH,
+    Sources,
+    as_list,
+    is_table,
+    names_of,
+    read_table,
+    scan_pairs,
+)
 from lesionseg.errors import DatasetNotFoundError, LesionsegError
 
 
@@ -57,6 +66,32 @@ def scan_isic(root: Path, year: int, split: str, masks: bool = True) -> ImageSet
         listed.append(by_id(isic_files(archive.home(root), pattern), problems))
     truth = listed[1] if masks and official.masks.home(root).is_dir() else None
     return ImageSet(f"ISIC {year} {split}", listed[0], truth, year, split, tuple(problems))
+
+
+def isic_files(folder: Path, name: re.Pattern[str]) -> list[tuple[str, Path]]:
+    """Return the ISIC ids and paths of a folder's files, sorted by path.
+
+    Args:
+        folder: need not be there.
+        name: :data:`IMAGE_NAME` or :data:`MASK_NAME`.
+    """
+    if not folder.is_dir():
+        return []
+    return [
+        (match[1].upper(), path)
+        for path in sorted(folder.iterdir())
+        if (match := name.fullmatch(path.name))
+    ]
+
+
+def ids_in(folder: Path, name: re.Pattern[str]) -> set[str]:
+    """Return the ISIC ids of a folder's files; empty files, as a full disk leaves them, are none.
+
+    Args:
+        folder: need not be there.
+        name: :data:`IMAGE_NAME` or :data:`MASK_NAME`.
+    """
+    return {id_ for id_, path in isic_files(folder, name) if path.is_file() and path.stat().st_size}
 
 
 def scan_ph2(folder: Path) -> ImageSet:
@@ -93,7 +128,7 @@ def find_sets(paths: Iterable[str | Path], masks: Sources | None = None) -> tupl
     in both or around them; nnU-Net's ``imagesTr`` and ``labelsTr``; HAM10000's two folders of
     images and one of segmentations); a folder that holds images directly, with their masks beside
     them or without; a folder that holds any of these, at most two levels deep; or a CSV file of
-    image and mask paths (:func:`~lesionseg.data.discovery.path_lists.read_table`).
+    image and mask paths (:func:`~lesionseg.data.discovery.sources.read_table`).
 
     No image is opened: broken files are listed like others.
 

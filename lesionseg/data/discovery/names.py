@@ -1,4 +1,9 @@
-"""Which files of a folder are images and masks, by their names. Without torch."""
+"""Names of files and folders: what holds images or masks, of which split, and which match.
+
+Without torch and NumPy.
+"""
+
+from __future__ import annotations
 
 import re
 import unicodedata
@@ -6,8 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path, PurePath
+from typing import Literal
 
-from lesionseg.errors import DatasetNotFoundError
+from lesionseg.errors import DatasetNotFoundError, InvalidDataError, printable
 
 # What Pillow reads and photographs come in, and NumPy's arrays. HEIC takes a plugin, and AVIF a
 # recent Pillow; without them an error names the file that would be missed.
@@ -150,3 +156,80 @@ def nearest_misses(lone: Sequence[str], others: Sequence[str], count: int = 3) -
         if len(pairs) == count:
             break
     return "; ".join(pairs)
+
+
+PH2_FOLDER = "PH2 Dataset images"
+
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "tr": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+    "ts": "test",
+}
+_MASK_WORD = re.compile(
+    r"masks?|labels?|gts?|ground|groundtruth|truths?|seg(mentation)?s?|annotations?"
+)
+_IMAGE_WORD = re.compile(r"images?|imgs?|inputs?|photos?|pictures?|jpe?g|orig(inals?)?")
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a name, such as ``images`` and ``tr`` of ``imagesTr``."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)]
+
+
+def role_of(name: str) -> Literal["images", "masks"] | None:
+    """Tell folders of images and of masks by their names; None for others."""
+    if name == PH2_FOLDER:  # a folder of both
+        return None
+    if any(_MASK_WORD.fullmatch(word) for word in words_of(name)):
+        return "masks"
+    return "images" if any(_IMAGE_WORD.fullmatch(word) for word in words_of(name)) else None
+
+
+def key_of(name: str) -> tuple[str, ...]:
+    """Return the words of a folder's name but those for images and masks, splits in one form."""
+    return tuple(
+        SPLITS.get(word, word)
+        for word in words_of(name)
+        if not _MASK_WORD.fullmatch(word) and not _IMAGE_WORD.fullmatch(word)
+    )
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a name names: ``train``, ``val`` or ``test``."""
+    return split_of_words(words_of(name))
+
+
+def split_of_words(words: Sequence[str]) -> str | None:
+    """Return the split that the last of such words names."""
+    return next((SPLITS[word] for word in reversed(words) if word in SPLITS), None)
+
+
+_CONTROL, _NOT_UTF8 = "Cc", "Cs"  # Unicode's categories; Python reads bad bytes as surrogates
+
+
+def check_name(path: Path) -> Path:
+    """Return a path whose file name is readable text.
+
+    The names of images become ids, in tables, lists of ids and zips of masks, which are UTF-8 text
+    with one id in a line.
+
+    Raises:
+        InvalidDataError: If the file name is not UTF-8 or has control characters, such as a line
+            break.
+    """
+    kinds = {unicodedata.category(character) for character in path.name}
+    if _NOT_UTF8 in kinds:
+        why = "is not UTF-8 text"
+    elif _CONTROL in kinds:
+        why = "has control characters"
+    else:
+        return path
+    raise InvalidDataError(
+        f"the file name {printable(str(path), breaks=False)} {why}; rename the file."
+    )
