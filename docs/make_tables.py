@@ -18,7 +18,7 @@ from torch import nn
 from lesionseg.cli.trainer import recipe_names
 from lesionseg.losses import create_loss, loss_names
 from lesionseg.networks import (
-    ImageSynthesiser,
+    ImageSynthesizer,
     MobileGANDiscriminator,
     SegANCritic,
     create_network,
@@ -117,7 +117,7 @@ def gan_fcn_table() -> str:
     with torch.device("meta"):
         rows = [
             ("FCN", _parameters(create_network("gan_fcn"))),
-            ("generator", _parameters(ImageSynthesiser())),
+            ("generator", _parameters(ImageSynthesizer())),
             ("discriminator", _parameters(MobileGANDiscriminator())),
         ]
     return _markdown(("network", "parameters"), rows)

@@ -139,7 +139,7 @@ def test_every_example_prints_what_is_shown(code, output, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     from lesionseg.networks import registry
 
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    monkeypatch.setattr(registry, "_REGISTERED", dict(registry._REGISTERED))
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(code, "example", "exec"), {"__name__": "example"})

@@ -24,7 +24,7 @@ def checkpoint(tmp_path_factory):
     path = tmp_path_factory.mktemp("checkpoint") / "bright.ckpt"
     trainer.save_checkpoint(path)
     yield str(path)
-    del registry._ENTRIES["bright-overwriting"]
+    del registry._REGISTERED["bright-overwriting"]
 
 
 @pytest.fixture

@@ -49,7 +49,9 @@ def run(options: argparse.Namespace) -> int:
     names = options.names or [*network_names(), "smp:unet/resnet34"]
     facts = [network_facts(name) for name in names]
     if options.output == "json":
-        print(json.dumps([one._asdict() for one in facts], indent=2))
+        # The last key is the name of weights_license in version 0.1.
+        rows = [fact._asdict() | {"weights_licence": fact.weights_license} for fact in facts]
+        print(json.dumps(rows, indent=2))
     else:
         print(render(facts))
         if not options.names:
@@ -93,7 +95,7 @@ def render(facts: Sequence[NetworkFacts]) -> str:
         for label, text in (
             ("paper", one.paper),
             ("options", chosen or "none"),
-            ("encoder weights", one.weights_licence or "none"),
+            ("encoder weights", one.weights_license or "none"),
         ):
             lines += textwrap.wrap(
                 f"{label}: {text}",

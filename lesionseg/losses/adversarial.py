@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lesionseg.losses.precision import autocast_off, full_precision
+from lesionseg.losses.base import autocast_off, full_precision
 
 
 def adversarial_loss(logits: Tensor, real: bool) -> Tensor:

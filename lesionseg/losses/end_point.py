@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lesionseg.losses.precision import autocast_off, per_image
+from lesionseg.losses.base import autocast_off, per_image
 
 
 def nll_epe_loss(logits: Tensor, target: Tensor, edge_weight: float = 0.5) -> Tensor:

@@ -3,8 +3,8 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lesionseg.losses.base import autocast_off, per_image
 from lesionseg.losses.overlap import soft_dice_loss
-from lesionseg.losses.precision import autocast_off, per_image
 
 
 def joint_loss(

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from lesionseg.losses.precision import autocast_off, per_image
+from lesionseg.losses.base import autocast_off, per_image
 
 
 def lovasz_hinge_loss(logits: Tensor, target: Tensor) -> Tensor:

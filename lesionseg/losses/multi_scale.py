@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lesionseg.losses.precision import autocast_off, full_precision
+from lesionseg.losses.base import autocast_off, full_precision
 
 
 def multi_scale_l1_loss(features: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from lesionseg.errors import InvalidDataError
-from lesionseg.metrics.image_ids import ID_BYTES, decode_ids, encode_ids
-from lesionseg.metrics.masks import Masks, masks_to_bool
+from lesionseg.metrics.inputs import ID_BYTES, Masks, decode_ids, encode_ids, masks_to_bool
 from lesionseg.metrics.official import Aggregation, check_aggregation
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.metrics.torchmetrics_core import Metric, dim_zero_cat

@@ -24,7 +24,7 @@ from lesionseg.models.optimizers import (
     create_optimizer,
 )
 from lesionseg.models.planning import plan_fit
-from lesionseg.networks import ImageSynthesiser, MobileGANDiscriminator, create_network
+from lesionseg.networks import ImageSynthesizer, MobileGANDiscriminator, create_network
 
 SEGMENTER = 2
 
@@ -172,7 +172,7 @@ class GANFCN(AdversarialModule):
             init_from=init_from,
         )
         self.save_hyperparameters()
-        self.synthesiser = ImageSynthesiser(synthesiser_width, synthesiser_depth)
+        self.synthesiser = ImageSynthesizer(synthesiser_width, synthesiser_depth)
         self.adversarial_loss = AdversarialLoss()
         self.loss = create_loss(loss)
         self.synthesis_epochs = synthesis_epochs

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from lesionseg.checkpoints import read_checkpoint
 from lesionseg.inference.postprocess import probabilities
 from lesionseg.inference.predictor import predictor_of_checkpoint
-from lesionseg.losses.precision import autocast_off, full_precision
+from lesionseg.losses.base import autocast_off, full_precision
 
 
 class Teacher:

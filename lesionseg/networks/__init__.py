@@ -1,8 +1,11 @@
-"""Whole networks, pure `torch.nn.Module`: image in [0, 1] in, logits out; and their registry.
+"""Segmentation networks as plain `torch.nn.Module`, and their registry.
 
-The classes are imported when first asked for, so that listing the names costs nothing.
+A network takes images in [0, 1] and returns logits. Names are imported when they are first used.
 """
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from lesionseg._moved import renamed
+
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__ = renamed(__name__, {"ImageSynthesiser": "ImageSynthesizer"}, _load)

@@ -2,7 +2,7 @@ from .asnet import ASNetNetwork as ASNetNetwork
 from .base import SegmentationNetwork as SegmentationNetwork
 from .fcn8s import FCN8s as FCN8s
 from .frcn import FrCN as FrCN
-from .image_synthesizer import ImageSynthesiser as ImageSynthesiser
+from .image_synthesizer import ImageSynthesizer as ImageSynthesizer
 from .mobilegan import MobileGANGenerator as MobileGANGenerator
 from .mobilegan_discriminator import MobileGANDiscriminator as MobileGANDiscriminator
 from .multiresunet import MultiResUNet as MultiResUNet

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from lesionseg.blocks import AdaptiveScaleModule, ConvBlock, Normalize, ResidualBlock
 from lesionseg.networks.base import SegmentationNetwork
 from lesionseg.networks.library_encoder import LibraryEncoder
-from lesionseg.networks.resnet_encoder import ResNet34Encoder
+from lesionseg.networks.torchvision_encoders import ResNet34Encoder
 
 #: The least widths of the decoder's blocks; with ResNet34 its skips' own widths are no smaller.
 _LEAST_WIDTHS = (64, 64, 48, 32)
@@ -55,7 +55,7 @@ class ASNetNetwork(SegmentationNetwork):
 
     minimum_size = 32
     paper = "Zhu et al., ASNet, SPIE 11317, 2020"
-    weights_licence = "torchvision ResNet34, BSD-3-Clause; trained on ImageNet (research only)"
+    weights_license = "torchvision ResNet34, BSD-3-Clause; trained on ImageNet (research only)"
 
     def __init__(
         self,

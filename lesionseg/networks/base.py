@@ -15,7 +15,7 @@ class SegmentationNetwork(nn.Module):
         minimum_size: The least height and width.
         default_size: (height, width) that its paper feeds it; for counts of operations.
         paper: Authors, short title, venue and year of its source.
-        weights_licence: What ``encoder_weights`` downloads and under which licence; None where
+        weights_license: What ``encoder_weights`` downloads and under which license; None where
             the network has no pretrained encoder.
         spec: The "name" and "arguments" it was built with by
             :func:`~lesionseg.networks.create_network`; empty if built by hand.
@@ -25,7 +25,7 @@ class SegmentationNetwork(nn.Module):
     minimum_size: int = 1
     default_size: ClassVar[tuple[int, int]] = (192, 256)
     paper: ClassVar[str] = ""
-    weights_licence: ClassVar[str | None] = None
+    weights_license: ClassVar[str | None] = None
     spec: dict[str, Any]
 
     def __init__(self) -> None:
@@ -68,3 +68,22 @@ def logit_of_two(scores: Tensor) -> Tensor:
     """
     logits: Tensor = scores[:, 1:] - scores[:, :1]
     return logits
+
+
+def he_initialize(module: nn.Module) -> None:
+    """Draw the weights of all convolutions inside from N(0, 2 / n) and set their biases to 0.
+
+    n is the number of values that one output value is computed from; for a transposed convolution
+    that is its channels times the kernel's area, divided by the stride's.
+
+    Source: He et al., Delving deep into rectifiers (ICCV 2015), section 2.2, forward case.
+    """
+    for part in module.modules():
+        if not isinstance(part, (nn.Conv2d, nn.ConvTranspose2d)):
+            continue
+        inputs = part.in_channels // part.groups * part.kernel_size[0] * part.kernel_size[1]
+        if isinstance(part, nn.ConvTranspose2d):
+            inputs //= part.stride[0] * part.stride[1]
+        nn.init.normal_(part.weight, std=(2 / inputs) ** 0.5)
+        if part.bias is not None:
+            nn.init.zeros_(part.bias)

@@ -6,10 +6,9 @@ from torch.nn import functional as F
 from torchvision.models import VGG16_Weights
 
 from lesionseg.blocks import Normalize
-from lesionseg.networks.base import SegmentationNetwork, logit_of_two
+from lesionseg.networks.base import SegmentationNetwork, he_initialize, logit_of_two
 from lesionseg.networks.encoder_weights import State, load_encoder_weights
-from lesionseg.networks.he import he_initialise
-from lesionseg.networks.vgg_encoder import VGG16Stages
+from lesionseg.networks.torchvision_encoders import VGG16Stages
 
 
 class FCN8s(SegmentationNetwork):
@@ -36,7 +35,7 @@ class FCN8s(SegmentationNetwork):
     size_multiple = 32
     minimum_size = 32
     paper = "Long et al., Fully convolutional networks, CVPR 2015"
-    weights_licence = "torchvision VGG16, BSD-3-Clause; trained on ImageNet (research only)"
+    weights_license = "torchvision VGG16, BSD-3-Clause; trained on ImageNet (research only)"
 
     def __init__(self, encoder_weights: str | None = None) -> None:
         super().__init__()
@@ -71,8 +70,8 @@ class _ConvolutionalVGG16(nn.Module):
         self.fc7 = nn.Conv2d(4096, 4096, 1)
         self.dropout = nn.Dropout(0.5)
         if weights is None:
-            he_initialise(self.fc6)
-            he_initialise(self.fc7)
+            he_initialize(self.fc6)
+            he_initialize(self.fc7)
         else:
             load_encoder_weights(self, weights, VGG16_Weights.IMAGENET1K_V1, self._select)
 

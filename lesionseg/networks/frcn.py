@@ -5,9 +5,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from lesionseg.blocks import Normalize
-from lesionseg.networks.base import SegmentationNetwork, logit_of_two
-from lesionseg.networks.he import he_initialise
-from lesionseg.networks.vgg_encoder import VGG16Stages
+from lesionseg.networks.base import SegmentationNetwork, he_initialize, logit_of_two
+from lesionseg.networks.torchvision_encoders import VGG16Stages
 
 _WIDTHS = (512, 256, 128, 64)
 
@@ -35,7 +34,7 @@ class FrCN(SegmentationNetwork):
     """
 
     paper = "Al-masni et al., FrCN, Comput. Methods Programs Biomed. 162, 2018"
-    weights_licence = "torchvision VGG16, BSD-3-Clause; trained on ImageNet (research only)"
+    weights_license = "torchvision VGG16, BSD-3-Clause; trained on ImageNet (research only)"
 
     def __init__(self, encoder_weights: str | None = None) -> None:
         super().__init__()
@@ -46,7 +45,7 @@ class FrCN(SegmentationNetwork):
             self.decoder.append(nn.Conv2d(before, after, 3, padding=1))
             self.decoder.append(nn.ReLU(inplace=True))
         self.head = nn.Conv2d(_WIDTHS[-1], 2, 1)
-        he_initialise(self.decoder)
+        he_initialize(self.decoder)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the logits of a batch of images."""

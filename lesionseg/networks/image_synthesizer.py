@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lesionseg._moved import renamed
 
-class ImageSynthesiser(nn.Module):
+
+class ImageSynthesizer(nn.Module):
     """U-Net from a mask to an image; 29,245,443 parameters by default.
 
     Mask (N, 1, H, W), any type, in [0, 1] in; image float32 (N, 3, H, W) in [0, 1] out. H and W are
@@ -66,12 +68,12 @@ class ImageSynthesiser(nn.Module):
             ValueError: If the masks are not (N, 1, H, W) or not multiples of the size needed.
         """
         if mask.ndim != 4 or mask.shape[1] != 1:
-            raise ValueError(f"ImageSynthesiser takes masks (N, 1, H, W), got {tuple(mask.shape)}")
+            raise ValueError(f"ImageSynthesizer takes masks (N, 1, H, W), got {tuple(mask.shape)}")
         height, width = mask.shape[-2:]
         multiple = self.size_multiple
         if not height or not width or height % multiple or width % multiple:
             raise ValueError(
-                f"ImageSynthesiser needs a height and width that are multiples of {multiple}, "
+                f"ImageSynthesizer needs a height and width that are multiples of {multiple}, "
                 f"got {height} x {width}; resize the masks, or give a smaller depth"
             )
         x = 2 * mask.float() - 1
@@ -83,3 +85,6 @@ class ImageSynthesiser(nn.Module):
         for layer in self.up:
             x = torch.cat([layer(x), skips.pop()], dim=1)
         return torch.sigmoid(self.head(x).float())
+
+
+__getattr__ = renamed(__name__, {"ImageSynthesiser": "ImageSynthesizer"})

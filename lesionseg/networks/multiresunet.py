@@ -5,8 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lesionseg.blocks import Normalize
-from lesionseg.networks.base import SegmentationNetwork
-from lesionseg.networks.he import he_initialise
+from lesionseg.networks.base import SegmentationNetwork, he_initialize
 
 _ALPHA = 1.67
 _SHARES = (0.167, 0.333, 0.5)
@@ -64,7 +63,7 @@ class MultiResUNet(SegmentationNetwork):
             self.decoder.append(block)
             channels = block.out_channels
         self.head = _conv_norm(channels, 1, 1, scaled)
-        he_initialise(self)
+        he_initialize(self)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the logits of a batch of images."""

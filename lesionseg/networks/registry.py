@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from lesionseg.networks.base import SegmentationNetwork
 
 
-class _Entry(NamedTuple):
+class _Registration(NamedTuple):
     target: str | type[SegmentationNetwork]
     preset: dict[str, Any]
 
 
-_ENTRIES: dict[str, _Entry] = {}
+_REGISTERED: dict[str, _Registration] = {}
 _SMP_PREFIX = "smp:"
 
 
@@ -32,9 +32,9 @@ def register(name: str, target: str | type[SegmentationNetwork], /, **preset: An
     Raises:
         ValueError: If the name is taken or starts with "smp:".
     """
-    if name in _ENTRIES or name.startswith(_SMP_PREFIX):
+    if name in _REGISTERED or name.startswith(_SMP_PREFIX):
         raise ValueError(f"the network name {name!r} is taken; choose another")
-    _ENTRIES[name] = _Entry(target, preset)
+    _REGISTERED[name] = _Registration(target, preset)
 
 
 _ASNET = "lesionseg.networks.asnet:ASNetNetwork"
@@ -61,7 +61,7 @@ register("unet", "lesionseg.networks.unet:UNet")
 
 def network_names() -> list[str]:
     """Registered names, sorted; "smp:<architecture>/<encoder>" names work beside them."""
-    return sorted(_ENTRIES)
+    return sorted(_REGISTERED)
 
 
 def create_network(name: str, **arguments: Any) -> SegmentationNetwork:
@@ -96,7 +96,7 @@ def preset_of(name: str) -> dict[str, Any]:
     return dict(_find(name).preset)
 
 
-def _find(name: str) -> _Entry:
+def _find(name: str) -> _Registration:
     if name.startswith(_SMP_PREFIX):
         architecture, separator, encoder = name.removeprefix(_SMP_PREFIX).partition("/")
         if not (architecture and separator and encoder):
@@ -104,12 +104,12 @@ def _find(name: str) -> _Entry:
                 f'"{name}" is not of the form "smp:<architecture>/<encoder>"; '
                 f'write for example "smp:unet/resnet34"'
             )
-        return _Entry(
+        return _Registration(
             "lesionseg.networks.smp:SMPNetwork", {"architecture": architecture, "encoder": encoder}
         )
-    if name in _ENTRIES:
-        return _ENTRIES[name]
-    close = get_close_matches(name, _ENTRIES, n=1)
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    close = get_close_matches(name, _REGISTERED, n=1)
     hint = f'did you mean "{close[0]}"? ' if close else ""
     raise LesionsegError(
         f'there is no network "{name}"; {hint}'

@@ -6,9 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lesionseg.blocks import ConvBlock, Normalize
-from lesionseg.networks.base import SegmentationNetwork
-from lesionseg.networks.he import he_initialise
-from lesionseg.networks.vgg_encoder import VGG16Stages
+from lesionseg.networks.base import SegmentationNetwork, he_initialize
+from lesionseg.networks.torchvision_encoders import VGG16Stages
 
 # One stage per line, the deepest first: the encoder's channels, mirrored.
 _DECODER = (
@@ -41,7 +40,7 @@ class SegNet(SegmentationNetwork):
     size_multiple = 32
     minimum_size = 32
     paper = "Badrinarayanan et al., SegNet, PAMI 39(12), 2017"
-    weights_licence = "torchvision VGG16_BN, BSD-3-Clause; trained on ImageNet (research only)"
+    weights_license = "torchvision VGG16_BN, BSD-3-Clause; trained on ImageNet (research only)"
 
     def __init__(self, encoder_weights: str | None = None) -> None:
         super().__init__()
@@ -54,8 +53,8 @@ class SegNet(SegmentationNetwork):
             for widths in _DECODER
         )
         self.head = nn.Conv2d(64, 1, 3, padding=1)
-        he_initialise(self.decoder)
-        he_initialise(self.head)
+        he_initialize(self.decoder)
+        he_initialize(self.head)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the logits of a batch of images."""

@@ -39,7 +39,7 @@ class SLSDeep(SegmentationNetwork):
     minimum_size = 8
     default_size = (384, 384)
     paper = "Sarker et al., SLSDeep, MICCAI 2018"
-    weights_licence = "torchvision ResNet50, BSD-3-Clause; trained on ImageNet (research only)"
+    weights_license = "torchvision ResNet50, BSD-3-Clause; trained on ImageNet (research only)"
 
     def __init__(self, encoder_weights: str | None = None) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ class SMPNetwork(SegmentationNetwork):
     """
 
     paper = "segmentation-models-pytorch"
-    weights_licence = "each encoder's own; see its page in the smp documentation"
+    weights_license = "each encoder's own; see its page in the smp documentation"
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ class NetworkFacts(NamedTuple):
         size: (height, width), the paper's.
         paper: Its source.
         options: The arguments of the network and their defaults.
-        weights_licence: What ``encoder_weights`` downloads and its licence; None where there is
+        weights_license: What ``encoder_weights`` downloads and its licence; None where there is
             none.
     """
 
@@ -30,7 +30,7 @@ class NetworkFacts(NamedTuple):
     size: tuple[int, int]
     paper: str
     options: dict[str, Any]
-    weights_licence: str | None
+    weights_license: str | None
 
 
 def network_facts(name: str, **arguments: Any) -> NetworkFacts:
@@ -67,7 +67,7 @@ def network_facts(name: str, **arguments: Any) -> NetworkFacts:
         network.default_size,
         network.paper,
         options | preset_of(name) | arguments,
-        network.weights_licence,
+        network.weights_license,
     )
 
 

@@ -5,8 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lesionseg.blocks import ConvBlock, Normalize
-from lesionseg.networks.base import SegmentationNetwork
-from lesionseg.networks.he import he_initialise
+from lesionseg.networks.base import SegmentationNetwork, he_initialize
 
 
 class UNet(SegmentationNetwork):
@@ -47,7 +46,7 @@ class UNet(SegmentationNetwork):
             _double_conv(2 * after, after) for after in reversed(widths[:-1])
         )
         self.head = nn.Conv2d(width, 1, 1)
-        he_initialise(self)
+        he_initialize(self)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the logits of a batch of images."""

@@ -14,7 +14,7 @@ from lesionseg.data.discovery.names import (
     strip_ending,
 )
 from lesionseg.errors import InvalidDataError, shorten
-from lesionseg.scoring.mask_source import Entry, MaskPair, MaskSource
+from lesionseg.scoring.mask_source import MaskFile, MaskPair, MaskSource
 
 _logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def pair_masks(truths: MaskSource, predictions: MaskSource) -> list[MaskPair]:
 
 
 def _pair_by_stem(
-    truth: list[Entry], truths: MaskSource, predictions: MaskSource
+    truth: list[MaskFile], truths: MaskSource, predictions: MaskSource
 ) -> list[MaskPair]:
     found = [entry for entry in predictions.entries if is_image_name(PurePosixPath(entry.name))]
     if not found:
@@ -52,10 +52,10 @@ def _pair_by_stem(
             f"{predictions.path} holds no prediction: no file in it is named as an image"
             f"{_subfolder_hint(predictions)}."
         )
-    by_stem: defaultdict[str, list[Entry]] = defaultdict(list)
+    by_stem: defaultdict[str, list[MaskFile]] = defaultdict(list)
     for entry in found:
         by_stem[strip_ending(_stem(entry))].append(entry)
-    named: dict[str, Entry] = {}
+    named: dict[str, MaskFile] = {}
     for entry in truth:
         name = strip_ending(_stem(entry))
         if name in named:
@@ -79,14 +79,14 @@ def _pair_by_stem(
     return _pairs(named, pairs, predictions, lone)
 
 
-def _stem(entry: Entry) -> str:
+def _stem(entry: MaskFile) -> str:
     return unicodedata.normalize("NFC", entry.stem)
 
 
 def _pair_official(truths: MaskSource, predictions: MaskSource) -> list[MaskPair]:
     """Find the prediction of each true mask; report everything amiss of one kind at once."""
     named = _named_truths(truths)
-    by_number: defaultdict[str, list[Entry]] = defaultdict(list)
+    by_number: defaultdict[str, list[MaskFile]] = defaultdict(list)
     for entry in predictions.entries:
         for number in set(_IMAGE_NUMBER.findall(entry.stem)):
             by_number[number].append(entry)
@@ -96,7 +96,7 @@ def _pair_official(truths: MaskSource, predictions: MaskSource) -> list[MaskPair
             "number of an image; name the masks like ISIC_0012345_segmentation.png"
             f"{_subfolder_hint(predictions)}."
         )
-    found: dict[str, list[Entry]] = {}
+    found: dict[str, list[MaskFile]] = {}
     for name, truth in named.items():
         number, attribute = _identify(truth)
         found[name] = [e for e in by_number.get(number, []) if attribute in e.stem]
@@ -111,8 +111,8 @@ def _pair_official(truths: MaskSource, predictions: MaskSource) -> list[MaskPair
 
 
 def _pairs(
-    named: dict[str, Entry],
-    found: dict[str, list[Entry]],
+    named: dict[str, MaskFile],
+    found: dict[str, list[MaskFile]],
     predictions: MaskSource,
     lone: list[str],
 ) -> list[MaskPair]:
@@ -137,8 +137,8 @@ def _pairs(
     return [MaskPair(name, truth, found[name][0]) for name, truth in named.items()]
 
 
-def _named_truths(truths: MaskSource) -> dict[str, Entry]:
-    named: dict[str, Entry] = {}
+def _named_truths(truths: MaskSource) -> dict[str, MaskFile]:
+    named: dict[str, MaskFile] = {}
     for entry in truths.entries:
         if _NOT_TRUTH.fullmatch(entry.name):
             continue
@@ -163,7 +163,7 @@ def _named_truths(truths: MaskSource) -> dict[str, Entry]:
     return named
 
 
-def _identify(truth: Entry) -> tuple[str, str]:
+def _identify(truth: MaskFile) -> tuple[str, str]:
     """Return a true mask's image number, and its attribute ("" where it is a lesion's mask)."""
     image = _IMAGE_ID.search(truth.stem)
     attribute = _ATTRIBUTE.search(truth.stem)

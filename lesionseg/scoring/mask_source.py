@@ -22,7 +22,7 @@ _MOST_TOTAL_EXPANSION, _SPARE_TOTAL = 1100, 1 << 26
 
 
 @dataclass(frozen=True)
-class Entry:
+class MaskFile:
     """One file of a source.
 
     Attributes:
@@ -43,17 +43,17 @@ class MaskPair(NamedTuple):
     """A true mask and its prediction, under the name of the row that they become."""
 
     name: str
-    truth: Entry
-    prediction: Entry
+    truth: MaskFile
+    prediction: MaskFile
 
 
 class MaskSource(Protocol):
     """Where masks come from."""
 
     path: Path
-    entries: list[Entry]
+    entries: list[MaskFile]
 
-    def read(self, entry: Entry, most: int = MOST_BYTES) -> bytes:
+    def read(self, entry: MaskFile, most: int = MOST_BYTES) -> bytes:
         """Return the content of one file.
 
         Args:
@@ -71,9 +71,9 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.entries = [Entry(item.name, item.name) for item in sorted(path.iterdir())]
+        self.entries = [MaskFile(item.name, item.name) for item in sorted(path.iterdir())]
 
-    def read(self, entry: Entry, most: int = MOST_BYTES) -> bytes:
+    def read(self, entry: MaskFile, most: int = MOST_BYTES) -> bytes:
         """Return the content of one file; see :class:`MaskSource`."""
         path = check_name(self.path / entry.location)
         if path.is_dir():
@@ -100,7 +100,7 @@ class Zip:
         self._lock = threading.Lock()
         self.entries = sorted(
             (
-                Entry(name, member)
+                MaskFile(name, member)
                 for member in archive.namelist()
                 if not member.startswith("__MACOSX")
                 # Some programs for Windows write backslashes between folders.
@@ -109,7 +109,7 @@ class Zip:
             key=lambda entry: entry.name,
         )
 
-    def read(self, entry: Entry, most: int = MOST_BYTES) -> bytes:
+    def read(self, entry: MaskFile, most: int = MOST_BYTES) -> bytes:
         """Return the content of one file; see :class:`MaskSource`."""
         check_name(Path(entry.location))
         place = f"{entry.location} in {self.path}"

@@ -19,7 +19,7 @@ from lesionseg.data.io.mask_values import Values, decide, is_label_mask, values_
 from lesionseg.data.io.thread_pool import thread_pool
 from lesionseg.errors import InvalidDataError, shorten
 from lesionseg.metrics.official import GRAY_THRESHOLD, Counts, confusion_counts
-from lesionseg.scoring.mask_source import MOST_BYTES, Entry, MaskPair, MaskSource
+from lesionseg.scoring.mask_source import MOST_BYTES, MaskFile, MaskPair, MaskSource
 
 _logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def _count(
 
 
 def _settle(
-    source: MaskSource, entries: Sequence[Entry], values: Sequence[Values]
+    source: MaskSource, entries: Sequence[MaskFile], values: Sequence[Values]
 ) -> npt.NDArray[np.bool_]:
     """Decide what is lesion in all masks of one side, say so, and return which count as empty.
 
@@ -150,7 +150,7 @@ def _settle(
 
 
 def _load(
-    source: MaskSource, entry: Entry, shape: tuple[int, ...] | None = None
+    source: MaskSource, entry: MaskFile, shape: tuple[int, ...] | None = None
 ) -> npt.NDArray[np.uint8]:
     """Return a mask's grey values, uint8 (height, width).
 

@@ -22,7 +22,7 @@ SIZE = (32, 48)
 def model():
     register("bright-corner", Bright)
     yield Segmenter("bright-corner", size=SIZE)
-    del registry._ENTRIES["bright-corner"]
+    del registry._REGISTERED["bright-corner"]
 
 
 def trainer(**options):

@@ -35,7 +35,7 @@ def tiny_attention():
     """The network's name, known to these tests only."""
     register("tiny-attention", TinyAttention)
     yield
-    del registry._ENTRIES["tiny-attention"]
+    del registry._REGISTERED["tiny-attention"]
 
 
 @pytest.fixture(scope="module")

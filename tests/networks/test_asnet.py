@@ -7,7 +7,7 @@ from torchvision.models import resnet34
 from lesionseg.blocks import AdaptiveScaleModule
 from lesionseg.errors import CheckpointError
 from lesionseg.networks import ASNetNetwork, create_network
-from lesionseg.networks.resnet_encoder import ResNet34Encoder
+from lesionseg.networks.torchvision_encoders import ResNet34Encoder
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from plain_torch import (
 )
 from torch.nn import functional as F
 
-from lesionseg.networks import ImageSynthesiser, SegANCritic, SegANSegmentor
+from lesionseg.networks import ImageSynthesizer, SegANCritic, SegANSegmentor
 
 BOTH_MODES = pytest.mark.parametrize("training", [False, True])
 
@@ -124,6 +124,6 @@ def instance_norm(w, x):
 @pytest.mark.parametrize(("depth", "dropout"), [(3, 0.5), (5, 0.4)])
 def test_synthesiser(depth, dropout, training):
     torch.manual_seed(0)
-    network = trained(ImageSynthesiser(4, depth, dropout), torch.float32)
+    network = trained(ImageSynthesizer(4, depth, dropout), torch.float32)
     mask = images(64, 96, channels=1, dtype=torch.float32)
     check(network, synthesiser, mask, training=training, depth=depth, dropout=dropout)

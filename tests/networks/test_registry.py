@@ -12,7 +12,7 @@ from lesionseg.networks import registry as registry_file
 
 @pytest.fixture
 def own_registry(monkeypatch):
-    monkeypatch.setattr(registry_file, "_ENTRIES", dict(registry_file._ENTRIES))
+    monkeypatch.setattr(registry_file, "_REGISTERED", dict(registry_file._REGISTERED))
 
 
 class Tiny(SegmentationNetwork):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from lesionseg.networks import FrCN, MultiResUNet, UNet
-from lesionseg.networks.he import he_initialise
+from lesionseg.networks.base import he_initialize
 
 
 @pytest.mark.parametrize(("network", "width"), [(UNet, 0), (MultiResUNet, 3)])
@@ -106,6 +106,6 @@ def test_frcn_keeps_the_resolution_everywhere():
 )
 def test_he_initialisation(convolution, inputs):
     torch.manual_seed(0)
-    he_initialise(nn.Sequential(convolution))
+    he_initialize(nn.Sequential(convolution))
     assert convolution.weight.std().item() == pytest.approx((2 / inputs) ** 0.5, rel=0.03)
     assert not convolution.bias.any()

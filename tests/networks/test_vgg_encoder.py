@@ -5,7 +5,7 @@ from torchvision.models import resnet18
 from torchvision.models.vgg import cfgs, make_layers
 
 from lesionseg.errors import CheckpointError
-from lesionseg.networks.vgg_encoder import VGG16Stages
+from lesionseg.networks.torchvision_encoders import VGG16Stages
 
 
 def classifier_state(features):

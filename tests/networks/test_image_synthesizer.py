@@ -1,7 +1,9 @@
+from importlib import import_module
+
 import pytest
 import torch
 
-from lesionseg.networks import ImageSynthesiser
+from lesionseg.networks import ImageSynthesizer
 
 
 def masks(*size, count=2):
@@ -11,7 +13,7 @@ def masks(*size, count=2):
 
 def test_parameter_count():
     with torch.device("meta"):
-        network = ImageSynthesiser()
+        network = ImageSynthesizer()
     assert sum(p.numel() for p in network.parameters()) == 29_245_443
 
 
@@ -20,7 +22,7 @@ def test_parameter_count():
 )
 @pytest.mark.parametrize("training", [True, False])
 def test_paints_images(depth, size, training):
-    image = ImageSynthesiser(2, depth).train(training)(masks(*size))
+    image = ImageSynthesizer(2, depth).train(training)(masks(*size))
     assert image.shape == (2, 3, *size)
     assert image.dtype == torch.float32
     assert image.min() >= 0
@@ -28,7 +30,7 @@ def test_paints_images(depth, size, training):
 
 
 def test_masks_of_any_type_and_precision():
-    network = ImageSynthesiser(4, 5).eval()
+    network = ImageSynthesizer(4, 5).eval()
     mask = masks(32, 32)
     image = network(mask)
     torch.testing.assert_close(network(mask.bool()), image)
@@ -39,7 +41,7 @@ def test_masks_of_any_type_and_precision():
 
 
 def test_noise_only_while_training():
-    network, mask = ImageSynthesiser(4, 5), masks(32, 32)
+    network, mask = ImageSynthesizer(4, 5), masks(32, 32)
     assert not torch.allclose(network(mask), network(mask))
     network.eval()
     torch.testing.assert_close(network(mask), network(mask), rtol=0, atol=0)
@@ -47,18 +49,18 @@ def test_noise_only_while_training():
 
 
 def test_images_of_a_batch_do_not_mix():
-    network, mask = ImageSynthesiser(4, 5, dropout=0), masks(32, 32, count=3)
+    network, mask = ImageSynthesizer(4, 5, dropout=0), masks(32, 32, count=3)
     torch.testing.assert_close(network(mask[1:2]), network(mask)[1:2])
 
 
 def test_gradients_reach_every_parameter():
-    network = ImageSynthesiser(2, 5)
+    network = ImageSynthesizer(2, 5)
     (network(masks(64, 32)) * torch.rand(2, 3, 64, 32)).sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
 def test_refuses_what_does_not_fit():
-    network = ImageSynthesiser(2, 5)
+    network = ImageSynthesizer(2, 5)
     with pytest.raises(ValueError, match=r"\(N, 1, H, W\)"):
         network(torch.rand(1, 3, 32, 32))
     for size in [(32, 48), (0, 32)]:
@@ -66,4 +68,10 @@ def test_refuses_what_does_not_fit():
             network(torch.rand(1, 1, *size))
     for arguments in ({"width": 0}, {"depth": 1}, {"dropout": 1.0}):
         with pytest.raises(ValueError, match=next(iter(arguments))):
-            ImageSynthesiser(**arguments)
+            ImageSynthesizer(**arguments)
+
+
+@pytest.mark.parametrize("module", ["lesionseg.networks", "lesionseg.networks.image_synthesizer"])
+def test_the_name_of_version_0_1_is_an_alias(module):
+    with pytest.warns(FutureWarning, match="is now .*ImageSynthesizer"):
+        assert import_module(module).ImageSynthesiser is ImageSynthesizer

@@ -9,6 +9,9 @@ from lesionseg.metrics.official import GRAY_THRESHOLD, PROBABILITY_THRESHOLD
 
 Masks = Tensor | Sequence[Tensor]
 
+ID_BYTES = 128
+"""Longest id, in UTF-8 bytes."""
+
 
 def masks_to_bool(masks: Masks, name: str) -> Tensor | list[Tensor]:
     """Return bool masks without their channel dimension.
@@ -94,3 +97,37 @@ def _check_values(masks: Sequence[Tensor], name: str) -> None:
                 f"{name} is {dtype} with {found}; pass bool, 0/1 integers, "
                 "or .to(torch.uint8) for grey values"
             )
+
+
+def encode_ids(ids: Sequence[str] | None, number: int) -> Tensor:
+    """Return a uint8 tensor (number, 128) of zero-padded UTF-8; all zeros where there are no ids.
+
+    Raises:
+        ValueError: If there are not ``number`` ids, or an id is empty, too long, or not text.
+    """
+    if ids is None:
+        return torch.zeros((number, ID_BYTES), dtype=torch.uint8)
+    if isinstance(ids, str) or len(ids) != number:
+        got = "one string" if isinstance(ids, str) else f"{len(ids)}"
+        raise ValueError(f"ids has {got} for {number} images; pass a list with one id per image")
+    encoded = bytearray()
+    for name in ids:
+        if not isinstance(name, str):
+            raise ValueError(f"ids holds a {type(name).__name__}; pass strings")
+        text = name.encode()
+        if not text or b"\0" in text:
+            raise ValueError(f"the id {name!r} is empty or holds a null character; pass a name")
+        if len(text) > ID_BYTES:
+            raise ValueError(
+                f"the id {name[:20]!r}... has {len(text)} bytes; shorten it to {ID_BYTES} or fewer"
+            )
+        encoded += text.ljust(ID_BYTES, b"\0")
+    if not number:
+        return torch.zeros((0, ID_BYTES), dtype=torch.uint8)
+    return torch.frombuffer(encoded, dtype=torch.uint8).reshape(number, ID_BYTES)
+
+
+def decode_ids(rows: Tensor) -> list[str | None]:
+    """Return the ids of :func:`encode_ids`, None for a row of zeros."""
+    raw = (bytes(row.tobytes()).rstrip(b"\0") for row in rows.cpu().numpy())
+    return [text.decode() if text else None for text in raw]

@@ -3,9 +3,10 @@ import json
 import pytest
 
 from lesionseg.cli import main as cli
+from lesionseg.cli.models import render
 from lesionseg.errors import LesionsegError
 from lesionseg.networks import network_names
-from lesionseg.networks.summary import network_facts, render
+from lesionseg.networks.summary import network_facts
 
 
 def test_parameters_and_operations_of_known_networks():
@@ -34,7 +35,8 @@ def test_all_networks_are_listed_with_their_source(capsys):
     assert {one["name"] for one in listed} == {*network_names(), "smp:unet/resnet34"}
     assert all(one["paper"] and one["parameters"] and one["macs"] for one in listed)
     for one in listed:
-        assert ("encoder_weights" in one["options"]) == (one["weights_licence"] is not None), one
+        assert ("encoder_weights" in one["options"]) == (one["weights_license"] is not None), one
+        assert one["weights_licence"] == one["weights_license"]  # its name in version 0.1
 
 
 def test_the_table_fits_a_terminal():

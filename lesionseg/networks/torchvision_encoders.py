@@ -1,0 +1,101 @@
+"""torchvision's ResNet34 and VGG16 as encoders."""
+
+from torch import Tensor, nn
+from torchvision.models import ResNet34_Weights, VGG16_BN_Weights, VGG16_Weights, resnet34
+from torchvision.models.vgg import cfgs, make_layers
+
+from lesionseg.blocks.normalize import IMAGENET_MEAN, IMAGENET_STD
+from lesionseg.networks.base import he_initialize
+from lesionseg.networks.encoder_weights import State, load_encoder_weights
+
+
+class ResNet34Encoder(nn.Module):
+    """ResNet34 without its classifier; 21,284,672 parameters.
+
+    Normalised image (N, 3, H, W) in; five feature maps out, of 64, 64, 128, 256 and 512 channels at
+    1/2, 1/4, 1/8, 1/16 and 1/32 of the size (rounded up). Parameter names are torchvision's.
+
+    Attributes:
+        channels: Channels of the five maps, the largest map first.
+        mean: Mean of the normalization that the ImageNet weights expect.
+        std: Standard deviation of the same.
+
+    Args:
+        weights: None, "imagenet" or the path of a local state dict.
+
+    Raises:
+        CheckpointError: If the weights cannot be read, downloaded or used.
+
+    Source: He et al., Deep residual learning (CVPR 2016).
+    """
+
+    channels = (64, 64, 128, 256, 512)
+    mean = IMAGENET_MEAN
+    std = IMAGENET_STD
+
+    def __init__(self, weights: str | None = None) -> None:
+        super().__init__()
+        resnet = resnet34(weights=None)
+        self.conv1 = resnet.conv1
+        self.bn1 = resnet.bn1
+        self.relu = resnet.relu
+        self.maxpool = resnet.maxpool
+        self.layer1 = resnet.layer1
+        self.layer2 = resnet.layer2
+        self.layer3 = resnet.layer3
+        self.layer4 = resnet.layer4
+        if weights is not None:
+            load_encoder_weights(self, weights, ResNet34_Weights.IMAGENET1K_V1, _without_classifier)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the feature maps, the largest first."""
+        features = [self.relu(self.bn1(self.conv1(x)))]
+        features.append(self.layer1(self.maxpool(features[-1])))
+        for layer in (self.layer2, self.layer3, self.layer4):
+            features.append(layer(features[-1]))
+        return features
+
+
+def _without_classifier(state: State) -> State:
+    return {key: value for key, value in state.items() if not key.startswith("fc.")}
+
+
+class VGG16Stages(nn.ModuleList):
+    """The 13 convolutions of VGG16 as five stages without the poolings between them.
+
+    14,714,688 parameters, 14,723,136 with batch normalisation. The stages have 64, 128, 256, 512
+    and 512 channels and keep the size; layers have torchvision's numbers as names. Weights that
+    are not loaded are He's.
+
+    Args:
+        batch_norm: Normalise after each convolution (torchvision's ``vgg16_bn``).
+        weights: None, "imagenet" or the path of a local state dict of the whole classifier.
+
+    Raises:
+        CheckpointError: If the weights cannot be read, downloaded or used.
+
+    Source: Simonyan and Zisserman, Very deep convolutional networks (ICLR 2015), configuration D.
+    """
+
+    def __init__(self, batch_norm: bool = False, weights: str | None = None) -> None:
+        super().__init__()
+        layers = make_layers(cfgs["D"], batch_norm)  # vgg16() would build its big classifier too
+        start = 0
+        for end, layer in enumerate(layers):
+            if isinstance(layer, nn.MaxPool2d):
+                self.append(layers[start:end])  # a slice keeps the numbers
+                start = end + 1
+        he_initialize(self)
+        if weights is not None:
+            pretrained = VGG16_BN_Weights if batch_norm else VGG16_Weights
+            load_encoder_weights(self, weights, pretrained.IMAGENET1K_V1, self.select)
+
+    def select(self, state: State) -> State:
+        """Pick the stages' part of the classifier's state dict and name it as here."""
+        stage_of = {name: i for i, stage in enumerate(self) for name, _ in stage.named_children()}
+        features = {
+            key.removeprefix("features."): value
+            for key, value in state.items()
+            if key.startswith("features.")
+        }
+        return {f"{stage_of.get(k.split('.')[0], 'unknown')}.{k}": v for k, v in features.items()}
