@@ -28,7 +28,7 @@ def synthetic_sheet() -> Image.Image:
 def augmentation_picture() -> Image.Image:
     """One drawn lesion under some augmentations, by themselves and together."""
     sample = SyntheticLesions(2, size=(192, 256))[1]
-    return augmentation_sheet([sample], ["rotation", "elastic", "colour_jitter", "hair"], draws=3)
+    return augmentation_sheet([sample], ["rotation", "elastic", "color_jitter", "hair"], draws=3)
 
 
 PICTURES = {"synthetic.png": synthetic_sheet, "augment.png": augmentation_picture}

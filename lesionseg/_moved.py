@@ -5,6 +5,7 @@ Configurations and checkpoints of that version name classes by them.
 
 from __future__ import annotations
 
+import functools
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,10 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 #: Old names and new, below ``lesionseg``.
 MOVED = {
@@ -23,6 +27,8 @@ MOVED = {
     "data.augmentation": "data.transforms.augmentation",
     "data.base_module": "data.datamodules.base",
     "data.colour_constancy": "data.transforms.color_constancy",
+    "data.drawing.artefacts": "data.drawing.artifacts",
+    "data.drawing.skin": "data.drawing.lesion",
     "data.decoding": "data.io.decoding",
     "data.download_command": "cli.download",
     "data.equalisation": "data.transforms.clahe",
@@ -161,15 +167,63 @@ def renamed(
 
     def get(name: str) -> Any:
         if name in names:
-            warnings.warn(
-                f"{module}.{name} is now {module}.{names[name]}; the old name will be removed in "
-                "the next release.",
-                FutureWarning,
-                stacklevel=2,
-            )
+            warn_renamed(f"{module}.{name}", f"{module}.{names[name]}")
             return getattr(import_module(module), names[name])
         if fallback is not None:
             return fallback(name)
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
     return get
+
+
+def renamed_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator that accepts the old names of a function's keyword arguments.
+
+    Args:
+        names: New names by old ones.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for old, new in names.items():
+                if old in kwargs:
+                    warn_renamed(f"the argument {old} of {function.__qualname__}", new)
+                    kwargs[new] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+class RenamedAttribute:
+    """An attribute of a class and of its instances under an old name.
+
+    Args:
+        name: The new name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.old = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        warn_renamed(f"{owner.__name__}.{self.old}", f"{owner.__name__}.{self.name}")
+        return getattr(owner if instance is None else instance, self.name)
+
+    def __set__(self, instance: object, value: object) -> None:
+        owner = type(instance).__name__
+        warn_renamed(f"{owner}.{self.old}", f"{owner}.{self.name}")
+        setattr(instance, self.name, value)
+
+
+def warn_renamed(old: str, new: str) -> None:
+    """Warn the caller of the caller that a name is an old one."""
+    warnings.warn(
+        f"{old} is now {new}; the old name will be removed in the next release.",
+        FutureWarning,
+        stacklevel=3,
+    )

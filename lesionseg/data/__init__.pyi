@@ -31,4 +31,4 @@ from .splits import train_val_split as train_val_split
 from .transforms.augmentation import AUGMENTATION_NAMES as AUGMENTATION_NAMES
 from .transforms.augmentation import Augmentation as Augmentation
 from .transforms.clahe import clahe as clahe
-from .transforms.color_constancy import shades_of_grey as shades_of_grey
+from .transforms.color_constancy import shades_of_gray as shades_of_gray

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from lesionseg._moved import renamed
+from lesionseg._moved import renamed, warn_renamed
 
 
 class InputDefaults(NamedTuple):
@@ -40,37 +39,14 @@ def input_defaults_of(model: object) -> InputDefaults:
     """Return the defaults that a model carries, or :data:`ASNET_DEFAULTS`."""
     found = getattr(model, "input_defaults", None)
     if found is None and (found := getattr(model, "recipe", None)) is not None:
-        _warn(type(model).__name__)
+        name = type(model).__name__
+        warn_renamed(f"{name}.recipe", f"{name}.input_defaults")
     return found or ASNET_DEFAULTS
-
-
-class RecipeAlias:
-    """The attribute ``recipe`` of a model, the former name of ``input_defaults``."""
-
-    def __get__(self, model: Any, owner: Any) -> InputDefaults:
-        """Return the ``input_defaults`` of a model or of its class."""
-        _warn(owner.__name__)
-        defaults: InputDefaults = (owner if model is None else model).input_defaults
-        return defaults
-
-    def __set__(self, model: Any, value: InputDefaults) -> None:
-        """Set the ``input_defaults`` of a model."""
-        _warn(type(model).__name__)
-        model.input_defaults = value
 
 
 def adopt_recipe(model: type) -> None:
     """Take the ``input_defaults`` of a class from a ``recipe`` in its body, if there is one."""
     if isinstance(recipe := vars(model).get("recipe"), InputDefaults):
-        _warn(model.__name__)
+        warn_renamed(f"{model.__name__}.recipe", f"{model.__name__}.input_defaults")
         model.input_defaults = recipe  # type: ignore[attr-defined]
         del model.recipe  # type: ignore[attr-defined]
-
-
-def _warn(model: str) -> None:
-    warnings.warn(
-        f"{model}.recipe is now {model}.input_defaults; the old name will be removed in the next "
-        "release.",
-        FutureWarning,
-        stacklevel=3,
-    )

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from typing_extensions import Self
 
+from lesionseg._moved import RenamedAttribute
 from lesionseg._version import __version__
 from lesionseg.checkpoints import OUTSIDE_WEIGHTS, Location, check_weights_only, forget
 from lesionseg.data.id_lists import archive_ids
-from lesionseg.data.input_defaults import InputDefaults, RecipeAlias, adopt_recipe
+from lesionseg.data.input_defaults import InputDefaults, adopt_recipe
 from lesionseg.errors import LesionsegError, shorten
 from lesionseg.guards import check_batch, shapes_explained
 from lesionseg.inference.postprocess import binarize, check_finite, probabilities, restore_sizes
@@ -106,7 +107,7 @@ class SegmentationModule(LightningModule):
     """
 
     input_defaults: InputDefaults = InputDefaults((192, 256), 12, ("horizontal_flip",))
-    recipe = RecipeAlias()
+    recipe = RenamedAttribute("input_defaults")
     #: Hyperparameters that ask for weights from outside; a checkpoint holds weights, not these.
     outside_weights: ClassVar[tuple[str, ...]] = OUTSIDE_WEIGHTS
 

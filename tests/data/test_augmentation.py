@@ -166,7 +166,7 @@ def test_arguments_are_checked():
         Augmentation(["gamma"], gamma_probability=1.5)
     with pytest.raises(ValueError, match="tiles"):
         Augmentation(["clahe"], tiles=(0, 8))
-    with pytest.raises(ValueError, match="gamma must be"):
+    with pytest.raises(ValueError, match="gamma to be"):
         Augmentation(["gamma"], gamma=(2.0, 1.0))
 
 
@@ -200,7 +200,7 @@ def test_a_rotation_is_by_the_angle_and_a_scale_by_the_factor():
 
 
 def test_ranges_of_geometry_are_checked():
-    with pytest.raises(ValueError, match="scale must be a positive"):
+    with pytest.raises(ValueError, match="scale to be a positive"):
         Augmentation(["scale"], scale=(0, 1))
-    with pytest.raises(ValueError, match="degrees must be"):
+    with pytest.raises(ValueError, match="degrees to be"):
         Augmentation(["rotation"], degrees=(10, -10))

@@ -1,4 +1,4 @@
-"""Augmentation beyond the papers: elastic, colour constancy, colour jitter, hair; all together."""
+"""Augmentation beyond the papers: elastic, color constancy, color jitter, hair; all together."""
 
 import numpy as np
 import pytest
@@ -13,14 +13,14 @@ from lesionseg.data import (
     SyntheticDataModule,
     SyntheticLesions,
     collate_samples,
-    shades_of_grey,
+    shades_of_gray,
 )
-from lesionseg.data.drawing.artefacts import draw_hairs, grow_hairs
+from lesionseg.data.drawing.artifacts import draw_hairs, grow_hairs
 from lesionseg.data.drawing.canvas import Canvas
 from lesionseg.errors import LesionsegError
 
-COLOURS = ("colour_constancy", "colour_jitter", "hair")
-NEW = ("elastic", *COLOURS)
+COLORS = ("color_constancy", "color_jitter", "hair")
+NEW = ("elastic", *COLORS)
 
 
 def batch(count=6, size=(32, 48), seed=0):
@@ -68,7 +68,7 @@ def test_probability_zero_and_one(name):
     for probability in (0.0, 1.0):
         changed, moved = Augmentation([name], **{f"{name}_probability": probability})(image, mask)
         assert (changed != image).flatten(1).any(1).tolist() == [probability == 1] * len(image)
-        assert torch.equal(moved, mask) == (probability == 0 or name in COLOURS)
+        assert torch.equal(moved, mask) == (probability == 0 or name in COLORS)
 
 
 @pytest.mark.parametrize("name", NEW)
@@ -167,29 +167,29 @@ def test_elastic_is_alike_at_every_size():
     assert (small != moved[1]).float().mean() > 2 * apart
 
 
-# -- colour constancy --------------------------------------------------------------------------
+# -- color constancy --------------------------------------------------------------------------
 
 
-def test_shades_of_grey_are_the_formula():
+def test_shades_of_gray_are_the_formula():
     image = 0.6 * batch(3)[0] * torch.tensor([1.0, 0.7, 0.8]).view(3, 1, 1)
     pixels = image.double().numpy()
     light = (pixels**6).mean((2, 3), keepdims=True) ** (1 / 6)
     gain = 1 / (np.sqrt(3) * light / np.linalg.norm(light, axis=1, keepdims=True))
     np.testing.assert_allclose(
-        shades_of_grey(image).numpy(), (pixels * gain).clip(0, 1), rtol=0, atol=1e-5
+        shades_of_gray(image).numpy(), (pixels * gain).clip(0, 1), rtol=0, atol=1e-5
     )
-    half = shades_of_grey(image, [0.5, 0.0, 1.0])
+    half = shades_of_gray(image, [0.5, 0.0, 1.0])
     np.testing.assert_allclose(half[0], (pixels * gain**0.5).clip(0, 1)[0], rtol=0, atol=1e-5)
     assert torch.equal(half[1], image[1])
-    assert torch.equal(half[2], shades_of_grey(image)[2])
+    assert torch.equal(half[2], shades_of_gray(image)[2])
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.tuples(*[st.floats(0.3, 1.0)] * 3), st.floats(1.0, 8.0))
-def test_the_colour_of_the_light_does_not_matter_once_it_is_out(cast, power):
+def test_the_color_of_the_light_does_not_matter_once_it_is_out(cast, power):
     image = 0.5 * batch(1)[0]
     lit = image * torch.tensor(cast).view(3, 1, 1)
-    plain, corrected = (shades_of_grey(one, power=power) for one in (image, lit))
+    plain, corrected = (shades_of_gray(one, power=power) for one in (image, lit))
     assert plain.max() < 1  # nothing was cut off
     torch.testing.assert_close(
         corrected / corrected.mean(), plain / plain.mean(), atol=1e-3, rtol=1e-3
@@ -198,50 +198,50 @@ def test_the_colour_of_the_light_does_not_matter_once_it_is_out(cast, power):
 
 def test_black_and_grey_stay_so():
     black = torch.zeros(1, 3, 4, 4)
-    assert torch.equal(shades_of_grey(black), black)
-    grey = torch.rand(1, 1, 4, 4).expand(-1, 3, -1, -1)
-    torch.testing.assert_close(shades_of_grey(grey), grey)
+    assert torch.equal(shades_of_gray(black), black)
+    gray = torch.rand(1, 1, 4, 4).expand(-1, 3, -1, -1)
+    torch.testing.assert_close(shades_of_gray(gray), gray)
     red = torch.cat([torch.rand(1, 1, 4, 4), torch.zeros(1, 2, 4, 4)], 1)
-    corrected = shades_of_grey(red.half())
+    corrected = shades_of_gray(red.half())
     assert corrected.dtype == torch.float32
     assert torch.isfinite(corrected).all()
     assert torch.equal(corrected[:, 1:], torch.zeros(1, 2, 4, 4))
 
 
-def test_shades_of_grey_checks_its_arguments():
+def test_shades_of_gray_checks_its_arguments():
     with pytest.raises(ValueError, match="shape"):
-        shades_of_grey(torch.rand(1, 1, 4, 4))
+        shades_of_gray(torch.rand(1, 1, 4, 4))
     with pytest.raises(ValueError, match="power"):
-        shades_of_grey(torch.rand(1, 3, 4, 4), power=0)
-    with pytest.raises(ValueError, match="2 degrees for 1 images"):
-        shades_of_grey(torch.rand(1, 3, 4, 4), [0.5, 1.0])
+        shades_of_gray(torch.rand(1, 3, 4, 4), power=0)
+    with pytest.raises(ValueError, match="degree to be 1 numbers, one per image, got 2"):
+        shades_of_gray(torch.rand(1, 3, 4, 4), [0.5, 1.0])
 
 
-def test_colour_constancy_is_the_one_of_the_package():
+def test_color_constancy_is_the_one_of_the_package():
     image, mask = batch(3)
-    changed, _ = always("colour_constancy", colour_constancy=(0.7, 0.7))(image, mask)
-    torch.testing.assert_close(changed, shades_of_grey(image, 0.7), atol=1e-6, rtol=0)
+    changed, _ = always("color_constancy", color_constancy=(0.7, 0.7))(image, mask)
+    torch.testing.assert_close(changed, shades_of_gray(image, 0.7), atol=1e-6, rtol=0)
 
 
-# -- colour jitter -----------------------------------------------------------------------------
+# -- color jitter -----------------------------------------------------------------------------
 
 
 def test_jitter_changes_no_more_than_it_says():
     image, mask = batch(4)
-    still, _ = always("colour_jitter", colour_jitter=(0, 0, 0, 0))(image, mask)
+    still, _ = always("color_jitter", color_jitter=(0, 0, 0, 0))(image, mask)
     torch.testing.assert_close(still, image)
-    brighter, _ = always("colour_jitter", colour_jitter=(0.3, 0, 0, 0))(0.5 * image, mask)
+    brighter, _ = always("color_jitter", color_jitter=(0.3, 0, 0, 0))(0.5 * image, mask)
     factors = brighter.mean((1, 2, 3)) / (0.5 * image).mean((1, 2, 3))
     torch.testing.assert_close(brighter, 0.5 * image * factors.view(-1, 1, 1, 1))
     assert ((factors >= 0.7) & (factors <= 1.3)).all()
-    grey = image[:, :1].expand(-1, 3, -1, -1)
-    turned, _ = always("colour_jitter", colour_jitter=(0, 0, 0.5, 0.5))(grey, mask)
-    torch.testing.assert_close(turned, grey, atol=1e-5, rtol=0)  # it has no colour to change
+    gray = image[:, :1].expand(-1, 3, -1, -1)
+    turned, _ = always("color_jitter", color_jitter=(0, 0, 0.5, 0.5))(gray, mask)
+    torch.testing.assert_close(turned, gray, atol=1e-5, rtol=0)  # it has no color to change
 
 
 def test_hue_turns_as_far_as_asked():
     red = torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1).expand(1, 3, 4, 4)
-    (transform,) = Augmentation(["colour_jitter"]).transforms
+    (transform,) = Augmentation(["color_jitter"]).transforms
     third = torch.tensor([[1.0, 1.0, 1.0, 2 * torch.pi / 3]])
     torch.testing.assert_close(transform.change(red, third), red.roll(1, dims=1), atol=1e-5, rtol=0)
     drawn = transform.draw(500)
@@ -300,11 +300,11 @@ def test_hair_leaves_numpys_generator_alone():
     ("options", "words"),
     [
         ({"hair_probability": 1.5}, "probabilities"),
-        ({"displacement": (0.03, 0.01)}, "displacement must be a positive"),
-        ({"control_points": (1, 4)}, "control_points must be"),
-        ({"colour_constancy": (0.5, 1.5)}, "colour_constancy must be a range within"),
-        ({"colour_jitter": (0.2, 0.2, 0.2, 0.6)}, "colour_jitter must be four"),
-        ({"hairs": (0, 5)}, "hairs must be a"),
+        ({"displacement": (0.03, 0.01)}, "displacement to be a positive"),
+        ({"control_points": (1, 4)}, "control_points to be"),
+        ({"color_constancy": (0.5, 1.5)}, "color_constancy to be a range in"),
+        ({"color_jitter": (0.2, 0.2, 0.2, 0.6)}, "color_jitter to be four"),
+        ({"hairs": (0, 5)}, "hairs to be a"),
     ],
 )
 def test_arguments_are_checked(options, words):

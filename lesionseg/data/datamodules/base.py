@@ -19,7 +19,7 @@ from lesionseg.data.datasets.sample import Batch, Sample, collate_samples
 from lesionseg.data.input_defaults import input_defaults_of
 from lesionseg.data.io.reading import check_size
 from lesionseg.data.splits import refuse_other_split, save_ids
-from lesionseg.data.transforms.augmentation import Augmentation
+from lesionseg.data.transforms.augmentation import Augmentation, current_names
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.run_folder import run_folder
 
@@ -96,7 +96,7 @@ class BaseDataModule(LightningDataModule):
             raise ValueError(f"num_workers must be 0 or more: {num_workers}")
         self._size = None if size is None else check_size(size)
         self._batch_size = batch_size
-        self._augmentation = None if augmentation is None else tuple(augmentation)
+        self._augmentation = None if augmentation is None else current_names(augmentation)
         if self._augmentation is not None:
             Augmentation(self._augmentation)  # an unknown name is an error now, not in setup
         self.num_workers = num_workers

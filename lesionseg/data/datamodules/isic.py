@@ -42,7 +42,7 @@ class ISICDataModule(BaseDataModule):
         batch_size: images in one batch; None for the model's.
         augmentation: names, applied in this order, of ``horizontal_flip``, ``vertical_flip``,
             ``transposition``, ``translation``, ``rotation``, ``scale``, ``elastic``, ``gamma``,
-            ``clahe``, ``resolution``, ``colour_constancy``, ``colour_jitter`` and ``hair``; ``[]``
+            ``clahe``, ``resolution``, ``color_constancy``, ``color_jitter`` and ``hair``; ``[]``
             for none, None for the model's.
         num_workers: processes that read images; 0 reads in the main one.
         seed: of the random splits, of ``limit`` and of the order of training images.

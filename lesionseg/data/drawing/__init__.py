@@ -1,13 +1,18 @@
-"""Procedural dermoscopy: a picture of a lesion and its exact mask, out of random numbers."""
+"""Procedural dermoscopy: random pictures of lesions with exact masks."""
 
 import numpy as np
 import numpy.typing as npt
 
-from lesionseg.data.drawing.artefacts import draw_bubbles, draw_hairs, draw_ink, draw_ruler
+from lesionseg.data.drawing.artifacts import draw_bubbles, draw_hairs, draw_ink, draw_ruler
 from lesionseg.data.drawing.canvas import Canvas
-from lesionseg.data.drawing.lesion import absorb, draw_pigment, draw_shape, draw_structures
+from lesionseg.data.drawing.lesion import (
+    absorb,
+    draw_pigment,
+    draw_shape,
+    draw_skin,
+    draw_structures,
+)
 from lesionseg.data.drawing.scope import draw_aperture, light, photograph
-from lesionseg.data.drawing.skin import draw_skin
 
 __all__ = ["draw_dermoscopy"]
 
@@ -15,14 +20,19 @@ __all__ = ["draw_dermoscopy"]
 def draw_dermoscopy(
     rng: np.random.Generator, size: tuple[int, int]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Draw one dermoscopy picture.
+    """Draw a dermoscopy picture.
 
     Args:
-        rng: the only source of chance.
-        size: height and width in pixels.
+        rng: Source of all random numbers.
+        size: Height and width in pixels.
 
     Returns:
-        uint8 RGB (H, W, 3), and the lesion's mask, bool (H, W), 3 to 80 % of the picture.
+        RGB picture, uint8 (H, W, 3), and the lesion's mask, bool (H, W), 3 to 80 % of the picture.
+
+    Example:
+        >>> picture, mask = draw_dermoscopy(np.random.default_rng(0), (48, 64))
+        >>> picture.shape, mask.shape, mask.dtype
+        ((48, 64, 3), (48, 64), dtype('bool'))
     """
     canvas = Canvas(rng, size)
     aperture = draw_aperture(canvas)

@@ -1,4 +1,4 @@
-"""The plane that everything is drawn on: coordinates, noise, colour."""
+"""Coordinates, random textures and blending of drawn pictures."""
 
 from typing import TypeAlias
 
@@ -8,17 +8,17 @@ from PIL import Image
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
-# Absorption of red, green and blue light: melanin takes blue most, blood takes green and blue.
+# Absorption of red, green and blue light: melanin absorbs blue most, blood green and blue.
 MELANIN = np.array([0.56, 1.0, 1.48], dtype=np.float32)[:, None, None]
 BLOOD = np.array([0.14, 1.0, 0.80], dtype=np.float32)[:, None, None]
 
 
 class Canvas:
-    """Coordinates and random textures of one picture; lengths are in units of its shorter side.
+    """Coordinates and random textures of a picture; lengths are in units of its shorter side.
 
     Args:
-        rng: the only source of chance.
-        size: height and width in pixels.
+        rng: Source of all random numbers.
+        size: Height and width in pixels.
     """
 
     def __init__(self, rng: np.random.Generator, size: tuple[int, int]) -> None:
@@ -27,7 +27,7 @@ class Canvas:
         self.side = min(size)
         self.half_height = self.height / self.side / 2
         self.half_width = self.width / self.side / 2
-        # Pixel centres; (0, 0) is the middle.
+        # of the pixels' centers; (0, 0) is the middle
         rows = (np.arange(self.height, dtype=np.float32) + 0.5) / self.side - self.half_height
         columns = (np.arange(self.width, dtype=np.float32) + 0.5) / self.side - self.half_width
         self.y, self.x = np.meshgrid(rows, columns, indexing="ij")
@@ -37,17 +37,17 @@ class Canvas:
         return bool(self.rng.random() < probability)
 
     def uniform(self, low: float, high: float) -> float:
-        """Return a number between two."""
+        """Return a uniform random number."""
         return float(self.rng.uniform(low, high))
 
     def noise(self, cell: float, stretch: float = 1.0) -> Array:
-        """Return smooth noise (H, W), mean 0 and deviation about 1, in spots of size ``cell``.
+        """Return smooth noise (H, W), of mean 0 and standard deviation about 1.
 
         Args:
-            cell: distance of the random values, in units of the shorter side.
-            stretch: how much longer than high the spots are.
+            cell: Distance of the random values, in units of the shorter side.
+            stretch: Ratio of width to height of the spots.
         """
-        # Below a pixel there is nothing to interpolate.
+        # nothing to interpolate below a pixel
         step = max(cell, 1.0 / self.side)
         rows = int(np.ceil(2 * self.half_height / step)) + 3
         columns = int(np.ceil(2 * self.half_width / (step * stretch))) + 3
@@ -68,7 +68,7 @@ class Canvas:
         return np.asarray(np.asarray(smooth) * 1.35, dtype=np.float32)
 
     def clouds(self, cell: float, octaves: int = 3, persistence: float = 0.55) -> Array:
-        """Return fractal noise (H, W), mean 0 and deviation about 1."""
+        """Return fractal noise (H, W), of mean 0 and standard deviation about 1."""
         total = np.zeros((self.height, self.width), dtype=np.float32)
         weight = 1.0
         power = 0.0
@@ -82,13 +82,13 @@ class Canvas:
 
 
 def smoothstep(values: Array, low: float, high: float) -> Array:
-    """Return a soft step from 0 at ``low`` to 1 at ``high``."""
+    """Return a smooth step from 0 at ``low`` to 1 at ``high``."""
     t = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
 
 
 def blend(picture: Array, color: Array | tuple[float, float, float], alpha: Array) -> Array:
-    """Lay a colour over a picture (3, H, W) with opacity ``alpha`` (H, W)."""
+    """Blend a color into a picture (3, H, W) with opacity ``alpha`` (H, W)."""
     over = np.asarray(color, dtype=np.float32)
     if over.ndim == 1:
         over = over[:, None, None]

@@ -7,7 +7,7 @@ from lesionseg.data.drawing.canvas import Array, Canvas, smoothstep
 
 
 def draw_aperture(canvas: Canvas) -> Array:
-    """Return what part of the skin's light comes through, (H, W): black corners in some scopes."""
+    """Return the transmitted share of the light, (H, W): some scopes have black corners."""
     if not canvas.chance(0.22):
         return np.ones_like(canvas.x)
     corner = float(np.hypot(canvas.half_width, canvas.half_height))
@@ -19,7 +19,7 @@ def draw_aperture(canvas: Canvas) -> Array:
 
 
 def light(canvas: Canvas, picture: Array, aperture: Array) -> Array:
-    """Light the scene: falls off to the corners and to one side, tinted, seen through the scope."""
+    """Light the scene: falloff to the corners and to one side, tint, aperture."""
     rng = canvas.rng
     corner = np.float32(np.hypot(canvas.half_width, canvas.half_height))
     distance = np.hypot(canvas.x, canvas.y) / corner
@@ -30,7 +30,7 @@ def light(canvas: Canvas, picture: Array, aperture: Array) -> Array:
     lit += np.float32(tilt) * (np.cos(direction) * canvas.x + np.sin(direction) * canvas.y)
     exposure = float(np.clip(rng.normal(0.97, 0.10), 0.68, 1.18))
     tint = np.exp(rng.normal(0, 0.045, 3)).astype(np.float32)
-    if canvas.chance(0.18):  # a camera that sees blue
+    if canvas.chance(0.18):  # a bluish camera
         tint *= np.array([0.88, 0.98, 1.14], dtype=np.float32)
     picture = picture * lit * np.float32(exposure) * tint[:, None, None]
     rim = np.array(rng.uniform(0.0, 0.08, 3), dtype=np.float32)[:, None, None]
@@ -41,11 +41,11 @@ def photograph(canvas: Canvas, picture: Array) -> np.ndarray[tuple[int, ...], np
     """Take the picture: tone curve, focus, sensor noise, 8 bits.
 
     Args:
-        canvas: plane and source of chance.
-        picture: (3, H, W), linear, about [0, 1].
+        canvas: Coordinates and random numbers.
+        picture: Linear picture (3, H, W), about [0, 1].
 
     Returns:
-        uint8 (H, W, 3).
+        RGB picture, uint8 (H, W, 3).
     """
     rng = canvas.rng
     curve = np.clip(picture, 0, None) ** np.float32(canvas.uniform(0.85, 1.15))

@@ -1,1 +1,1 @@
-"""The random changes that :class:`lesionseg.data.Augmentation` is made of."""
+"""Random changes of images and masks."""

@@ -1,4 +1,4 @@
-"""Contrast-limited adaptive histogram equalisation, in batches on their device."""
+"""Contrast-limited adaptive histogram equalization of batches, on their device."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 _LEVELS = 256
-# A processor takes so many pixels at a time: what is computed from them stays in its cache.
+# Pixels that a CPU processes at a time, so that intermediate results stay in its cache.
 _PIXELS_AT_ONCE = 2**18
 
 
@@ -16,42 +16,54 @@ _PIXELS_AT_ONCE = 2**18
 def clahe(
     image: Tensor, clip_limit: float | Sequence[float] = 2.0, tiles: tuple[int, int] = (8, 8)
 ) -> Tensor:
-    """Equalise the histogram of each tile of each channel, with limited contrast.
+    """Equalize the histogram of each tile of each channel, with limited contrast.
 
     The algorithm is that of Zuiderveld ("Contrast Limited Adaptive Histogram Equalization",
-    Graphics Gems IV, 1994) as OpenCV has it: pixels are rounded to 256 levels; a tile's histogram
-    is cut off at the limit, what was cut off is spread evenly over all levels, and its running sum
-    becomes the tile's table; a pixel takes the values of the four nearest tiles' tables,
-    interpolated by its distance to their centres. Where the tiles do not divide the image, it is
-    reflected at the bottom and on the right, on both axes, as OpenCV does. Sums, products and
-    roundings are OpenCV's own, in its order, so that the result equals ``cv2.createCLAHE`` on the
-    rounded image. (A build of OpenCV that fuses products and sums may round half-way cases to the
-    next level; those for x86 do not.)
+    Graphics Gems IV, 1994) as OpenCV implements it: pixels are rounded to 256 levels; a tile's
+    histogram is clipped at the limit, the excess is spread evenly over all levels, and its running
+    sum becomes the tile's lookup table; a pixel is interpolated between the tables of the four
+    nearest tiles by its distance to their centers. If the tiles do not divide the image, it is
+    reflected at the bottom and on the right, on both axes, as in OpenCV. Sums, products and
+    roundings have OpenCV's order, so that the result equals ``cv2.createCLAHE`` on the rounded
+    image. (A build of OpenCV that fuses products and sums may round half-way cases to the next
+    level; those for x86 do not.)
 
-    Does not wait for the device, and gives the same result in every run.
+    Does not synchronize with the device; deterministic.
 
     Args:
-        image: (N, C, H, W) in [0, 1], of any floating-point dtype; values outside are clamped.
-        clip_limit: for all images, or N, one for each, on OpenCV's scale: 1 cuts a tile's
-            histogram off at its mean; not above 0 leaves it whole.
-        tiles: rows and columns of the grid.
+        image: Images (N, C, H, W) in [0, 1], of any floating-point dtype; values outside are
+            clamped.
+        clip_limit: Contrast limit, for all images or for each of the N, on OpenCV's scale: 1 clips
+            a tile's histogram at its mean; 0 or less does not clip.
+        tiles: Rows and columns of the grid.
 
     Returns:
-        (N, C, H, W), float32, multiples of 1/255 in [0, 1].
+        Images (N, C, H, W), float32, multiples of 1/255 in [0, 1].
 
     Raises:
-        ValueError: if the shapes or the number of tiles make no sense.
+        ValueError: If the shapes or the number of tiles are invalid.
+
+    Example:
+        >>> import torch
+        >>> faint = torch.linspace(0.4, 0.6, 64).view(1, 1, 8, 8)
+        >>> result = clahe(faint, clip_limit=40.0, tiles=(1, 1))
+        >>> result.shape, round(float(result.max() - result.min()), 2)
+        (torch.Size([1, 1, 8, 8]), 0.98)
     """
     if image.ndim != 4 or image.numel() == 0:
-        raise ValueError(f"clahe takes images of shape (N, C, H, W), not {tuple(image.shape)}.")
+        raise ValueError(f"expected image to be of shape (N, C, H, W), got {tuple(image.shape)}")
     if len(tiles) != 2 or min(tiles) < 1:
-        raise ValueError(f"tiles must be rows and columns, each 1 or more: {tiles}")
+        raise ValueError(f"expected tiles to be two numbers of at least 1, got {tiles}")
     count, channels, height, width = image.shape
     limits = [clip_limit] * count if isinstance(clip_limit, int | float) else list(clip_limit)
     if len(limits) != count:
-        raise ValueError(f"There are {len(limits)} clip limits for {count} images.")
+        raise ValueError(
+            f"expected clip_limit to be {count} numbers, one per image, got {len(limits)}"
+        )
     grid = _grid(height, width, (tiles[0], tiles[1]), image.device)
-    most = [max(int(one * grid.area / _LEVELS), 1) if one > 0 else grid.area for one in limits]
+    most = [
+        max(int(limit * grid.area / _LEVELS), 1) if limit > 0 else grid.area for limit in limits
+    ]
     cut_at = torch.tensor(most, dtype=torch.int32, device="cpu").repeat_interleave(channels)
     cut_at = cut_at.to(image.device, non_blocking=True).view(-1, 1, 1)
 
@@ -64,7 +76,7 @@ def clahe(
         part = slice(start, start + at_once)
         level = planes[part].float().mul(_LEVELS - 1).round_().clamp_(0, _LEVELS - 1)
         level = level.to(torch.int32)
-        # Every plane has tables of its own.
+        # each plane has its own tables
         size = grid.tiles * _LEVELS
         level += torch.arange(
             0, len(level) * size, size, dtype=torch.int32, device=image.device
@@ -74,19 +86,19 @@ def clahe(
 
 
 class _Axis(NamedTuple):
-    """The tiles along one axis, in vectors of its length; a tile is told by where its table is."""
+    """The tiles along an axis, in vectors of its length; a tile is given by its table's index."""
 
     tile: int  # pixels
-    reflected: Tensor | None  # places in the image of those in the padded image
-    own: Tensor  # of the padded length: the tile that a pixel lies in
-    first: Tensor  # the tile whose centre is before a pixel
+    reflected: Tensor | None  # pixels of the image, by those of the padded image
+    own: Tensor  # of the padded length: the tile of a pixel
+    first: Tensor  # the tile whose center is before a pixel
     second: Tensor  # and the one after it
     first_weight: Tensor
     second_weight: Tensor
 
 
 class _Grid(NamedTuple):
-    """The tiles of an image, and what depends on nothing else."""
+    """The tiles of an image and constants that depend on them."""
 
     tiles: int
     area: int  # pixels of a tile
@@ -98,7 +110,7 @@ class _Grid(NamedTuple):
 
 @lru_cache(maxsize=16)
 def _grid(height: int, width: int, tiles: tuple[int, int], device: torch.device) -> _Grid:
-    # OpenCV pads an axis that divides, too, where the other does not.
+    # OpenCV pads both axes, even if only one is not divisible.
     padded = height % tiles[0] > 0 or width % tiles[1] > 0
     rows = _axis(height, tiles[0], padded, tiles[1] * _LEVELS, device)
     columns = _axis(width, tiles[1], padded, _LEVELS, device)
@@ -122,7 +134,7 @@ def _grid(height: int, width: int, tiles: tuple[int, int], device: torch.device)
 
 
 def _axis(length: int, tiles: int, padded: bool, apart: int, device: torch.device) -> _Axis:
-    """One axis whose tiles' tables are ``apart`` entries from one another."""
+    """Return an axis whose tiles' tables are ``apart`` entries apart."""
     padding = tiles - length % tiles if padded else 0
     place = torch.arange(length + padding, dtype=torch.int32, device=device)
     tile = (length + padding) // tiles
@@ -142,10 +154,10 @@ def _axis(length: int, tiles: int, padded: bool, apart: int, device: torch.devic
 
 
 def _tables(level: Tensor, cut_at: Tensor, grid: _Grid) -> Tensor:
-    """The tables of all tiles of all planes, 256 values of 0 to 255 each, flat.
+    """Return the tables of all tiles of all planes, 256 values of 0 to 255 each, flat.
 
     ``level`` is (planes, H, W), int32, and points into the first tile's table of each plane;
-    ``cut_at`` is (planes, 1, 1), the pixels of a tile that may have one level.
+    ``cut_at`` is (planes, 1, 1), the largest number of a tile's pixels per level.
     """
     rows, columns = grid.rows, grid.columns
     if rows.reflected is not None and columns.reflected is not None:
@@ -154,7 +166,7 @@ def _tables(level: Tensor, cut_at: Tensor, grid: _Grid) -> Tensor:
     counts = _count(index, len(level) * grid.tiles * _LEVELS).to(torch.int32)
     counts = counts.view(-1, grid.tiles, _LEVELS)
     sums = torch.minimum(counts, cut_at, out=counts).cumsum(-1, dtype=torch.int32)
-    # What was cut off is spread over all levels, the rest of the division in equal steps.
+    # The excess is spread over all levels, the rest of the division in equal steps.
     cut = grid.area - sums[..., -1:]
     sums.addcmul_(cut // _LEVELS, grid.shares)
     sums += grid.spread.index_select(0, (cut % _LEVELS).flatten()).view(sums.shape)
@@ -162,18 +174,18 @@ def _tables(level: Tensor, cut_at: Tensor, grid: _Grid) -> Tensor:
 
 
 def _count(index: Tensor, length: int) -> Tensor:
-    """How often each index occurs."""
+    """Return how often each index occurs."""
     if index.device.type == "cpu":
         return torch.bincount(index, minlength=length)
-    # bincount would wait for the device, to learn the greatest index.
+    # bincount would wait for the device to know the largest index.
     counts = torch.zeros(length, dtype=torch.int32, device=index.device)
     return counts.scatter_add_(0, index.long(), torch.ones_like(index))
 
 
 def _interpolate(level: Tensor, tables: Tensor, grid: _Grid, out: Tensor) -> None:
-    """Write to ``out`` what the four nearest tables make of each pixel, over 255."""
+    """Write the interpolation of each pixel's four nearest tables, divided by 255, to ``out``."""
     rows, columns = grid.rows, grid.columns
-    # Memory is used again: fresh pages cost a processor as much as the arithmetic.
+    # Memory is reused: on a CPU new pages cost as much as the arithmetic.
     index = torch.empty_like(level)
     lower, value = torch.empty_like(out), torch.empty_like(out)
 

@@ -1,4 +1,4 @@
-"""Changes that move pixels, of image and mask alike."""
+"""Changes that move the pixels of images and masks."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from lesionseg.data.transforms.base import RandomChange
 
 
 class Flip(RandomChange):
-    """Mirrors along an axis."""
+    """Mirror along an axis."""
 
     moves_pixels = True
 
@@ -22,7 +22,7 @@ class Flip(RandomChange):
 
 
 class Transposition(RandomChange):
-    """Swap rows and columns of square images; images that are not square stay as they are."""
+    """Swap rows and columns of square images; other images are not changed."""
 
     moves_pixels = True
 
@@ -33,11 +33,11 @@ class Transposition(RandomChange):
 
 
 class Translation(RandomChange):
-    """Move an image along both axes, each by a share of its side.
+    """Shift along both axes.
 
     Args:
-        probability: Of a move, per image.
-        most: The largest move along each axis, in shares of height and width.
+        probability: Probability of a shift, per image.
+        most: Largest shift along each axis, as a fraction of height and width.
     """
 
     moves_pixels = True
@@ -47,14 +47,14 @@ class Translation(RandomChange):
         self.most = most
 
     def draw(self, count: int) -> Tensor:
-        """Draw the moves, (count, 2), along x and y."""
+        """Draw the shifts, (count, 2), along x and y."""
         return torch.empty(count, 2, device="cpu").uniform_(-self.most, self.most)
 
     def change(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """Move the content, to the right and down where a move is positive."""
-        moves = drawn.to(images.device, non_blocking=True)
+        """Shift to the right and down if positive."""
+        shifts = drawn.to(images.device, non_blocking=True)
         matrix = torch.eye(2, 3, device=images.device).repeat(len(images), 1, 1)
-        matrix[:, :, 2] = -2 * moves  # grid_sample counts an axis from -1 to 1
+        matrix[:, :, 2] = -2 * shifts  # grid_sample counts an axis from -1 to 1
         grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
         return F.grid_sample(
             images, grid, mode=_mode(images), padding_mode="reflection", align_corners=False
@@ -62,21 +62,21 @@ class Translation(RandomChange):
 
 
 class Rotation(RandomChange):
-    """Turns about the centre by degrees from ``low_high``."""
+    """Rotate about the center by degrees from ``low_high``."""
 
     moves_pixels = True
 
     def change(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """Turn counter-clockwise."""
-        from kornia.geometry.transform import rotate  # a second to import: not for every command
+        """Rotate counter-clockwise."""
+        from kornia.geometry.transform import rotate  # takes a second to import
 
         angle = drawn.to(images.device, non_blocking=True)
-        turned: Tensor = rotate(images, angle, mode=_mode(images), padding_mode="reflection")
-        return turned
+        rotated: Tensor = rotate(images, angle, mode=_mode(images), padding_mode="reflection")
+        return rotated
 
 
 class Scale(RandomChange):
-    """Enlarges or shrinks about the centre by a factor from ``low_high``."""
+    """Enlarge or shrink about the center by a factor from ``low_high``."""
 
     moves_pixels = True
 
@@ -90,13 +90,13 @@ class Scale(RandomChange):
 
 
 class Elastic(RandomChange):
-    """Moves the points of a coarse grid at random, and everything between them smoothly.
+    """Displace the points of a coarse grid at random, and the pixels between them smoothly.
 
     Args:
-        probability: of a change, per image.
-        displacement: range of the standard deviation of the points' moves along each axis, in
-            shares of the shorter side.
-        control_points: rows and columns of the grid, whose outer points lie on the border.
+        probability: Probability of a change, per image.
+        displacement: Range of the standard deviation of the points' displacements along each axis,
+            as a fraction of the shorter side.
+        control_points: Rows and columns of the grid, whose outer points lie on the border.
     """
 
     moves_pixels = True
@@ -111,13 +111,13 @@ class Elastic(RandomChange):
         self.control_points = control_points
 
     def draw(self, count: int) -> Tensor:
-        """Draw the points' moves, (count, 2, rows, columns), first along x."""
-        # Few numbers: drawn on the CPU they are the same for every device and image size.
+        """Draw the points' displacements, (count, 2, rows, columns), x first."""
+        # On the CPU, so that they are the same for every device and image size.
         moves = torch.randn(count, 2, *self.control_points, device="cpu")
         return moves * super().draw(count).view(-1, 1, 1, 1)
 
     def change(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """Fetch every pixel from where its displacement points to."""
+        """Sample every pixel at its displaced position."""
         height, width = images.shape[-2:]
         side = min(height, width)
         # grid_sample counts an axis from -1 to 1
@@ -136,5 +136,5 @@ class Elastic(RandomChange):
 
 
 def _mode(images: Tensor) -> str:
-    """Masks, which have one channel, stay in {0, 1}."""
+    """Return the interpolation; masks, which have one channel, stay in {0, 1}."""
     return "nearest" if images.shape[1] == 1 else "bilinear"

@@ -1,4 +1,4 @@
-"""Hairs over real images, drawn as those of the synthetic ones."""
+"""Hairs over real images, drawn like those of synthetic images."""
 
 import math
 
@@ -6,20 +6,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lesionseg.data.drawing.artefacts import Hairs, grow_hairs
+from lesionseg.data.drawing.artifacts import Hairs, grow_hairs
 from lesionseg.data.drawing.canvas import Array, Canvas
 from lesionseg.data.transforms.base import RandomChange
 
 
 class Hair(RandomChange):
-    """Lays hairs over an image, which its mask does not know of.
+    """Lay hairs over an image; the mask is not changed.
 
-    They are drawn on the CPU, one image at a time, without a look at the image; the device only
-    lays them over it.
+    They are drawn on the CPU, image by image, and blended on the device.
 
     Args:
-        probability: of hairs, per image.
-        hairs: range of their number, drawn on a logarithmic scale: few are more frequent than many.
+        probability: Probability of hairs, per image.
+        hairs: Range of their number, which is log-uniform: few are more frequent than many.
     """
 
     def __init__(self, probability: float, hairs: tuple[int, int]) -> None:
@@ -35,12 +34,12 @@ class Hair(RandomChange):
         height, width = images.shape[-2:]
         layers = [self._grow(seed, (height, width)) for seed in drawn.tolist()]
 
-        def together(parts: list[Array]) -> Tensor:
+        def stacked(parts: list[Array]) -> Tensor:
             return torch.from_numpy(np.stack(parts)).to(images.device, non_blocking=True)
 
-        images.mul_(together([one.shade[None] for one in layers]))
-        color = together([np.array(one.color, np.float32)[:, None, None] for one in layers])
-        return images.lerp_(color, together([one.opacity[None] for one in layers]))
+        images.mul_(stacked([layer.shade[None] for layer in layers]))
+        color = stacked([np.array(layer.color, np.float32)[:, None, None] for layer in layers])
+        return images.lerp_(color, stacked([layer.opacity[None] for layer in layers]))
 
     def _grow(self, seed: int, size: tuple[int, int]) -> Hairs:
         canvas = Canvas(np.random.default_rng(seed), size)

@@ -1,4 +1,4 @@
-"""Changes of brightness, contrast and colour, which leave the mask."""
+"""Changes of brightness, contrast, sharpness and color, which leave the mask unchanged."""
 
 import math
 
@@ -8,21 +8,21 @@ from torch.nn import functional as F
 
 from lesionseg.data.transforms.base import RandomChange
 from lesionseg.data.transforms.clahe import clahe
-from lesionseg.data.transforms.color_constancy import shades_of_grey
+from lesionseg.data.transforms.color_constancy import shades_of_gray
 
 
 class Gamma(RandomChange):
-    """Raises intensities to an exponent from ``low_high``."""
+    """Raise intensities to an exponent from ``low_high``."""
 
     def change(self, images: Tensor, drawn: Tensor) -> Tensor:
         """Brighten or darken, in place."""
         exponent = drawn.view(-1, 1, 1, 1).to(images.device, non_blocking=True)
-        # Less than torch.pow takes on a CPU.
+        # faster than torch.pow on a CPU
         return images.clamp_(0, 1).log_().mul_(exponent).exp_()
 
 
 class Clahe(RandomChange):
-    """Equalises the histograms of tiles: :func:`lesionseg.data.clahe`."""
+    """Equalize the histograms of tiles by :func:`lesionseg.data.clahe`."""
 
     def __init__(
         self, probability: float, clip_limit: tuple[float, float], tiles: tuple[int, int]
@@ -31,15 +31,15 @@ class Clahe(RandomChange):
         self.tiles = tiles
 
     def change(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """Equalise."""
+        """Equalize."""
         return clahe(images, drawn.tolist(), self.tiles)
 
 
 class Resolution(RandomChange):
-    """Shrink an image by a factor from ``low_high`` and enlarge it again: a smaller file's look."""
+    """Shrink an image by a factor from ``low_high`` and enlarge it again."""
 
     def change(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """Lose the detail that a smaller image does not have."""
+        """Remove the detail that the smaller image lacks."""
         height, width = images.shape[-2:]
         changed = []
         for number, factor in enumerate(drawn.tolist()):
@@ -50,21 +50,22 @@ class Resolution(RandomChange):
         return torch.cat(changed).clamp_(0, 1)
 
 
-class ColourConstancy(RandomChange):
-    """Takes the colour of the light out, to a degree from ``low_high``."""
+class ColorConstancy(RandomChange):
+    """Remove the color of the light to a degree from ``low_high``."""
 
     def change(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """Correct by shades of grey."""
-        return shades_of_grey(images, drawn.tolist())
+        """Correct by shades of gray."""
+        return shades_of_gray(images, drawn.tolist())
 
 
-class ColourJitter(RandomChange):
-    """Changes brightness, contrast, saturation and hue, in this order.
+class ColorJitter(RandomChange):
+    """Change brightness, contrast, saturation and hue, in this order.
 
     Args:
-        probability: of a change, per image.
-        most: how far the factors of brightness, contrast and saturation may be from 1, and how
-            far the hue may turn, in turns of the colour circle; as torchvision's ``ColorJitter``.
+        probability: Probability of a change, per image.
+        most: Largest deviation of the factors of brightness, contrast and saturation from 1, and
+            largest rotation of the hue, in turns of the color circle, as torchvision's
+            ``ColorJitter``.
     """
 
     def __init__(self, probability: float, most: tuple[float, float, float, float]) -> None:
@@ -81,14 +82,14 @@ class ColourJitter(RandomChange):
         return drawn
 
     def change(self, images: Tensor, drawn: Tensor) -> Tensor:
-        """Change the colours."""
+        """Change the colors."""
         from kornia import enhance
 
         brightness, contrast, saturation, hue = drawn.to(images.device, non_blocking=True).unbind(1)
         changed = enhance.adjust_brightness_accumulative(images, brightness)
         changed = enhance.adjust_contrast_with_mean_subtraction(changed, contrast)
         changed = enhance.adjust_saturation_with_gray_subtraction(changed, saturation)
-        if self.most[3] > 0:  # the costliest of the four
+        if self.most[3] > 0:  # the slowest of the four
             changed = enhance.adjust_hue(changed, hue)
         jittered: Tensor = changed.clamp_(0, 1)
         return jittered

@@ -3,11 +3,12 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 from torch import nn
 
 import lesionseg.data
 from lesionseg import ASNet
-from lesionseg.data import InputDefaults, SyntheticDataModule
+from lesionseg.data import Augmentation, InputDefaults, SyntheticDataModule, shades_of_gray
 from lesionseg.models.base import SegmentationModule
 
 OWN = InputDefaults(size=(32, 48), batch_size=3, augmentation=("vertical_flip",))
@@ -54,3 +55,34 @@ def test_a_data_module_takes_the_recipe_of_any_model():
     with pytest.warns(FutureWarning, match="input_defaults"):
         data.setup("fit")
     assert (data.size, data.batch_size) == (OWN.size, OWN.batch_size)
+
+
+def test_old_names_of_augmentations_are_the_new_ones():
+    with pytest.warns(FutureWarning, match="colour_jitter is now color_jitter") as caught:
+        augment = Augmentation(["hair", "colour_jitter", "colour_constancy"])
+    assert augment.names == ("hair", "color_jitter", "color_constancy")
+    assert len(caught) == 2
+    with pytest.warns(FutureWarning) as caught:
+        data = SyntheticDataModule(1, 1, 1, augmentation=["colour_jitter"])
+    data.setup("fit")
+    assert data.augmentation.names == ("color_jitter",)
+    assert len(caught) == 1
+    with pytest.warns(FutureWarning):
+        assert Augmentation("colour_jitter").names == ("color_jitter",)
+
+
+def test_old_arguments_of_augmentations_are_the_new_ones():
+    with pytest.warns(FutureWarning, match=r"argument colour_jitter of Augmentation\.__init__ is"):
+        old = Augmentation(["color_jitter"], colour_jitter=(0, 0, 0, 0.5))
+    assert old.transforms[0].most == (0, 0, 0, 0.5)
+    with pytest.warns(FutureWarning):
+        old = Augmentation(["color_constancy"], colour_constancy_probability=0.25)
+    assert old.transforms[0].probability == 0.25
+
+
+def test_shades_of_grey_is_still_a_name():
+    with pytest.warns(FutureWarning, match="shades_of_gray"):
+        assert lesionseg.data.shades_of_grey is shades_of_gray
+    with pytest.warns(FutureWarning, match="shades_of_gray"):
+        from lesionseg.data.transforms.color_constancy import shades_of_grey
+    assert shades_of_grey(torch.rand(1, 3, 2, 2)).shape == (1, 3, 2, 2)

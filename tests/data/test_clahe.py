@@ -172,7 +172,7 @@ def test_arguments_are_checked():
         clahe(image[:0])
     with pytest.raises(ValueError, match="tiles"):
         clahe(image, 2.0, (0, 8))
-    with pytest.raises(ValueError, match="3 clip limits for 2 images"):
+    with pytest.raises(ValueError, match="clip_limit to be 2 numbers, one per image, got 3"):
         clahe(image, [1.0, 2.0, 3.0])
 
 

@@ -1,4 +1,4 @@
-"""What lies on the skin or the lens: hairs, gel bubbles, ruler, ink, stickers."""
+"""Artifacts on the skin or the lens: hairs, gel bubbles, ruler, ink, stickers."""
 
 from typing import NamedTuple
 
@@ -7,11 +7,11 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from lesionseg.data.drawing.canvas import Array, Canvas, blend, smoothstep
 
-_FINE = 3  # lines are drawn at three times the size, then averaged: smooth edges
+_FINE = 3  # lines are drawn at three times the size and averaged, for smooth edges
 
 
 class _Pen:
-    """Draws lines and dots in canvas units; ``ink`` is their coverage in [0, 1]."""
+    """Draw lines in canvas units; ``ink`` returns their coverage."""
 
     def __init__(self, canvas: Canvas) -> None:
         self.canvas = canvas
@@ -32,7 +32,7 @@ class _Pen:
         self.draw.line([tuple(p) for p in points.tolist()], fill=value, width=pixels, joint="curve")
 
     def ink(self, blur: float = 0.0) -> Array:
-        """Return the coverage, (H, W)."""
+        """Return the coverage, (H, W) in [0, 1]."""
         sheet = self.sheet.reduce(_FINE)
         if blur * self.canvas.side > 0.3:
             sheet = sheet.filter(ImageFilter.GaussianBlur(blur * self.canvas.side))
@@ -40,7 +40,7 @@ class _Pen:
 
 
 def _hair(canvas: Canvas, pen: _Pen, heading: float, length: float, width: float) -> None:
-    """Draw one hair: a cubic arc that thins out towards its tip."""
+    """Draw a hair: a cubic arc that thins towards its tip."""
     rng = canvas.rng
     steps = 10
     t = np.linspace(0, 1, steps, dtype=np.float32)
@@ -58,12 +58,12 @@ def _hair(canvas: Canvas, pen: _Pen, heading: float, length: float, width: float
 
 
 class Hairs(NamedTuple):
-    """Hairs that can be laid over any picture of their size.
+    """Hairs to be blended with a picture of their size.
 
     Attributes:
-        shade: (H, W), what is left of the skin's light beside them, up to 1.
+        shade: Factor of the skin's brightness beside them, (H, W), up to 1.
         color: RGB in [0, 1].
-        opacity: (H, W) in [0, 1].
+        opacity: Array (H, W) in [0, 1].
     """
 
     shade: Array
@@ -72,7 +72,7 @@ class Hairs(NamedTuple):
 
 
 def grow_hairs(canvas: Canvas, count: int) -> Hairs:
-    """Draw so many hairs: long or short, roughly in one direction; dark, seldom light."""
+    """Draw ``count`` hairs: long or short, roughly parallel; dark, rarely light."""
     rng = canvas.rng
     heading = canvas.uniform(0, np.pi)
     short = canvas.chance(0.25)
@@ -95,7 +95,7 @@ def grow_hairs(canvas: Canvas, count: int) -> Hairs:
 
 
 def draw_hairs(canvas: Canvas, picture: Array) -> Array:
-    """Lay hairs over a picture: none in half of them, a few, or many."""
+    """Draw hairs on a picture: none in half of the cases, a few, or many."""
     rng = canvas.rng
     kind = canvas.uniform(0, 1)
     if kind < 0.48:
@@ -106,7 +106,7 @@ def draw_hairs(canvas: Canvas, picture: Array) -> Array:
 
 
 def draw_ruler(canvas: Canvas, picture: Array) -> Array:
-    """Lay a millimetre scale over a picture: a rule with ticks, or ticks alone at the edge."""
+    """Draw a millimeter scale on a picture: a line with ticks, or only ticks at the edge."""
     if not canvas.chance(0.2):
         return picture
     rng = canvas.rng
@@ -138,7 +138,7 @@ def draw_ruler(canvas: Canvas, picture: Array) -> Array:
 
 
 def draw_bubbles(canvas: Canvas, picture: Array) -> Array:
-    """Lay gel bubbles over a picture: thin rims with a highlight."""
+    """Draw gel bubbles on a picture: thin rims with a highlight."""
     if not canvas.chance(0.22):
         return picture
     rng = canvas.rng
@@ -158,7 +158,7 @@ def draw_bubbles(canvas: Canvas, picture: Array) -> Array:
 
 
 def draw_ink(canvas: Canvas, picture: Array) -> Array:
-    """Lay a surgeon's violet scribbles or a coloured sticker beside the lesion."""
+    """Draw a surgeon's violet marks or a colored sticker beside the lesion."""
     rng = canvas.rng
     if canvas.chance(0.06):
         pen = _Pen(canvas)
