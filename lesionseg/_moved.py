@@ -97,6 +97,7 @@ MOVED = {
     "given_options": "cli.options",
     "inference.command": "cli.segment",
     "inference.exported": "inference.onnx",
+    "inference.regions": "inference.postprocess",
     "inference.views": "inference.tta",
     "inspection.command": "cli.inspect",
     "inspection.inspecting": "inspection.scan",

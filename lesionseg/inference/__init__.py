@@ -1,6 +1,6 @@
-"""Prediction at the original size.
+"""Segmentation of photographs at their original size.
 
-Names are imported when they are first used: an exported file needs no torch.
+Names are imported when they are first used, so that an exported file needs no torch.
 """
 
 import lazy_loader

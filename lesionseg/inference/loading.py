@@ -1,4 +1,4 @@
-"""From a file to what runs it."""
+"""Load a predictor by the name or the file of a model."""
 
 from __future__ import annotations
 
@@ -18,23 +18,30 @@ def load_predictor(
     device: str | torch.device = "cpu",
     test_time_augmentation: TestTimeAugmentation = "none",
 ) -> ImagePredictor:
-    """Load a pretrained model, a checkpoint, or a file that ``lesionseg export`` wrote for ONNX.
+    """Load a pretrained model, a checkpoint, or an ``.onnx`` file of ``lesionseg export``.
 
-    A checkpoint's plain network is rebuilt; that needs no Lightning, data or network connection. An
-    ``.onnx`` file needs onnxruntime and neither imports torch nor has a device.
+    The plain network of a checkpoint is rebuilt without Lightning, data or a network connection. An
+    ``.onnx`` file needs onnxruntime, not torch.
 
     Args:
         path: A name of :func:`lesionseg.list_pretrained`, a folder that ``save_pretrained`` wrote,
             a checkpoint of any model of this package, or an ``.onnx`` file.
-        device: Where anything but an ``.onnx`` file runs, such as ``"cuda"``; ``"auto"`` takes a
-            GPU where there is one.
-        test_time_augmentation: The views of each image whose probabilities are averaged; see
+        device: Device of anything but an ``.onnx`` file, such as ``"cuda"``; ``"auto"`` takes a
+            GPU if there is one.
+        test_time_augmentation: Views of each image whose probabilities are averaged; see
             :func:`~lesionseg.inference.average_views`.
 
     Raises:
-        CheckpointError: The file is absent, broken, or none of these.
-        LesionsegError: Quarter turns are asked of an ``.onnx`` file whose images have one size that
-            is not square.
+        CheckpointError: If the file is missing, broken, or none of these.
+        LesionsegError: If ``"flips_and_rotations"`` is given for an ``.onnx`` file of fixed,
+            non-square size.
+
+    Example:
+        >>> from PIL import Image
+        >>> from lesionseg.inference import load_predictor
+        >>> predictor = load_predictor("mobilegan")
+        >>> predictor(Image.new("RGB", (60, 40), "white")).mask.shape
+        (40, 60)
     """
     suffix = Path(path).suffix.lower()
     if suffix == ".onnx":

@@ -1,4 +1,4 @@
-"""What can be measured in a mask, and the table of it."""
+"""Measurements of masks, and their table."""
 
 from __future__ import annotations
 
@@ -23,14 +23,23 @@ def measure(name: str, mask: npt.NDArray[np.bool_]) -> dict[str, object]:
     """Measure the lesion in a mask.
 
     Args:
-        name: Of the image.
+        name: Name of the image.
         mask: Bool (height, width).
 
     Returns:
-        A value for each of ``COLUMNS``. The box in pixels begins in column ``left`` and row ``top``
-        and ends before ``right`` and ``bottom``, as Pillow's boxes do; it is empty text where the
-        mask is empty. ``touches_border`` is 1 if the lesion reaches the edge of the image, so that
-        part of it may lie outside.
+        A value for each of ``COLUMNS``. The bounding box in pixels includes ``left`` and ``top``
+        and excludes ``right`` and ``bottom``, as Pillow's boxes do; it is empty text if the mask is
+        empty. ``touches_border`` is 1 if the lesion reaches the edge of the image, so that part of
+        it may be cut off.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.inference.measurements import measure
+        >>> mask = np.zeros((4, 5), bool)
+        >>> mask[1:3, 2:4] = True
+        >>> row = measure("photo.jpg", mask)
+        >>> row["lesion_pixels"], row["lesion_percent"], row["left"], row["bottom"]
+        (4, '20.000', 2, 3)
     """
     height, width = mask.shape
     rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
@@ -48,7 +57,12 @@ def measure(name: str, mask: npt.NDArray[np.bool_]) -> dict[str, object]:
 
 
 def write_measurements(rows: Sequence[Mapping[str, object]], path: Path) -> None:
-    """Write what :func:`measure` returned of each image as a CSV file."""
+    """Write the results of :func:`measure` as a CSV file.
+
+    Args:
+        rows: One for each image.
+        path: File to write.
+    """
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()

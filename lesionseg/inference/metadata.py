@@ -1,4 +1,4 @@
-"""What an exported file says of itself."""
+"""Metadata of exported files."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ InputType = Literal["float", "uint8"]
 
 @dataclass(frozen=True)
 class ExportMetadata:
-    """What stands in an exported file beside the weights.
+    """Metadata of an exported file.
 
     Attributes:
-        classes: What the channels of the output are the probability of.
-        size: (height, width) that images are resized to before they are fed.
-        threshold: A pixel is lesion where its probability exceeds this.
+        size: (height, width) to resize images to.
+        threshold: A pixel is lesion if its probability is above this.
         input: ``"float"`` for RGB in [0, 1], ``"uint8"`` for RGB from 0 to 255.
-        recipe: Network and its arguments, and the model's class and hyperparameters.
-        licence: Of the weights, as whoever exported them says.
-        version: Of lesionseg.
+        recipe: Network with its arguments, and class and hyperparameters of the model.
+        licence: License of the weights, as given at the export.
+        version: Version of lesionseg.
         quantization: None, or ``"int8"``.
+        classes: Names of the output's channels.
+
+    Example:
+        >>> from lesionseg.inference import ExportMetadata
+        >>> metadata = ExportMetadata(size=(192, 256), threshold=0.5)
+        >>> metadata.to_properties()["size"]
+        '[192, 256]'
+        >>> ExportMetadata.from_properties(metadata.to_properties()) == metadata
+        True
     """
 
     size: tuple[int, int]
@@ -37,38 +45,38 @@ class ExportMetadata:
     classes: tuple[str, ...] = ("lesion",)
 
     def to_properties(self) -> dict[str, str]:
-        """One JSON text for each attribute, for formats that keep named strings."""
+        """Return each attribute as JSON text, for formats that store named strings."""
         return {name: json.dumps(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_properties(cls, properties: Mapping[str, str]) -> ExportMetadata:
-        """Reads what :meth:`to_properties` wrote; strings of other names do not matter.
+        """Read the result of :meth:`to_properties`; other properties are ignored.
 
         Raises:
-            ValueError: One is missing, not JSON, or has another type or range than it should.
+            ValueError: If a property is missing, is not JSON, or has a wrong type or value.
         """
         names = cls.__dataclass_fields__
         if missing := [name for name in names if name not in properties]:
-            raise ValueError(f"it does not say its {missing[0]}")
+            raise ValueError(f"expected the property {missing[0]}, got none")
         values = {name: json.loads(properties[name]) for name in names}
         check_use(values["size"], values["threshold"])
         if values["input"] not in get_args(InputType):
-            raise ValueError(f"expected the input float or uint8, got {values['input']!r}")
+            raise ValueError(f"expected input to be float or uint8, got {values['input']!r}")
         if values["classes"] != ["lesion"]:
-            raise ValueError(f"expected the one class lesion, got {values['classes']!r}")
+            raise ValueError(f"expected classes to be ['lesion'], got {values['classes']!r}")
         height, width = values.pop("size")
         return cls(size=(height, width), classes=tuple(values.pop("classes")), **values)
 
 
 def check_use(size: object, threshold: object) -> None:
-    """Check how a stored network says that it is to be used.
+    """Check the size and the threshold that are stored with a network.
 
     Args:
-        size: Should be two whole numbers of pixels, height and width.
-        threshold: Should be a number between 0 and 1.
+        size: Height and width in pixels, two positive integers.
+        threshold: A float between 0 and 1.
 
     Raises:
-        ValueError: If one is anything else, or there are more than 200 million pixels.
+        ValueError: If one of them is anything else, or there are more than 200 million pixels.
     """
     if not (
         isinstance(size, list | tuple)
@@ -76,6 +84,6 @@ def check_use(size: object, threshold: object) -> None:
         and all(type(side) is int and side > 0 for side in size)
         and size[0] * size[1] <= MOST_PIXELS
     ):
-        raise ValueError(f"expected a size of two positive whole numbers, got {size!r}")
+        raise ValueError(f"expected size to be two positive integers, got {size!r}")
     if not (isinstance(threshold, float) and 0 < threshold < 1):
-        raise ValueError(f"expected a threshold between 0 and 1, got {threshold!r}")
+        raise ValueError(f"expected threshold to be between 0 and 1, got {threshold!r}")

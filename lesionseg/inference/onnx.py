@@ -1,4 +1,4 @@
-"""Exported networks in ONNX Runtime, without torch."""
+"""Run exported networks with ONNX Runtime, without torch."""
 
 from __future__ import annotations
 
@@ -16,29 +16,50 @@ from lesionseg.inference.metadata import ExportMetadata
 from lesionseg.inference.segmentation import Segmentation
 from lesionseg.inference.tta import TestTimeAugmentation, average_views, views_of
 
-# ONNX Runtime sets the processor's treatment of denormal numbers in the thread that makes the
-# first session and leaves it so: not in the caller's, where other work needs such numbers.
+# ONNX Runtime changes how the thread that creates the first session treats denormal numbers, for
+# good. A thread of its own keeps the caller's thread as it is.
 _RUNNER = ThreadPoolExecutor(1, "onnxruntime")
 
 
 class ExportedPredictor:
-    """An ``.onnx`` file that takes whole photographs.
+    """Predictor of an ``.onnx`` file.
 
-    Resizing is Pillow's instead of torch's and equal to it: the same antialiased bilinear filter.
+    Images are resized with Pillow's antialiased bilinear filter, which equals torch's.
 
     Args:
-        path: A file that ``lesionseg export --format onnx`` wrote.
-        threads: ONNX Runtime's threads; None takes its default, the processor's cores.
-        test_time_augmentation: The views of each image whose probabilities are averaged; see
+        path: File that ``lesionseg export --format onnx`` wrote.
+        threads: Number of threads; None takes ONNX Runtime's default, one per core.
+        test_time_augmentation: Views of each image whose probabilities are averaged; see
             :func:`~lesionseg.inference.average_views`.
 
     Attributes:
-        metadata: What the file says of itself.
+        metadata: Metadata of the file.
 
     Raises:
-        LesionsegError: onnxruntime is not installed, or quarter turns are asked of a file whose
-            images have one size that is not square.
-        CheckpointError: The file is absent, broken, or was not written by ``lesionseg export``.
+        LesionsegError: If onnxruntime is not installed, or ``"flips_and_rotations"`` is given for a
+            file of fixed, non-square size.
+        CheckpointError: If the file is missing, broken, or not one of ``lesionseg export``.
+
+    Example:
+        A file of one operator stands for those that ``lesionseg export`` writes.
+
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from onnx import parser
+        >>> from PIL import Image
+        >>> from lesionseg.export.to_onnx import save_onnx
+        >>> from lesionseg.inference import ExportedPredictor, ExportMetadata
+        >>> network = parser.parse_model('''
+        ...     <ir_version: 8, opset_import: ["": 17]>
+        ...     brightest (float[1, 3, 8, 8] image) => (float[1, 1, 8, 8] probability)
+        ...     { probability = ReduceMax <axes = [1]> (image) }
+        ... ''')
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "network.onnx")
+        ...     save_onnx(network, ExportMetadata(size=(8, 8), threshold=0.5), path)
+        ...     predictor = ExportedPredictor(path)
+        >>> predictor(Image.new("RGB", (60, 40), "red")).mask.all()
+        np.True_
     """
 
     def __init__(
@@ -59,7 +80,7 @@ class ExportedPredictor:
         options = onnxruntime.SessionOptions()
         if threads is not None:
             options.intra_op_num_threads = threads
-        # Weights of far keys in trained attention underflow; processors are slow at denormal ones.
+        # Attention weights of distant pixels become denormal numbers, at which processors are slow.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         providers = ["CPUExecutionProvider"]
         try:
@@ -68,8 +89,8 @@ class ExportedPredictor:
             ).result()
         except Exception as error:  # onnxruntime's own exceptions share no base class
             raise CheckpointError(
-                f"{path} cannot be read as an ONNX file; it may be cut off or something else "
-                f"({type(error).__name__})."
+                f"{path} cannot be read as an ONNX file ({type(error).__name__}); it may be cut "
+                "off or of another type: export the checkpoint again."
             ) from error
         properties = self._session.get_modelmeta().custom_metadata_map
         try:
@@ -77,19 +98,20 @@ class ExportedPredictor:
             _check_interface(self._session, self.metadata)
         except ValueError as error:
             raise CheckpointError(
-                f"{path} is an ONNX file, but not one that lesionseg export wrote ({error})."
+                f"{path} is an ONNX file, but not one of lesionseg export ({error}); export the "
+                "checkpoint with lesionseg export."
             ) from error
-        height, width = self._session.get_inputs()[0].shape[2:]  # names where they are free
+        height, width = self._session.get_inputs()[0].shape[2:]  # names if they are dynamic
         turned = any(view.transposed for view in views_of(test_time_augmentation))
         if turned and height != width and isinstance(height, int):
             raise LesionsegError(
-                f"{path} takes images of {height} x {width} only, not turned by 90 degrees; "
-                "average over flips alone, or export with --dynamic."
+                f"{path} takes images of {height} x {width} only, not rotated by 90 degrees; use "
+                "the test-time augmentation flips, or export with --dynamic."
             )
         self.test_time_augmentation = test_time_augmentation
 
     def __call__(self, image: Image.Image) -> Segmentation:
-        """Segment one image of any size and mode, as it lies in memory."""
+        """Segment an image of any size and mode; its EXIF orientation is ignored."""
         height, width = self.metadata.size
         small = to_rgb(image).resize((width, height), Image.Resampling.BILINEAR)
         pixels = np.asarray(small).transpose(2, 0, 1)[None]
@@ -107,22 +129,29 @@ class ExportedPredictor:
         return Segmentation(probability > self.metadata.threshold, probability)
 
     def run(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Probabilities (N, 1, H, W) of images (N, 3, H, W) of the file's input type and size.
+        """Return the probabilities of a batch of images.
+
+        Args:
+            images: (N, 3, H, W), of the file's input type and size.
+
+        Returns:
+            float32 (N, 1, H, W) in [0, 1].
 
         Raises:
-            CheckpointError: The network cannot be run, or its output is something else.
+            CheckpointError: If the network cannot be run, or its output has another shape.
         """
         fed = {"image": np.ascontiguousarray(images)}
         try:
             (probability,) = _RUNNER.submit(self._session.run, None, fed).result()
         except Exception as error:  # onnxruntime's own exceptions share no base class
             raise CheckpointError(
-                f"the network in {self._path} cannot be run ({str(error).splitlines()[0][:200]})."
+                f"the network in {self._path} cannot be run ({str(error).splitlines()[0][:200]}); "
+                "export the checkpoint again."
             ) from error
         expected = (images.shape[0], 1, *images.shape[2:])
         if probability.shape != expected:
             raise CheckpointError(
-                f"expected probabilities of shape {expected} from {self._path}, "
+                f"expected the output of {self._path} to have the shape {expected}, "
                 f"got {probability.shape}; export the checkpoint again."
             )
         result: npt.NDArray[np.float32] = probability
@@ -130,21 +159,23 @@ class ExportedPredictor:
 
 
 def _check_interface(session: Any, metadata: ExportMetadata) -> None:
-    """Check that a network takes and gives what its file says.
+    """Check that a network's inputs and outputs are those of its metadata.
 
     Raises:
-        ValueError: If it does not.
+        ValueError: If they are not.
     """
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    if [one.name for one in inputs] != ["image"] or len(outputs) != 1:
-        raise ValueError("expected one input, image, and one output")
+    names = [value.name for value in inputs]
+    if names != ["image"] or len(outputs) != 1:
+        raise ValueError(f"expected the input image and one output, got {names} and {len(outputs)}")
     kind = "tensor(float)" if metadata.input == "float" else "tensor(uint8)"
     if inputs[0].type != kind or outputs[0].type != "tensor(float)":
         raise ValueError(
-            f"expected {kind} in and tensor(float) out, got {inputs[0].type} and {outputs[0].type}"
+            f"expected the types {kind} and tensor(float), got {inputs[0].type} and "
+            f"{outputs[0].type}"
         )
     wanted = (1, 3, *metadata.size)
-    shape = inputs[0].shape  # names, or None, where it is free
+    shape = inputs[0].shape  # names, or None, if it is dynamic
     if len(shape) != 4 or any(
         isinstance(given, int) and given != side for given, side in zip(shape, wanted, strict=True)
     ):

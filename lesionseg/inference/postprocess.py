@@ -1,14 +1,16 @@
-"""From a network's logits to masks at the images' original sizes, in one place.
+"""Convert logits to masks at the images' original sizes.
 
-Validation curves aside, everything that yields a mask (test, predict, ``segment``) goes through
-these functions in this order: sigmoid, resize of the *probabilities* to the original size,
-threshold. Exported files do the same without torch, in :mod:`lesionseg.inference.onnx`.
+test, predict and ``segment`` call these functions in this order: sigmoid, resizing of the
+*probabilities* to the original size, threshold. Exported files do the same without torch, in
+:mod:`lesionseg.inference.onnx`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,36 +20,45 @@ from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 
 
 def probabilities(logits: Tensor) -> Tensor:
-    """Sigmoid in fp32, whatever the precision of the network.
+    """Return the sigmoid in float32, whatever the precision of the network.
 
     Args:
         logits: (N, 1, H, W), any floating dtype.
 
     Returns:
         float32 (N, 1, H, W) in [0, 1].
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.inference.postprocess import binarize, probabilities
+        >>> maps = probabilities(torch.tensor([-2.0, 0.0, 2.0]).bfloat16())
+        >>> maps
+        tensor([0.1192, 0.5000, 0.8808])
+        >>> binarize(maps)
+        tensor([False, False,  True])
     """
     return torch.sigmoid(logits.float())
 
 
 def check_finite(maps: Tensor, what: str) -> None:
-    """Refuse probabilities that are not finite, which would be masks without lesion.
+    """Raise an error if probabilities are not finite: their mask would be empty.
 
     Args:
         maps: Any shape.
-        what: The images, for the message.
+        what: Name of the images, for the message.
 
     Raises:
         LesionsegError: If any value is infinite or not a number.
     """
     if not maps.isfinite().all():
         raise LesionsegError(
-            f"the network's output for {what} is not finite; its weights are spoiled or its "
-            "precision is too low: use an earlier checkpoint, or --trainer.precision 32."
+            f"the network's output for {what} is not finite: its weights are not, or its "
+            "precision is too low; use an earlier checkpoint, or --trainer.precision 32."
         )
 
 
 def restore_sizes(maps: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
-    """Resizes each map bilinearly to the size of its original image.
+    """Resize each map bilinearly, with antialiasing, to the size of its original image.
 
     Args:
         maps: float32 (N, 1, H, W).
@@ -57,28 +68,68 @@ def restore_sizes(maps: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Tensor
         N tensors float32 (height, width). A map that already has its size is returned unchanged.
 
     Raises:
-        ValueError: There are not as many sizes as maps.
+        ValueError: If the numbers of maps and sizes differ.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.inference.postprocess import restore_sizes
+        >>> [tuple(map.shape) for map in restore_sizes(torch.rand(2, 1, 8, 8), [(8, 8), (30, 40)])]
+        [(8, 8), (30, 40)]
     """
     if len(sizes) != len(maps):
-        raise ValueError(f"{len(maps)} maps but {len(sizes)} sizes; give one (height, width) each")
+        raise ValueError(
+            f"expected sizes to be {len(maps)} pairs (height, width), one for each map, "
+            f"got {len(sizes)}"
+        )
     return [
-        one[0] if tuple(one.shape[-2:]) == tuple(size) else _resize(one, *size)
-        for one, size in zip(maps, sizes, strict=True)
+        channel[0] if tuple(channel.shape[-2:]) == tuple(size) else _resize(channel, *size)
+        for channel, size in zip(maps, sizes, strict=True)
     ]
 
 
-def _resize(one: Tensor, height: int, width: int) -> Tensor:
+def _resize(channel: Tensor, height: int, width: int) -> Tensor:
     """Resize a map (1, H, W); the result has no channel."""
     if width == 1 < height:  # torch 2.14 makes all rows of such a map alike, but not all columns
-        return _resize(one.mT, width, height).mT
-    return F.interpolate(one[None], size=(height, width), mode="bilinear", antialias=True)[0, 0]
+        return _resize(channel.mT, width, height).mT
+    return F.interpolate(channel[None], size=(height, width), mode="bilinear", antialias=True)[0, 0]
 
 
 def binarize(probability: Tensor, threshold: float = PROBABILITY_THRESHOLD) -> Tensor:
-    """The mask: True where the probability exceeds ``threshold``.
+    """Return the mask: True where the probability is above the threshold.
 
     Args:
         probability: Any shape, in [0, 1].
         threshold: In [0, 1].
     """
     return probability > threshold
+
+
+def largest_region(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Keep the largest connected region of a mask and fill its holes.
+
+    The ISIC challenge annotates each lesion as one contiguous region. Pixels that touch at a corner
+    are connected; the background is connected through sides only.
+
+    Args:
+        mask: Bool (height, width).
+
+    Returns:
+        Bool (height, width); an empty mask stays empty. Of regions of equal size the first is kept,
+        row by row.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.inference.postprocess import largest_region
+        >>> mask = np.array([[1, 1, 1, 0, 1], [1, 0, 1, 0, 0], [1, 1, 1, 0, 1]], bool)
+        >>> largest_region(mask).astype(int)
+        array([[1, 1, 1, 0, 0],
+               [1, 1, 1, 0, 0],
+               [1, 1, 1, 0, 0]])
+    """
+    from scipy import ndimage
+
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    if count > 1:
+        mask = labels == 1 + np.bincount(labels.ravel())[1:].argmax()
+    filled: npt.NDArray[np.bool_] = ndimage.binary_fill_holes(mask)
+    return filled

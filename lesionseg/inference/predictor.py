@@ -1,4 +1,4 @@
-"""A trained network with what it needs to be used: its size and its threshold."""
+"""A trained network with its image size and threshold."""
 
 from __future__ import annotations
 
@@ -25,18 +25,27 @@ from lesionseg.networks import create_network
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network that takes whole photographs.
+    """Network that segments photographs of any size.
 
     Attributes:
-        network: Images (1, 3, H, W) in [0, 1] in, logits (1, 1, H, W) out; in eval mode.
-        size: (height, width) at which images are fed to it.
-        threshold: A pixel is lesion where its probability exceeds this.
-        device: Where it runs.
-        test_time_augmentation: The views of each image whose probabilities are averaged; see
+        network: Module in eval mode that maps images (1, 3, H, W) in [0, 1] to logits
+            (1, 1, H, W).
+        size: (height, width) that images are resized to.
+        threshold: A pixel is lesion if its probability is above this.
+        device: Device of the network.
+        test_time_augmentation: Views of each image whose probabilities are averaged; see
             :func:`~lesionseg.inference.average_views`.
 
     Raises:
-        ValueError: There is no test-time augmentation of this name.
+        ValueError: If there is no such test-time augmentation.
+
+    Example:
+        >>> import torch
+        >>> from PIL import Image
+        >>> from lesionseg.inference import Predictor
+        >>> predictor = Predictor(torch.nn.Conv2d(3, 1, 1).eval(), size=(24, 32))
+        >>> predictor(Image.new("RGB", (60, 40))).probability.shape
+        (40, 60)
     """
 
     network: nn.Module
@@ -46,11 +55,11 @@ class Predictor:
     test_time_augmentation: TestTimeAugmentation = "none"
 
     def __post_init__(self) -> None:
-        views_of(self.test_time_augmentation)  # an unknown name is an error now, not at an image
+        views_of(self.test_time_augmentation)  # raises an error for an unknown name
 
     @torch.inference_mode()
     def __call__(self, image: Image.Image) -> Segmentation:
-        """Segments one image of any size and mode, as it lies in memory."""
+        """Segment an image of any size and mode; its EXIF orientation is ignored."""
         pixels = resize_image(to_rgb(image), self.size).float() / 255
         maps = average_views(
             lambda view: probabilities(self.network(view)),
@@ -68,16 +77,16 @@ def predictor_of_checkpoint(
     device: str | torch.device = "cpu",
     test_time_augmentation: TestTimeAugmentation = "none",
 ) -> Predictor:
-    """Rebuilds the plain network of a checkpoint; needs no Lightning, data or network connection.
+    """Rebuild the plain network of a checkpoint, without Lightning, data or a network connection.
 
     Args:
-        path: A checkpoint of any model of this package.
-        device: Where to run, such as ``"cuda"``; ``"auto"`` takes a GPU where there is one.
+        path: Checkpoint of any model of this package, or name or folder of a pretrained model.
+        device: Device to run on, such as ``"cuda"``; ``"auto"`` takes a GPU if there is one.
         test_time_augmentation: See :class:`Predictor`.
 
     Raises:
-        CheckpointError: The file is absent, broken, or no checkpoint of this package.
-        LesionsegError: There is no such device.
+        CheckpointError: If the file is missing, broken, or no checkpoint of this package.
+        LesionsegError: If there is no such device.
     """
     checkpoint = read_checkpoint(path)
     about = _described(path, checkpoint)
@@ -113,13 +122,13 @@ def predictor_of_checkpoint(
 
 
 def usable_device(name: str | torch.device) -> torch.device:
-    """Return a device of this machine by its name.
+    """Return a device of this machine by name.
 
     Args:
-        name: Such as ``"cuda:1"``; ``"auto"`` takes a GPU where there is one, else the CPU.
+        name: Such as ``"cuda:1"``; ``"auto"`` takes a GPU if there is one, else the CPU.
 
     Raises:
-        LesionsegError: If there is no such kind of device, or none of it here.
+        LesionsegError: If there is no such device, or it cannot be used.
     """
     if name == "auto":
         mps = torch.backends.mps.is_available()
@@ -131,8 +140,8 @@ def usable_device(name: str | torch.device) -> torch.device:
             f"there is no device {str(name)!r}; choose auto, cpu, cuda, cuda:1 or mps."
         ) from error
     try:
-        torch.zeros(1, device=device).item()  # an error on "meta", which computes nothing
-    except Exception as error:  # each kind of device has its own errors
+        torch.zeros(1, device=device).item()  # fails on "meta", which computes nothing
+    except Exception as error:  # each type of device has its own errors
         raise LesionsegError(
             f"the device {str(name)!r} cannot be used here ({str(error).splitlines()[0]}); "
             "choose another, such as cpu."
@@ -141,12 +150,12 @@ def usable_device(name: str | torch.device) -> torch.device:
 
 
 def _described(path: str | Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """What a checkpoint says of its network and of how to use it, checked."""
+    """Return a checkpoint's checked description of its network, size and threshold."""
     about = checkpoint.get("lesionseg")
     if not isinstance(about, dict) or about.get("network") is None:
         raise CheckpointError(
             f"{path} is a checkpoint, but not of a lesionseg model with a registered network; "
-            "load it with its own class's load_from_checkpoint and pass the model."
+            "load it with load_from_checkpoint of its own class and pass the model."
         )
     network = about["network"]
     if not (

@@ -1,4 +1,4 @@
-"""What a network says of one photograph."""
+"""The segmentation of a photograph, and what makes it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What a network says of one image, at the image's size.
+    """Segmentation of an image, at the image's size.
 
     Attributes:
-        mask: bool (height, width).
+        mask: Bool (height, width), True for lesion.
         probability: float32 (height, width) in [0, 1].
+
+    Example:
+        >>> from PIL import Image
+        >>> import lesionseg
+        >>> result = lesionseg.segment(Image.new("RGB", (60, 40), "white"), "mobilegan")
+        >>> result.mask.shape, result.mask.dtype, result.probability.dtype
+        ((40, 60), dtype('bool'), dtype('float32'))
     """
 
     mask: npt.NDArray[np.bool_]
@@ -24,7 +31,19 @@ class Segmentation:
 
 
 class ImagePredictor(Protocol):
-    """A network that takes whole photographs, whatever runs it."""
+    """Anything that segments photographs, such as a :class:`Predictor`.
+
+    Example:
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> import lesionseg
+        >>> from lesionseg.inference import Segmentation
+        >>> def dark(image):
+        ...     probability = 1 - np.asarray(image.convert("L"), np.float32) / 255
+        ...     return Segmentation(probability > 0.5, probability)
+        >>> lesionseg.segment(Image.new("RGB", (60, 40), "black"), dark).mask.all()
+        np.True_
+    """
 
     def __call__(self, image: Image.Image) -> Segmentation:
-        """Segment one RGB image of any size."""
+        """Segment an RGB image of any size."""

@@ -1,4 +1,4 @@
-"""The short way from a photograph to a mask, for notebooks."""
+"""Segment photographs in one call."""
 
 from __future__ import annotations
 
@@ -38,37 +38,44 @@ def segment(
 def segment(
     image: ImageLike | list[ImageLike] | tuple[ImageLike, ...], model: ModelLike = DEFAULT
 ) -> Segmentation | list[Segmentation]:
-    """Segment one image, or several.
+    """Segment an image, or several.
 
     Args:
-        image: A path, a PIL image, an array (height, width, 3) that is uint8 or floating point in
-            [0, 1], or a tensor (3, height, width) of either kind; or a list or tuple of these. A
-            file is turned as its EXIF orientation says; a PIL image is taken as it lies in memory,
-            at its own ``size``.
-        model: A name of :func:`lesionseg.list_pretrained`, the path of a checkpoint, of a folder
-            that ``save_pretrained`` wrote or of an exported ``.onnx`` file (read anew at each call;
-            keep a :func:`~lesionseg.inference.load_predictor` for many images), a predictor, a
-            model, or a plain network that gives logits (N, 1, H, W) of images (N, 3, H, W) in
-            [0, 1], such as :func:`~lesionseg.networks.create_network` makes. A plain network is fed
-            at its ``default_size``, or at 192 x 256 if it has none, with the threshold 0.5; for
-            another size make a :class:`~lesionseg.inference.Predictor`.
+        image: A path, a PIL image, an array (height, width, 3) or a tensor (3, height, width),
+            uint8 or floating point in [0, 1]; or a list or tuple of these. The EXIF orientation of
+            a file is applied, that of a PIL image is ignored.
+        model: A name of :func:`lesionseg.list_pretrained`; the path of a checkpoint, of a folder of
+            ``save_pretrained`` or of an exported ``.onnx`` file (read at every call; for many
+            images use :func:`~lesionseg.inference.load_predictor`); a predictor; a model; or a
+            network that maps images (N, 3, H, W) in [0, 1] to logits (N, 1, H, W), such as those of
+            :func:`~lesionseg.networks.create_network`. Images are resized to a network's
+            ``default_size``, 192 x 256 if it has none, and the threshold is 0.5; for other values
+            make a :class:`~lesionseg.inference.Predictor`.
 
     Returns:
-        Mask and probability at the image's size, that of a file as a viewer shows it; a list of
-        them for a list. A model is put back into its mode afterwards.
+        Mask and probability at the size of the image, with the EXIF orientation of a file applied;
+        a list of them for a list. The training mode of a model does not change.
 
     Raises:
         InvalidDataError: If an image cannot be read.
         CheckpointError: If the checkpoint cannot be used.
         TypeError: If the image or the model is of another type.
         ValueError: If an array or tensor is not an image.
+
+    Example:
+        >>> import numpy as np
+        >>> import lesionseg
+        >>> photo = np.full((30, 40, 3), 200, np.uint8)  # or a path
+        >>> result = lesionseg.segment(photo, "mobilegan")
+        >>> result.mask.shape, result.probability.shape
+        ((30, 40), (30, 40))
     """
     if isinstance(model, (str, Path)):
         if not isinstance(image, (list, tuple)):
-            image = _to_image(image)  # what is wrong with it is said before the file is read
+            image = _to_image(image)  # raises errors before the model is read
         model = load_predictor(model)
     if isinstance(image, (list, tuple)):
-        return [_segment(_to_image(one), model) for one in image]
+        return [_segment(_to_image(item), model) for item in image]
     return _segment(_to_image(image), model)
 
 
@@ -78,11 +85,11 @@ def _segment(
     if not isinstance(model, torch.nn.Module):
         if not callable(model):
             raise TypeError(
-                "expected a model, a network, a predictor, the name of a pretrained model, or the "
-                f"path of a checkpoint or .onnx file, got {type(model).__name__}"
+                "expected model to be a model, a network, a predictor, the name of a pretrained "
+                f"model, or the path of a checkpoint or .onnx file, got {type(model).__name__}"
             )
         return model(picture)
-    # By its attributes: the class of LightningModules is slow to import.
+    # Not with isinstance: LightningModule is slow to import.
     network = getattr(model, "network", None)
     if isinstance(network, torch.nn.Module) and hasattr(model, "threshold"):
         known = cast("SegmentationModule", model)
@@ -90,18 +97,18 @@ def _segment(
         size, threshold = known.size, known.threshold
     else:
         network = model
-        device = next((one.device for one in network.parameters()), torch.device("cpu"))
+        device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
         size, threshold = (
             getattr(network, "default_size", ASNET_DEFAULTS.size),
             PROBABILITY_THRESHOLD,
         )
         augmentation = "none"
-    modes = {one: one.training for one in network.modules()}
+    modes = {module: module.training for module in network.modules()}
     try:
         return Predictor(network.eval(), size, threshold, device, augmentation)(picture)
     finally:
-        for one, training in modes.items():
-            one.training = training
+        for module, training in modes.items():
+            module.training = training
 
 
 def _to_image(image: ImageLike) -> Image.Image:
@@ -115,20 +122,23 @@ def _to_image(image: ImageLike) -> Image.Image:
         tensor = torch.from_numpy(np.array(image))
         tensor = tensor.movedim(-1, 0) if tensor.ndim == 3 else tensor
     else:
-        mend = "; open them with PIL.Image.open(io.BytesIO(...))" if _is_bytes(image) else ""
+        fix = "; open them with PIL.Image.open(io.BytesIO(...))" if _is_bytes(image) else ""
         raise TypeError(
-            "expected an image as a path, a PIL image, an array (height, width, 3) or a tensor "
-            f"(3, height, width), or a list of these, got {type(image).__name__}{mend}"
+            "expected image to be a path, a PIL image, an array (height, width, 3), a tensor "
+            f"(3, height, width), or a list of these, got {type(image).__name__}{fix}"
         )
     if tensor.ndim != 3 or tensor.shape[0] != 3:
         raise ValueError(
-            "an image is an array (height, width, 3) or a tensor (3, height, width); "
+            "expected image to be an array (height, width, 3) or a tensor (3, height, width), "
             f"got {tuple(tensor.shape)} (channels first)"
         )
     if tensor.dtype == torch.uint8:
         return to_picture(tensor / 255)
     if not tensor.is_floating_point() or not (tensor.min() >= 0 and tensor.max() <= 1):
-        raise ValueError("an image is uint8, or floating point in [0, 1]; divide it by its maximum")
+        raise ValueError(
+            "expected image to be uint8, or floating point in [0, 1], got "
+            f"{tensor.dtype} in [{tensor.min():g}, {tensor.max():g}]; divide it by its maximum"
+        )
     return to_picture(tensor)
 
 

@@ -1,6 +1,6 @@
-"""Test-time augmentation: one image seen mirrored and turned, and what is said of each averaged.
+"""Test-time augmentation: average the probabilities of flipped and rotated views of an image.
 
-Works on torch's tensors and on numpy's arrays, and imports no torch: exported files need none.
+Works on torch tensors and NumPy arrays, without importing torch, which exported files do not need.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 TestTimeAugmentation = Literal["none", "flips", "flips_and_rotations"]
 
 TEST_TIME_AUGMENTATIONS: tuple[TestTimeAugmentation, ...] = get_args(TestTimeAugmentation)
-"""All that there are: the image as it is; also mirrored, 4 views; also turned, 8 views."""
+"""All names: only the image itself; with its flips, 4 views; with rotations too, 8 views."""
 
 ArrayT = TypeVar("ArrayT", npt.NDArray[Any], "Tensor")
 
 
 class View(NamedTuple):
-    """One of the eight ways to lay a square sheet on itself.
+    """One of the eight flips and rotations of a square.
 
     Attributes:
-        flipped: The axes along which the image is mirrored first.
-        transposed: Whether rows and columns then change places. Together with flips that gives the
-            quarter turns.
+        flipped: Axes along which the image is flipped first.
+        transposed: Whether rows and columns are then swapped; with flips these are the rotations by
+            90 degrees.
     """
 
     flipped: tuple[int, ...] = ()
     transposed: bool = False
 
-    def see(self, image: ArrayT) -> ArrayT:
-        """The view of an image (..., H, W)."""
-        seen = _flip(image, self.flipped)
-        return _transpose(seen) if self.transposed else seen
+    def apply(self, image: ArrayT) -> ArrayT:
+        """Return the view of an image (..., H, W)."""
+        flipped = _flip(image, self.flipped)
+        return _transpose(flipped) if self.transposed else flipped
 
-    def turn_back(self, maps: ArrayT) -> ArrayT:
-        """Maps (..., H, W) of the view as maps of the image."""
+    def invert(self, maps: ArrayT) -> ArrayT:
+        """Return maps (..., H, W) of the view as maps of the image."""
         return _flip(_transpose(maps) if self.transposed else maps, self.flipped)
 
 
@@ -53,15 +53,15 @@ _VIEWS: dict[TestTimeAugmentation, tuple[View, ...]] = {
 
 
 def views_of(augmentation: TestTimeAugmentation) -> tuple[View, ...]:
-    """The views of an augmentation; the first is the image as it is.
+    """Return the views of an augmentation; the first is the image itself.
 
     Raises:
-        ValueError: There is no augmentation of this name.
+        ValueError: If there is no augmentation of this name.
     """
     if augmentation not in _VIEWS:
         raise ValueError(
-            f"test_time_augmentation must be one of {', '.join(TEST_TIME_AUGMENTATIONS)}: "
-            f"{augmentation!r}"
+            f"expected test_time_augmentation to be one of {', '.join(TEST_TIME_AUGMENTATIONS)}, "
+            f"got {augmentation!r}"
         )
     return _VIEWS[augmentation]
 
@@ -71,33 +71,41 @@ def average_views(
     image: ArrayT,
     augmentation: TestTimeAugmentation = "flips",
 ) -> ArrayT:
-    """Average what a network says of several views of an image.
+    """Average the predictions of several views of an image.
 
-    The views are a group: whatever the network, the average of a mirrored (or, with rotations,
-    turned) image is the average of the image, mirrored or turned, up to rounding. A view is
-    predicted at a time, so that the memory is that of one and the time that of all.
+    The views form a group: for any network, the average of a flipped (or, with rotations, rotated)
+    image is the flipped or rotated average of the image, up to rounding. Views are predicted one
+    after the other, which needs no more memory than a single one.
 
-    Chosen: probabilities are averaged, not logits. In a quarter turn of an image that is not square
-    the network is fed (W, H) instead of (H, W): pixels keep their shape, which resizing to (H, W)
-    would squash.
+    Chosen: probabilities are averaged, not logits. Rotated by 90 degrees, an image that is not
+    square has the size (W, H), so that the network sees pixels of the same shape; resizing to
+    (H, W) would squash them.
 
     Args:
-        predict: Maps (..., H, W) of images (..., H, W); also at (W, H) if there are quarter turns.
-        image: A batch or one image, a tensor or an array.
-        augmentation: ``"none"`` returns ``predict(image)``; ``"flips"`` averages 4 views, mirrored
+        predict: Returns maps (..., H, W) of images (..., H, W); with rotations also (..., W, H).
+        image: An image or a batch of images, a tensor or an array.
+        augmentation: ``"none"`` returns ``predict(image)``; ``"flips"`` averages 4 views, flipped
             left-right, up-down, both and neither; ``"flips_and_rotations"`` these and the same
-            turned by 90 degrees, 8 views.
+            rotated by 90 degrees, 8 views.
 
     Returns:
-        Maps (..., H, W) as ``predict`` gives them.
+        Maps (..., H, W), of the type that ``predict`` returns.
 
     Raises:
-        ValueError: There is no augmentation of this name.
+        ValueError: If there is no augmentation of this name.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.inference import average_views
+        >>> columns = lambda image: np.arange(4.0) + 0 * image  # depends on the orientation
+        >>> average_views(columns, np.ones((2, 4)), "flips")
+        array([[1.5, 1.5, 1.5, 1.5],
+               [1.5, 1.5, 1.5, 1.5]])
     """
     views = views_of(augmentation)
     if len(views) == 1:
         return predict(image)
-    return _mean(view.turn_back(predict(view.see(image))) for view in views)
+    return _mean(view.invert(predict(view.apply(image))) for view in views)
 
 
 def pool_views(
@@ -105,14 +113,13 @@ def pool_views(
     image: Tensor,
     augmentation: TestTimeAugmentation,
 ) -> tuple[Tensor, Tensor | None]:
-    """Average a mean and, where there is one, a standard deviation over views.
+    """Average a mean and, if there is one, a standard deviation over views.
 
-    The deviation is that of all draws of all views together: the mean of the views' variances and
-    the variance of their means. A network without a deviation of its own gets that between the
-    views.
+    The variance is that of all samples of all views together: the mean of the views' variances plus
+    the variance of their means. Without deviations it is the latter.
 
     Args:
-        predict: Mean (N, 1, H, W) and deviation, or None, of images (N, 3, H, W).
+        predict: Returns mean (N, 1, H, W) and deviation, or None, of images (N, 3, H, W).
         image: (N, 3, H, W).
         augmentation: See :func:`average_views`; ``"none"`` returns ``predict(image)``.
 
@@ -120,29 +127,29 @@ def pool_views(
         Mean and deviation, (N, 1, H, W).
 
     Raises:
-        ValueError: There is no augmentation of this name.
+        ValueError: If there is no augmentation of this name.
     """
     views = views_of(augmentation)
     if len(views) == 1:
         return predict(image)
     means, variances = [], []
     for view in views:
-        mean, deviation = predict(view.see(image))
-        means.append(view.turn_back(mean))
+        mean, deviation = predict(view.apply(image))
+        means.append(view.invert(mean))
         if deviation is not None:
-            variances.append(view.turn_back(deviation) ** 2)
+            variances.append(view.invert(deviation) ** 2)
     pooled = _mean(iter(means))
-    variance = _mean((one - pooled) ** 2 for one in means)
+    variance = _mean((mean - pooled) ** 2 for mean in means)
     if variances:
         variance = variance + _mean(iter(variances))
     return pooled, variance.sqrt()
 
 
 def _mean(maps: Iterator[ArrayT]) -> ArrayT:
-    """Of at least one."""
+    """Return the mean of at least one map."""
     total, count = next(maps), 1
-    for one in maps:
-        total = total + one
+    for item in maps:
+        total = total + item
         count += 1
     return total / count
 
@@ -154,6 +161,8 @@ def _flip(array: ArrayT, axes: tuple[int, ...]) -> ArrayT:
 
 
 def _transpose(array: ArrayT) -> ArrayT:
-    """Whole in memory: not every network takes a tensor of other strides."""
-    turned = array.swapaxes(-1, -2)
-    return np.ascontiguousarray(turned) if isinstance(turned, np.ndarray) else turned.contiguous()
+    """Swap rows and columns, contiguous in memory, which some networks need."""
+    swapped = array.swapaxes(-1, -2)
+    if isinstance(swapped, np.ndarray):
+        return np.ascontiguousarray(swapped)
+    return swapped.contiguous()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lesionseg.inference.outputs import save_mask, save_zip, to_grey
+from lesionseg.inference.outputs import encode_mask, save_mask, save_zip
 from lesionseg.inference.postprocess import binarize, probabilities, restore_sizes
 
 
@@ -49,12 +49,12 @@ def test_a_map_of_its_own_size_is_untouched():
 
 
 def test_sizes_must_match_maps():
-    with pytest.raises(ValueError, match="2 maps but 1 sizes"):
+    with pytest.raises(ValueError, match=r"expected sizes to be 2 pairs .* got 1"):
         restore_sizes(torch.rand(2, 1, 4, 4), [(4, 4)])
 
 
 def test_grey_values_are_0_and_255():
-    grey = to_grey(np.array([[True, False]]))
+    grey = encode_mask(np.array([[True, False]]))
     assert grey.dtype == np.uint8
     assert grey.tolist() == [[255, 0]]
 

@@ -148,16 +148,18 @@ def test_a_network_of_the_registry_is_a_model(picture):
 
 @pytest.mark.parametrize("image", [b"\xff\xd8", None, 3, {"image": 1}])
 def test_what_is_no_image_is_told(model, image):
-    with pytest.raises(TypeError, match=r"expected an image as a path, .*, got ") as caught:
+    with pytest.raises(TypeError, match=r"expected image to be a path, .*, got ") as caught:
         segment(image, model)
     assert ("BytesIO" in str(caught.value)) == isinstance(image, bytes)
-    with pytest.raises(TypeError, match="expected an image"):
+    with pytest.raises(TypeError, match="expected image"):
         segment([image], model)
 
 
 @pytest.mark.parametrize("model", [None, 3, {"state_dict": {}}])
 def test_what_is_no_model_is_told(picture, model):
-    with pytest.raises(TypeError, match="expected a model, a network, a predictor, the name"):
+    with pytest.raises(
+        TypeError, match="expected model to be a model, a network, a predictor, the name"
+    ):
         segment(picture, model)
 
 

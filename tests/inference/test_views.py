@@ -61,15 +61,15 @@ def test_whatever_the_network_the_average_turns_with_the_image(augmentation, hei
     assert average.min() >= 0
     assert average.max() <= 1
     for view in views_of(augmentation):
-        seen = average_views(predict, view.see(image), augmentation)
-        torch.testing.assert_close(seen, view.see(average), atol=1e-5, rtol=0)
+        seen = average_views(predict, view.apply(image), augmentation)
+        torch.testing.assert_close(seen, view.apply(average), atol=1e-5, rtol=0)
 
 
 def test_the_average_is_needed():
     image = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(0))
     predict = lopsided(0)
     for view in views_of("flips_and_rotations")[1:]:
-        assert not torch.allclose(predict(view.see(image)), view.see(predict(image)), atol=1e-2)
+        assert not torch.allclose(predict(view.apply(image)), view.apply(predict(image)), atol=1e-2)
 
 
 @settings(max_examples=25, deadline=None)
@@ -86,12 +86,12 @@ def test_arrays_get_what_tensors_get(augmentation, height, width, seed):
 def test_views_differ_lead_back_and_are_a_group(augmentation, count):
     image = torch.arange(30).view(1, 5, 6)
     views = views_of(augmentation)
-    seen = [view.see(image) for view in views]
+    seen = [view.apply(image) for view in views]
     assert len(views) == count == len({(tuple(one.shape), *one.flatten().tolist()) for one in seen})
     for view, one in zip(views, seen, strict=True):
-        assert torch.equal(view.turn_back(one), image)
+        assert torch.equal(view.invert(one), image)
         assert one.is_contiguous()
-        again = {tuple(other.see(one).flatten().tolist()) for other in views}
+        again = {tuple(other.apply(one).flatten().tolist()) for other in views}
         assert again == {tuple(other.flatten().tolist()) for other in seen}
 
 
@@ -130,7 +130,7 @@ def test_the_deviation_is_that_of_all_draws_of_all_views():
     mean, deviation = pool_views(predict, torch.zeros(2, 3, 4, 4), "flips_and_rotations")
     turned = torch.stack(
         [
-            view.turn_back(one)
+            view.invert(one)
             for view, drawn in zip(views_of("flips_and_rotations"), draws, strict=True)
             for one in drawn
         ]
@@ -140,7 +140,7 @@ def test_the_deviation_is_that_of_all_draws_of_all_views():
 
 
 def test_other_names_are_refused():
-    with pytest.raises(ValueError, match="none, flips, flips_and_rotations: 'rotations'"):
+    with pytest.raises(ValueError, match="none, flips, flips_and_rotations, got 'rotations'"):
         average_views(lambda view: view, np.zeros((1, 3, 4, 4)), "rotations")
     with pytest.raises(ValueError, match="'flip'"):
         Predictor(torch.nn.Identity(), (32, 32), test_time_augmentation="flip")
