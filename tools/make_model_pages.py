@@ -1,0 +1,262 @@
+"""Make the tables and pictures of the pages of the released models, docs/models.
+
+    python tools/make_model_pages.py [--tests DIR]
+
+The tables come from the counts in docs/results/released. With ``--tests``, the folder of ISIC 2018,
+the sheets of best, median and worst validation images are drawn anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lesionseg.metrics.bootstrap import bootstrap_interval
+from lesionseg.metrics.official import GRAY_THRESHOLD, scores_from_counts
+
+ROOT = Path(__file__).resolve().parents[1]
+RELEASED = ROOT / "docs" / "results" / "released"
+IMAGES = ROOT / "docs" / "images"
+#: Released models with the run that they are of and the page that describes them.
+MODELS = {
+    "asnet-lite": ("lite-2", "asnet-lite.md"),
+    "mobilegan": ("mobilegan-fast-plain-0", "mobilegan-trained.md"),
+}
+SETS = {
+    "held-out": "held-out",
+    "isic2018-val": "2018 validation",
+    "isic2017-test": "2017 test",
+}
+#: Kinds of images: a title, the column of images.csv.gz, and the bounds of each kind.
+KINDS = (
+    ("lesion under 5 % of the image", "area", 0.0, 0.05),
+    ("5 to 20 %", "area", 0.05, 0.2),
+    ("20 to 50 %", "area", 0.2, 0.5),
+    ("50 % or more", "area", 0.5, 2.0),
+    ("does not touch the border", "touches_border", 0, 1),
+    ("touches the border", "touches_border", 1, 2),
+    ("contrast under 10", "contrast", 0.0, 10.0),
+    ("10 to 20", "contrast", 10.0, 20.0),
+    ("20 to 30", "contrast", 20.0, 30.0),
+    ("30 or more", "contrast", 30.0, 1000.0),
+)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read a compressed CSV file."""
+    with gzip.open(path, "rt", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def scores_of(run: str) -> dict[tuple[str, str], dict[str, float]]:
+    """Return the official scores of each image of a run, by set and id."""
+    rows = [
+        row
+        for row in read_rows(RELEASED / "scores" / f"{run}.csv.gz")
+        if (row["views"], row["postprocessing"]) == ("none", "none")
+    ]
+    counts = np.array([[int(row[key]) for key in ("tp", "fp", "fn", "tn")] for row in rows])
+    scores = scores_from_counts(counts)
+    return {
+        (row["set"], row["id"]): {name: float(values[index]) for name, values in scores.items()}
+        for index, row in enumerate(rows)
+    }
+
+
+def kinds_table(run: str) -> str:
+    """The scores of a run by lesion size, contact with the border and contrast."""
+    described = read_rows(RELEASED / "images.csv.gz")
+    scores = scores_of(run)
+    lines = [
+        f"| images | {' | '.join(f'{title}: n | Jaccard' for title in SETS.values())} |",
+        "| --- |" + " --- |" * 2 * len(SETS),
+    ]
+    for title, column, low, high in KINDS:
+        cells = [title]
+        for name in SETS:
+            chosen = [
+                scores[name, row["id"]]
+                for row in described
+                if row["set"] == name and low <= float(row[column]) < high
+            ]
+            jaccard = np.array([image["jaccard"] for image in chosen])
+            ends = bootstrap_interval(jaccard)
+            cells += [
+                str(len(chosen)),
+                f"{jaccard.mean():.3f} ({ends[0]:.3f} to {ends[1]:.3f})",
+            ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def score_table(name: str) -> str:
+    """All scores of a model, from its card."""
+    card: Mapping[str, Any] = json.loads(
+        (ROOT / "lesionseg" / "weights" / name / "card.json").read_text(encoding="utf-8")
+    )
+    lines = [
+        "| set | views | region | Jaccard | thresholded | Dice | accuracy | sensitivity "
+        "| specificity | pooled Jaccard |",
+        "| --- |" + " --- |" * 9,
+    ]
+    for row in card["scores"]:
+        low, high = row["intervals"]["jaccard"]
+        mean = row["per_image"]
+        cells = [
+            SETS[row["set"]],
+            {"none": "1", "flips": "4 flips"}[row["views"]],
+            {"none": "all", "largest-region": "largest"}[row["postprocessing"]],
+            f"{mean['jaccard']:.3f} ({low:.3f} to {high:.3f})",
+            *(
+                f"{mean[score]:.3f}"
+                for score in (
+                    "threshold_jaccard",
+                    "dice",
+                    "accuracy",
+                    "sensitivity",
+                    "specificity",
+                )
+            ),
+            f"{row['pooled']['jaccard']:.3f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def worst_table(run: str, number: int = 10) -> str:
+    """The images with the lowest Jaccard index of all sets."""
+    described = {(row["set"], row["id"]): row for row in read_rows(RELEASED / "images.csv.gz")}
+    ranked = sorted(scores_of(run).items(), key=lambda item: (item[1]["jaccard"], item[0]))
+    lines = [
+        "| image | set | Jaccard | lesion's share | touches the border | contrast |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for (name, image), scores in ranked[:number]:
+        row = described[name, image]
+        border = "yes" if row["touches_border"] == "1" else "no"
+        lines.append(
+            f"| `{image}` | {SETS[name]} | {scores['jaccard']:.3f} | {float(row['area']):.3f} "
+            f"| {border} | {row['contrast']} |"
+        )
+    return "\n".join(lines)
+
+
+def curve(run: str) -> dict[str, list[tuple[int, float]]]:
+    """Return a run's training loss and held-out Jaccard index by epoch."""
+    with (RELEASED / f"{run}-metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        name: [(int(row["epoch"]), float(row[name])) for row in rows if row.get(name)]
+        for name in ("train/loss_epoch", "val/jaccard", "val/threshold_jaccard")
+    }
+
+
+def draw_curve(name: str, run: str) -> None:
+    """Draw a run's training curve to docs/images/NAME-curve.png."""
+    from matplotlib.figure import Figure
+
+    points = curve(run)
+    figure = Figure(figsize=(7.2, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(*zip(*points["train/loss_epoch"], strict=True), color="tab:blue")
+    left.set(xlabel="epoch", ylabel="training loss", yscale="log")
+    for score, label in (("val/jaccard", "Jaccard"), ("val/threshold_jaccard", "thresholded")):
+        right.plot(*zip(*points[score], strict=True), label=label)
+    right.set(xlabel="epoch", ylabel="held-out score", ylim=(0, 1))
+    right.legend(loc="lower right")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    figure.savefig(IMAGES / f"{name}-curve.png", dpi=110)
+
+
+def draw_sheet(name: str, run: str, tests: Path) -> None:
+    """Draw the four best, median and worst validation images to docs/images/NAME-sheet.jpg."""
+    from matplotlib.figure import Figure
+
+    import lesionseg
+    from lesionseg.data import ISICDataset
+
+    scores = {
+        image: row["jaccard"]
+        for (part, image), row in scores_of(run).items()
+        if part == "isic2018-val"
+    }
+    ranked = sorted(scores, key=lambda image: -scores[image])
+    middle = len(ranked) // 2 - 2
+    chosen = {
+        "best": ranked[:4],
+        "median": ranked[middle : middle + 4],
+        "worst": ranked[-4:],
+    }
+    model = lesionseg.from_pretrained(name).eval()
+    data = ISICDataset(tests, 2018, "val", model.size, True)
+    positions = {data[index]["id"]: index for index in range(len(data))}
+    figure = Figure(figsize=(8, 6.9), layout="constrained")
+    for axes_row, (title, ids) in zip(figure.subplots(3, 4), chosen.items(), strict=True):
+        for axes, image in zip(axes_row, ids, strict=True):
+            sample = data[positions[image]]
+            truth = sample["truth"].numpy() > GRAY_THRESHOLD
+            found = predict(model, sample["image"], truth.shape)
+            axes.imshow(sample["image"].permute(1, 2, 0).numpy(), extent=(0, 1, 1, 0))
+            for mask, color in ((truth, "#00c853"), (found, "#ff1744")):
+                steps = [(np.arange(size) + 0.5) / size for size in mask.shape[::-1]]
+                axes.contour(*steps, mask, levels=[0.5], colors=color, linewidths=1.2)
+            axes.set_title(f"{title}: {scores[image]:.2f}", fontsize=9)
+            axes.axis("off")
+    figure.savefig(IMAGES / f"{name}-sheet.jpg", dpi=100, pil_kwargs={"quality": 82})
+
+
+def predict(model: Any, image: Any, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Return a model's mask of an image, at the ground truth's size."""
+    import torch
+
+    from lesionseg.inference.postprocess import restore_sizes
+
+    with torch.inference_mode():
+        maps, _ = model.predict_maps(image[None])
+    height, width = shape
+    mask: npt.NDArray[np.bool_] = (
+        restore_sizes(maps, [(height, width)])[0].numpy() > model.threshold
+    )
+    return mask
+
+
+def pages() -> Iterator[tuple[Path, dict[str, str]]]:
+    """The pages with their tables, by the tables' marks."""
+    for name, (run, page) in MODELS.items():
+        tables = {
+            "scores": score_table(name),
+            "kinds": kinds_table(run),
+            "worst": worst_table(run),
+        }
+        yield ROOT / "docs" / "models" / page, tables
+
+
+def main() -> None:
+    """Make everything that the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tests", type=Path, help="folder of ISIC 2018; draws the sheets")
+    options = parser.parse_args()
+    for name, (run, _) in MODELS.items():
+        draw_curve(name, run)
+        if options.tests is not None:
+            draw_sheet(name, run, options.tests)
+    for path, tables in pages():
+        text = path.read_text(encoding="utf-8")
+        for mark, table in tables.items():
+            before, _, rest = text.partition(f"<!-- {mark} -->\n")
+            _, _, after = rest.partition(f"<!-- /{mark} -->")
+            text = f"{before}<!-- {mark} -->\n{table}\n<!-- /{mark} -->{after}"
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
