@@ -1,4 +1,4 @@
-"""Writing files: whole or not at all, one process at a time, and nothing of anybody else's lost."""
+"""Write files atomically, lock them, and never overwrite files of other programs."""
 
 from __future__ import annotations
 
@@ -19,36 +19,48 @@ if sys.platform != "win32":
     import fcntl
 
 MARK = "written by lesionseg"
-"""Stands in every picture, page, plot and zip that a command writes, where its format has room."""
+"""Marks every picture, page, plot and zip archive that a command writes."""
 
-#: Of score tables and measurements, which have no such room.
+#: First bytes of score tables and measurements, whose formats have no room for a mark.
 _STARTS = (b"image,tp,fp,fn,tn,", b'{\n  "overall": ', b"image,width,height,lesion_pixels,")
-_MODELS = {".onnx", ".pt2", ".pte"}  # the package's name stands somewhere in those it exported
-_NEAR = 4096  # bytes from either end of a file within which its mark stands
+_MODELS = {".onnx", ".pt2", ".pte"}  # exported models hold the name of this package somewhere
+_NEAR = 4096  # bytes at either end of a file that are searched for the mark
 
 _PREFIX = ".unfinished-"
-_SECONDS_TO_LOCK = 1.0  # far more than lie between making a temporary file and locking it
+_SECONDS_TO_LOCK = 1.0  # far more than pass between creating a temporary file and locking it
 
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Give a temporary path and rename it to ``path`` once the block has succeeded.
+    """Yield a temporary path and rename it to ``path`` once the block has succeeded.
 
-    Whatever stops the block (an error, Ctrl-C, a full disk) removes the temporary file and leaves
-    an earlier file of that name as it was. Parent folders are made. What ``kill -9`` leaves is
-    removed by :func:`remove_unfinished`. As with :func:`open`, a symbolic link stays and the file
-    that it names is written, and an existing file keeps its permissions and its owner.
-
-    Devices and pipes, such as ``/dev/null`` and ``/dev/stdout``, are not replaced but written to.
+    If the block fails (an error, Ctrl-C, a full disk), the temporary file is removed and an
+    earlier file of that name is unchanged. What ``kill -9`` leaves is removed by
+    :func:`remove_unfinished`. Parent folders are created. As with :func:`open`, symbolic links are
+    followed, and an existing file keeps its permissions and owner. Devices and pipes, such as
+    ``/dev/null`` and ``/dev/stdout``, are written to instead of replaced.
 
     Args:
-        path: The final path.
+        path: Final path.
 
     Yields:
-        A path in the same folder with the same suffix, to be written.
+        A path in the same folder with the same suffix.
 
     Raises:
-        LesionsegError: If ``path`` is a disk or another block device.
+        LesionsegError: If ``path`` is a block device, such as a disk.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from lesionseg.files import atomic_path
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "scores.csv")
+        ...     with atomic_path(path) as temporary:
+        ...         _ = temporary.write_text("image,dice")
+        ...         print(path.exists())
+        ...     path.read_text()
+        False
+        'image,dice'
     """
     path = Path(path)
     if _is_stream(path):
@@ -76,53 +88,52 @@ def check_outputs(
     paths: Iterable[Path],
     inputs: Iterable[Path] = (),
     overwrite: bool = False,
-    mend: str = "give another place for the results, or --overwrite",
+    fix: str = "choose another output path, or use --overwrite",
 ) -> None:
-    """Refuse to write over files that are not this package's own results.
+    """Refuse to overwrite files that are not results of this package.
 
-    A command calls this before it starts to work. A file may be replaced if it does not exist, is
-    empty, carries :data:`MARK`, or is a score table; devices and pipes are no files. What the
-    command reads is never replaced, whoever wrote it and whatever ``overwrite`` says.
+    Commands call this before they start. A file may be replaced if it does not exist, is empty,
+    holds :data:`MARK`, or is a score table; devices and pipes are always written to. A file that
+    the command reads is never replaced.
 
     Args:
-        paths: What will be written.
-        inputs: What the command reads; files that do not exist do not count.
-        overwrite: Also replace what others have written.
-        mend: What the user can do about it.
+        paths: Files that will be written.
+        inputs: Files that the command reads; absent ones are ignored.
+        overwrite: Also replace files of other programs.
+        fix: What the user can do, for the message.
 
     Raises:
-        LesionsegError: If a path is a folder, an input, or was written by anybody else; the message
-            names the files.
+        LesionsegError: If a path is a folder, an input, or a file of another program.
     """
-    read = {place for one in inputs if (place := _place(one)) is not None}
+    read = {identity for path in inputs if (identity := _identity(path)) is not None}
     also_read, foreign = [], []
     for path in paths:
         if path.is_dir():
-            raise LesionsegError(f"{path} is a folder; give the file's own name.")
-        place = _place(path)
-        if place is None or _is_stream(path):
+            raise LesionsegError(f"{path} is a folder; give the path of a file.")
+        identity = _identity(path)
+        if identity is None or _is_stream(path):
             continue
-        if place in read:
+        if identity in read:
             also_read.append(str(path))
         elif not overwrite and not _is_ours(path):
             foreign.append(str(path))
     if also_read:
         raise LesionsegError(
-            f"the results would overwrite what this command reads: {shorten(also_read)}; give "
-            "another place for the results."
+            f"the results would overwrite what this command reads: {shorten(also_read)}; "
+            "choose another output path."
         )
     if foreign:
         raise LesionsegError(
             f"the results would overwrite {len(foreign)} "
             f"file{'s' if len(foreign) > 1 else ''} that lesionseg did not write: "
-            f"{shorten(foreign)}; {mend}."
+            f"{shorten(foreign)}; {fix}."
         )
 
 
 def _is_ours(path: Path) -> bool:
     try:
         file = path.open("rb")
-    except OSError:  # it cannot be read, so it cannot be told
+    except OSError:
         return False
     with file:
         size = os.fstat(file.fileno()).st_size
@@ -135,8 +146,8 @@ def _is_ours(path: Path) -> bool:
     return MARK.encode() in ends or ends.startswith(_STARTS)
 
 
-def _place(path: Path) -> tuple[int, int] | None:
-    """What tells a file from all others, by whatever name; None if there is none."""
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what all names of a file have in common; None if there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -145,28 +156,28 @@ def _place(path: Path) -> tuple[int, int] | None:
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether a path is written to, not replaced: a device, a pipe, or a descriptor by its name."""
+    """Return whether a path is a device, a pipe or the name of a descriptor."""
     try:
         mode = path.stat().st_mode
     except OSError:
         return False
     if stat.S_ISBLK(mode):
         raise LesionsegError(f"{path} is a block device; give a file.")
-    if str(path).startswith(("/dev/std", "/dev/fd/", "/proc/")):  # maybe a file that is open
+    if str(path).startswith(("/dev/std", "/dev/fd/", "/proc/")):  # perhaps an open file
         return not stat.S_ISDIR(mode)
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def remove_unfinished(folder: Path | str, deep: bool = False) -> None:
-    """Removes temporary files of killed processes from a folder.
+    """Remove temporary files of killed processes from a folder.
 
-    A process holds a lock on the file that it writes, and the system lifts it however the process
-    ends, so files that are being written stay. Where there are no locks (Windows, some network
-    file systems) nothing is removed.
+    A process holds a lock on the file that it writes, which the system releases however the
+    process ends, so files that are being written stay. Where there are no locks (Windows, some
+    network file systems) nothing is removed.
 
     Args:
-        folder: May be absent.
-        deep: Also from its sub-folders.
+        folder: Folder, which need not exist.
+        deep: Also search its sub-folders.
     """
     for path in Path(folder).glob(f"{'**/' if deep else ''}{_PREFIX}*"):
         with suppress(OSError):
@@ -175,25 +186,57 @@ def remove_unfinished(folder: Path | str, deep: bool = False) -> None:
 
 
 @contextmanager
-def one_at_a_time(lock: Path, say_waiting: Callable[[], None]) -> Iterator[None]:
-    """Lets one process at a time into the block; others wait, and one that is killed lets go.
+def file_lock(path: Path, on_wait: Callable[[], object] | None = None) -> Iterator[None]:
+    """Hold a lock file within the block; the system releases it however the process ends.
 
     Args:
-        lock: A file for this purpose; it is made, and stays.
-        say_waiting: Called before a wait.
+        path: Lock file; created, and left in place.
+        on_wait: Called before waiting for another process that holds it; None does not wait.
+
+    Raises:
+        TimeoutError: If another process holds the lock and ``on_wait`` is None.
+        OSError: If the file system has no locks.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from lesionseg.files import file_lock
+        >>> with TemporaryDirectory() as folder, file_lock(Path(folder, ".lock")):
+        ...     with file_lock(Path(folder, ".lock")):
+        ...         pass
+        Traceback (most recent call last):
+        filelock...Timeout: The file lock '...' could not be acquired.
     """
     from filelock import FileLock, Timeout  # few commands need it
 
-    held = FileLock(lock, mode=0o666)  # others who may write in its folder may hold it too
+    lock = FileLock(path, mode=0o666)  # so that all users of a shared folder can hold it
     try:
-        held.acquire(timeout=0)
+        lock.acquire(timeout=0)
     except Timeout:
-        say_waiting()
-        held.acquire()
+        if on_wait is None:
+            raise
+        on_wait()
+        lock.acquire()
+    except NotImplementedError as error:
+        raise OSError(f"no file locks: {path}") from error
     try:
         yield
     finally:
-        held.release()
+        lock.release()
+
+
+def size_text(count: float) -> str:
+    """Return a number of bytes as text.
+
+    Example:
+        >>> from lesionseg.files import size_text
+        >>> size_text(11_165_358_566)
+        '11.2 GB'
+    """
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count:.0f} bytes"
 
 
 if sys.platform == "win32":
@@ -211,14 +254,14 @@ else:
     @contextmanager
     def _held(descriptor: int) -> Iterator[None]:
         try:
-            with suppress(OSError):  # a file system without locks
+            with suppress(OSError):  # some file systems have no locks
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         finally:
             os.close(descriptor)
 
     def _is_abandoned(path: Path) -> bool:
-        """Whether nobody holds its lock; OSError where that cannot be told."""
+        """Return whether no process holds its lock; OSError where that is unknown."""
         descriptor = os.open(path, os.O_RDWR)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -228,7 +271,7 @@ else:
 
 
 def _copy_permissions(source: Path, target: Path) -> None:
-    """Give a new file the mode and owner of an existing one, or those of any other new file."""
+    """Give a new file the mode and owner of an existing file, or else the default mode."""
     try:
         status = source.stat()
     except FileNotFoundError:
@@ -241,7 +284,7 @@ def _copy_permissions(source: Path, target: Path) -> None:
 
 
 def _umask() -> int:
-    """The process's umask; reading it is only possible by setting it."""
+    """Return the umask of the process, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine that can misbehave, and tiny official archives for it."""
+"""An HTTP server on this machine that can fail in many ways, and tiny official archives for it."""
 
 import hashlib
 import io
@@ -16,33 +16,31 @@ from conftest_isic import OFFICIAL, write_isic
 from lesionseg.data.archives import Archive, Official
 from lesionseg.data.id_lists import official_ids
 
-#: Runs the command line in a process of its own, which is told of the tiny archives.
+#: Runs the command line in another process with the facts of tiny archives.
 COMMAND = """
 import json, sys
-from lesionseg import cli
-from lesionseg.data import archives, web
-web.FIRST_WAIT = 0.01
+from lesionseg.cli.main import program
+from lesionseg.data import archives
 for split, pair in json.loads(sys.argv[1]).items():
-    two = (archives.Archive(*one) for one in pair)
+    two = (archives.Archive(*facts) for facts in pair)
     archives.ARCHIVES[2018][split] = archives.Official(*two)
-sys.exit(cli.main(sys.argv[2:]))
+sys.argv[1:] = sys.argv[2:]
+program()
 """
 
 
 class ArchiveServer:
-    """Serves ``files`` by path, with ranges and ETags.
+    """Serves ``files`` by path, with ranges.
 
     ``faults[path]`` is a list of dicts, one for each GET, the last one for all further; an empty
-    dict is a server that behaves:
+    dict is a server that works:
 
-    - ``status``: answer so, with ``retry`` as Retry-After
+    - ``status``: answer with this status
     - ``cut``: close the connection after so many bytes of the body
     - ``hold``: wait for ``released`` after so many bytes
     - ``shift``: send a range that begins so many bytes later
-    - ``total``: tell another length of the whole file in Content-Range
     - ``ranges`` False: always send the whole file
-    - ``length`` False: tell no length
-    - ``etag``: send a range with this ETag, whatever ``If-Range`` asks for
+    - ``length`` False: send no length
     - ``page``: send a web page instead
     """
 
@@ -56,8 +54,10 @@ class ArchiveServer:
         self.meeting: threading.Barrier | None = None
 
     def gets(self, path: str | None = None) -> list[str | None]:
-        """The ranges that were asked for, of one path or all."""
-        return [one[2] for one in self.requests if one[0] == "GET" and path in (None, one[1])]
+        """Return the requested ranges of one path or of all."""
+        return [
+            range_ for how, where, range_ in self.requests if how == "GET" and path in (None, where)
+        ]
 
     def fault(self, path: str) -> dict:
         faults = self.faults.get(path) or [{}]
@@ -87,30 +87,19 @@ class _Handler(BaseHTTPRequestHandler):
         data, fault = owner.files.get(self.path), owner.fault(self.path)
         self.close_connection = True
         if data is None or "status" in fault:
-            self.send_response(fault.get("status", 404))
-            self.send_header("Retry-After", fault.get("retry", "0"))
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        if "page" in fault:
-            self.answer(
-                200, b"<html>Welcome to the hotel</html>", {}, {"Content-Type": "text/html"}
-            )
-            return
-        etag = f'"{hashlib.md5(data).hexdigest()}"'
-        first = 0
-        same = "etag" in fault or self.headers.get("If-Range", etag) == etag
-        if asked and fault.get("ranges", True) and same:
+            self.answer(fault.get("status", 404), b"", {}, {})
+        elif "page" in fault:
+            self.answer(200, b"<html>Welcome</html>", {}, {"Content-Type": "text/html"})
+        elif asked and fault.get("ranges", True):
             first = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
             if first >= len(data):
-                self.answer(416, b"", {}, {"Content-Range": f"bytes */{len(data)}"})
+                self.answer(416, b"", {}, {})
                 return
             first += fault.get("shift", 0)
-            total = fault.get("total", len(data))
-            told = {"Content-Range": f"bytes {first}-{len(data) - 1}/{total}"}
-            self.answer(206, data[first:], fault, told | {"ETag": fault.get("etag", etag)})
+            given = {"Content-Range": f"bytes {first}-{len(data) - 1}/{len(data)}"}
+            self.answer(206, data[first:], fault, given)
         else:
-            self.answer(200, data, fault, {"ETag": etag})
+            self.answer(200, data, fault, {})
 
     def answer(self, status, body, fault, headers):
         self.send_response(status)
@@ -121,18 +110,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         until = fault.get("cut", fault.get("hold", len(body)))
         try:
-            # counted first: the client may be done with it before write returns
+            # Counted first: the client may be done with it before write returns.
             self.owner.sent[self.path] = self.owner.sent.get(self.path, 0) + len(body[:until])
             self.wfile.write(body[:until])
             if "hold" in fault:
                 self.owner.released.wait(20)
         except OSError:
-            pass  # the client is gone
+            pass  # the client has closed the connection
 
 
 @contextmanager
 def archive_server():
-    """An :class:`ArchiveServer` at work."""
+    """Run an :class:`ArchiveServer`."""
     handler = type("Handler", (_Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
@@ -148,7 +137,7 @@ def archive_server():
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
-    """A zip of these files."""
+    """Return a zip archive of these files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
@@ -157,8 +146,8 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 
 def official_zips(folder: Path, year: int, split: str, count: int) -> dict[str, bytes]:
-    """Zips of a tiny split by their names, as the real ones: a folder in each, and more files."""
-    ids = sorted(official_ids(year, split))[:count]  # others do not count as the split's
+    """Return the archives of a tiny split by name, with the layout of the real ones."""
+    ids = sorted(official_ids(year, split))[:count]  # only these count as images of the split
     write_isic(folder, year, split, count, ids=ids)
     return {
         name: zipped(
@@ -169,7 +158,7 @@ def official_zips(folder: Path, year: int, split: str, count: int) -> dict[str, 
 
 
 def facts_of(zips: dict[str, bytes], count: int) -> Official:
-    """What the archives of a tiny split are known by."""
+    """Return the facts about the archives of a tiny split."""
     return Official(
         *(
             Archive(name, count, None, hashlib.sha256(data).hexdigest())
@@ -179,12 +168,12 @@ def facts_of(zips: dict[str, bytes], count: int) -> Official:
 
 
 def as_argument(facts: dict[str, Official]) -> str:
-    """The facts for :data:`COMMAND`."""
+    """Return the facts for :data:`COMMAND`."""
     return json.dumps(facts)
 
 
 def wait_for(condition, seconds: float = 15.0) -> None:
-    """Wait until something is true."""
+    """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

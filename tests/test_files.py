@@ -138,7 +138,7 @@ def test_files_of_anybody_else_are_not_overwritten(tmp_path):
     check_outputs([ours, table, empty, tmp_path / "absent", tmp_path / "no" / "folder"])
     for text in ("a diary", "id,image,tp,fp,fn,tn,\n", "x" * 5000 + MARK + "x" * 5000):
         other.write_text(text)
-        with pytest.raises(LesionsegError, match="other; give another place"):
+        with pytest.raises(LesionsegError, match="other; choose another output path"):
             check_outputs([ours, other])
         check_outputs([other], overwrite=True)
     with pytest.raises(LesionsegError, match="is a folder"):

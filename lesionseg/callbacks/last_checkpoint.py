@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
@@ -14,7 +13,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from lesionseg.callbacks.csv_logger import RunLogger
 from lesionseg.errors import LesionsegError, NothingToTrainError
-from lesionseg.files import remove_unfinished
+from lesionseg.files import file_lock, remove_unfinished
 from lesionseg.run_folder import run_folder
 
 
@@ -34,7 +33,7 @@ class LastCheckpoint(ModelCheckpoint):
         super().__init__(
             filename="last", save_on_train_epoch_end=True, enable_version_counter=False
         )
-        self._lock: FileLock | None = None
+        self._lock = ExitStack()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Finds the folder, holds and tidies it.
@@ -51,37 +50,30 @@ class LastCheckpoint(ModelCheckpoint):
 
     def _hold(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")  # the system lifts it when this process dies
+        path = folder / ".lock"
         try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
+            self._lock.enter_context(file_lock(path))
+        except TimeoutError as error:
             raise LesionsegError(
                 f"another process trains in {folder}; wait for it, or give this fit a folder of "
                 "its own with --trainer.logger.init_args.version NAME (without a logger "
                 f"--checkpoint.dirpath {folder.parent}/NAME/checkpoints)."
             ) from error
-        except (OSError, NotImplementedError):  # what filelock raises where there are no locks
+        except OSError:  # the file system has no locks
             return
-        self._lock = lock
+        self._lock.callback(_remove, path)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Lets the folder go."""
         super().teardown(trainer, pl_module, stage)
-        self._let_go()
+        self._lock.close()
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """Lets the folder go."""
         super().on_exception(trainer, pl_module, exception)
-        self._let_go()
-
-    def _let_go(self) -> None:
-        if self._lock is not None:
-            with suppress(OSError):  # Windows keeps what is open
-                Path(self._lock.lock_file).unlink()
-            self._lock.release()
-            self._lock = None
+        self._lock.close()
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -125,6 +117,11 @@ class LastCheckpoint(ModelCheckpoint):
                 f"{trainer.ckpt_path}. Give it more patience to go on, or start a new fit from its "
                 "weights with --model.init_from."
             )
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # Windows keeps open files
+        path.unlink()
 
 
 def _had_stopped(stopping: EarlyStopping) -> bool:

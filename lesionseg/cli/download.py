@@ -1,7 +1,7 @@
-"""Bring the official archives of an ISIC challenge: lesionseg download isic2018 --root DIR.
+"""Download, verify and extract the official archives of an ISIC challenge.
 
-Several archives at a time, resumed after a cut, checked, and unpacked to DIR; what is there already
-is left alone. The same command goes on where a stopped one was.
+For example: lesionseg download isic2018 --root DIR. Complete folders in DIR are left unchanged. The
+same command resumes an interrupted download.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from lesionseg.data.archives import ARCHIVES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of ``lesionseg download``."""
-    parser.add_argument(
-        "dataset", choices=[f"isic{year}" for year in ARCHIVES], help="the challenge"
-    )
+    """Add the options of ``lesionseg download``."""
+    parser.add_argument("dataset", choices=[f"isic{year}" for year in ARCHIVES], help="challenge")
     parser.add_argument(
         "--root", required=True, type=Path, metavar="DIR", help="folder of the official folders"
     )
@@ -25,15 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         choices=["train", "val", "test"],
         metavar="SPLIT",
-        help="train, val, test or several of them (default: all that the year has)",
+        help="train, val, test or several of them (default: all of the year)",
     )
     parser.add_argument(
         "--mirror",
         metavar="URL",
-        help="base address with the same layout, URL/YEAR/FOLDER.zip; file:// too",
+        help="base address of URL/YEAR/FOLDER.zip; may be a file:// address",
     )
     parser.add_argument(
-        "--keep-archives", action="store_true", help="keep the zips beside the folders"
+        "--keep-archives", action="store_true", help="keep the zip archives beside the folders"
     )
     parser.add_argument(
         "--workers", type=int, default=4, metavar="N", help="archives at a time (default: 4)"
@@ -41,14 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Downloads what is not there yet.
+    """Download what is missing.
 
     Args:
-        options: What :func:`add_arguments` describes.
+        options: Options of :func:`add_arguments`.
 
     Raises:
-        LesionsegError: As :func:`lesionseg.data.download_isic`.
-        ValueError: The year never had such a split, or the mirror is no address.
+        LesionsegError: If :func:`lesionseg.data.download_isic` raises it.
+        ValueError: If the year has no such split, or the mirror is not an address.
     """
     from lesionseg.data.download.isic import download_isic
 

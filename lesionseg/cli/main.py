@@ -35,7 +35,7 @@ TRAINER_COMMANDS = {
 #: Small commands: what they do, and the module with their ``add_arguments`` and ``run``.
 SMALL_COMMANDS = {
     "download": (
-        "bring the official ISIC archives, checked and unpacked",
+        "download, verify and extract the official ISIC archives",
         "lesionseg.cli.download",
     ),
     "inspect": (

@@ -1,7 +1,4 @@
-"""What is known of the ISIC challenges' official archives: names, numbers of files, checksums.
-
-Nothing here imports torch: the downloads need these facts too.
-"""
+"""Facts about the official archives of the ISIC challenges: names, numbers of files, checksums."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import Literal, NamedTuple
 Year = Literal[2016, 2017, 2018]
 OfficialSplit = Literal["train", "val", "test"]
 
-# Superpixels, metadata, licences and hidden files match neither.
+# Superpixels, metadata, licenses and hidden files match neither.
 IMAGE_NAME = re.compile(r"(ISIC_\d{7})\.(?:jpe?g|png)", re.IGNORECASE)
 """File names of images; the first group is the ISIC id."""
 MASK_NAME = re.compile(r"(ISIC_\d{7})_segmentation\.png", re.IGNORECASE)
@@ -24,38 +21,36 @@ ISIC_URL = "https://isic-challenge-data.s3.amazonaws.com"
 
 
 class Archive(NamedTuple):
-    """One official zip; it unpacks to a folder of its own name, without ``.zip``."""
+    """An official zip archive, which extracts to a folder of the same name."""
 
     folder: str
     files: int
-    """Images or masks in it; other files come on top."""
+    """Number of images or masks, without other files."""
     md5: str | None
     sha256: str | None = None
     size: int | None = None
-    """Bytes of the zip, where they are known."""
+    """Bytes of the zip archive, where they are known."""
 
     @property
     def zip(self) -> str:
-        """The zip's file name."""
+        """File name of the zip archive."""
         return f"{self.folder}.zip"
 
     @property
-    def checksum(self) -> tuple[str, str] | None:
-        """Name and hexadecimal digest of the best known checksum: SHA-256 before MD5."""
-        if self.sha256:
-            return "sha256", self.sha256
-        return ("md5", self.md5) if self.md5 else None
+    def checksum(self) -> tuple[str, str]:
+        """Algorithm and hexadecimal digest, SHA-256 where it is known, else MD5."""
+        return ("sha256", self.sha256) if self.sha256 else ("md5", self.md5 or "")
 
     def home(self, root: Path) -> Path:
-        """The folder under ``root`` that holds the files, whether it is there or not."""
+        """Return the folder under ``root`` that holds the files, whether it exists or not."""
         folder = root / self.folder
-        # Some unpackers put the zip's folder into one more folder of the same name.
+        # Some programs extract to one more folder of the same name.
         inner = folder / self.folder
         return inner if inner.is_dir() else folder
 
 
 class Official(NamedTuple):
-    """The two archives of one official split."""
+    """The two archives of an official split."""
 
     images: Archive
     masks: Archive
@@ -146,10 +141,10 @@ def official_archives(year: int, split: str) -> Official:
     """Return the archives of an official split.
 
     Raises:
-        ValueError: if there never was such a year or split.
+        ValueError: If there is no such year or split.
     """
     if year not in ARCHIVES:
-        raise ValueError(f"year must be 2016, 2017 or 2018: {year}")
+        raise ValueError(f"expected year to be 2016, 2017 or 2018, got {year!r}")
     splits = ARCHIVES[year]
     if split in splits:
         return splits[split]
@@ -158,9 +153,9 @@ def official_archives(year: int, split: str) -> Official:
             f"ISIC {year} has no validation split, only {' and '.join(splits)}; use "
             "ISICDataModule with split='holdout' or 'k-fold', which need no other images."
         )
-    raise ValueError(f"split must be train, val or test: {split!r}")
+    raise ValueError(f"expected split to be train, val or test, got {split!r}")
 
 
 def how_to_get(root: Path, year: int, split: str) -> str:
-    """Return the command that brings an official split, for messages."""
+    """Return the command that downloads an official split, for messages."""
     return f"run lesionseg download isic{year} --root {shlex.quote(str(root))} --splits {split}"

@@ -1,7 +1,6 @@
-"""``lesionseg download`` against a real server, with tiny archives in the official ones' place."""
+"""``lesionseg download`` with a real server and tiny archives."""
 
 import hashlib
-import io
 import signal
 import subprocess
 import sys
@@ -17,14 +16,13 @@ from conftest_server import (
     facts_of,
     official_zips,
     wait_for,
-    zipped,
 )
 
 from lesionseg.cli import main as cli
 from lesionseg.data import ISICDataModule, ISICDataset, download_isic
 from lesionseg.data.archives import ARCHIVES
 from lesionseg.data.datasets.isic import DatasetNotFoundError
-from lesionseg.data.download import http as web
+from lesionseg.data.download import http
 from lesionseg.data.download import isic as download
 from lesionseg.errors import InvalidDataError, LesionsegError
 
@@ -44,8 +42,8 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture
 def facts(tiny, monkeypatch):
-    monkeypatch.setattr(web, "FIRST_WAIT", 0.001)
-    monkeypatch.setattr(web, "MOST_WAIT", 0.01)
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(http, "MAX_WAIT", 0.01)
     monkeypatch.setitem(ARCHIVES, 2018, dict(tiny[1]))
     return tiny[1]
 
@@ -100,8 +98,8 @@ def test_everything_comes_once_and_a_second_run_asks_nobody(server, facts, root,
     assert server.gets() == [None] * 4
     said = capsys.readouterr()
     assert said.out == f"isic2018 (val test) is complete in {root}\n"
-    assert "ISIC 2018, 4 archives: " in said.err
-    assert all(len(line) < 100 for line in said.err.splitlines())
+    assert "download: ISIC 2018, 4 archives: " in said.err
+    assert "download: 100%|" in said.err
     server.requests.clear()
     (root / LOCK).unlink()
     assert cli.main(arguments) == 0
@@ -130,14 +128,6 @@ def test_one_at_a_time_if_asked_for(server, facts, root):
     assert [one[1] for one in server.requests if one[0] == "GET"] == paths(facts)
 
 
-@pytest.mark.parametrize("fault", [{"cut": 400}, {"status": 503}, {"cut": 400, "shift": 5}])
-def test_faults_on_the_way_are_overcome(server, facts, root, fault):
-    for path in paths(facts):
-        server.faults[path] = [fault, fault, {}]
-    download_isic(root, 2018, ["val"], mirror=server.url)
-    assert len(ISICDataset(root, 2018, "val")) == 3
-
-
 def test_kill_9_keeps_what_has_come_and_the_next_run_asks_for_the_rest(server, facts, root):
     for path in paths(facts):
         server.faults[path] = [{"hold": 700}, {}]
@@ -164,7 +154,7 @@ def test_ctrl_c_ends_at_once_even_on_a_silent_line(server, facts, root):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=10)
     assert process.returncode == 130
-    assert "download: stopped; the same command goes on from here\n" in said
+    assert "download: stopped; the same command resumes\n" in said
     assert said.endswith("lesionseg: error: interrupted\n")
     assert part.stat().st_size == 700
 
@@ -176,7 +166,7 @@ def test_two_processes_at_once_download_once(server, facts, root):
     wait_for(lambda: server.sent.get(first) == 700)
     other = command(server, facts, root)
     assert other.stderr.readline() == (
-        f"download: waits for the process that downloads into {root}\n"
+        f"download: waiting for the process that downloads into {root}\n"
     )
     server.released.set()
     assert (one.wait(20), other.wait(20)) == (0, 0)
@@ -192,7 +182,7 @@ def test_a_flipped_byte_is_said_and_stops_no_other_archive(server, facts, root):
     path = paths(facts)[0]
     right = server.files[path]
     server.files[path] = right[:99] + bytes([right[99] ^ 1]) + right[100:]
-    with pytest.raises(LesionsegError, match=r"Validation_Input\.zip gave other bytes .*SHA-256"):
+    with pytest.raises(LesionsegError, match=r"Input\.zip is not the official .* was deleted"):
         download_isic(root, 2018, ["val"], mirror=server.url)
     assert names(root) == [facts["val"].masks.folder]
     server.files[path] = right
@@ -202,11 +192,11 @@ def test_a_flipped_byte_is_said_and_stops_no_other_archive(server, facts, root):
 
 def test_two_archives_that_fail_are_one_sentence(server, facts, root, capsys):
     for path in paths(facts):
-        server.files[path] = server.files[path][:-1]
-    with pytest.raises(LesionsegError, match=r"^2 of 2 archives failed, run .*; the first: .*zip"):
+        server.files[path] = server.files[path] + b"x"
+    with pytest.raises(LesionsegError, match=r"^2 of 2 archives failed; run .* first: .*zip"):
         download_isic(root, 2018, ["val"], mirror=server.url)
     said = capsys.readouterr().err
-    assert all(said.count(f"{archive.zip} gave other bytes") == 1 for archive in facts["val"])
+    assert all(said.count(f"{archive.zip} is not the official") == 1 for archive in facts["val"])
 
 
 def test_an_absent_archive_is_one_sentence_before_anything_comes(server, facts, root, capsys):
@@ -215,7 +205,7 @@ def test_an_absent_archive_is_one_sentence_before_anything_comes(server, facts, 
     assert cli.main(["download", "isic2018", *options]) == 1
     said = capsys.readouterr().err
     assert said.count("error: ") == 1
-    assert f"answers 404 (Not Found) to {server.url}{paths(facts)[1]}; check the address" in said
+    assert f"{server.url}{paths(facts)[1]}: the server answered 404 (Not Found); check" in said
     assert server.gets() == []
 
 
@@ -228,23 +218,12 @@ def test_a_zip_that_is_there_is_not_downloaded_and_not_deleted(server, facts, ro
     assert names(root) == sorted([images.zip, *(one.folder for one in facts["val"])])
 
 
-def test_a_zip_that_is_cut_off_gets_its_rest(server, facts, root, capsys):
-    root.mkdir()
-    images = facts["val"].images
-    path = f"/2018/{images.zip}"
-    (root / images.zip).write_bytes(server.files[path][:600])
-    download_isic(root, 2018, ["val"], mirror=server.url)
-    assert server.gets(path) == ["bytes=600-"]
-    assert "is cut off; its rest is downloaded" in capsys.readouterr().err
-    assert names(root) == sorted(one.folder for one in facts["val"])
-
-
 def test_another_file_of_the_zips_name_is_left_alone(server, facts, root):
     root.mkdir()
     images = facts["val"].images
     other = bytes(len(server.files[f"/2018/{images.zip}"]))
     (root / images.zip).write_bytes(other)
-    with pytest.raises(LesionsegError, match=r"is not the official archive .*SHA-256.*rename"):
+    with pytest.raises(LesionsegError, match=r"is not the official .*rename it to .*\.part"):
         download_isic(root, 2018, ["val"], mirror=server.url)
     assert (root / images.zip).read_bytes() == other
 
@@ -266,7 +245,7 @@ def test_a_full_disk_is_said_before_anything_comes(server, root, monkeypatch):
     monkeypatch.setattr(download.shutil, "disk_usage", lambda path: usage(9000, 8000, 1000))
     with pytest.raises(
         LesionsegError,
-        match=r"too full for ISIC 2018: .* kB to download, about .* to unpack, "
+        match=r"too full for ISIC 2018: .* kB to download, about .* to extract, "
         r"and 1\.0 kB are free in .*data; make room, .*--splits",
     ):
         download_isic(root, 2018, mirror=server.url)
@@ -275,7 +254,7 @@ def test_a_full_disk_is_said_before_anything_comes(server, root, monkeypatch):
 
 
 def test_a_server_that_tells_no_length_is_at_least_something(server, root, monkeypatch, capsys):
-    monkeypatch.setattr(download, "remote_length", lambda url, stop, tell: None)
+    monkeypatch.setattr(download, "remote_size", lambda url, stop: None)
     download_isic(root, 2018, ["val"], mirror=server.url)
     assert "at least 0 bytes to download" in capsys.readouterr().err
 
@@ -296,8 +275,8 @@ def test_a_folder_of_files_is_a_mirror_too(server, facts, root, tmp_path):
     ("options", "words"),
     [
         (["isic2016", "--splits", "val"], "ISIC 2016 has no validation split"),
-        (["isic2018", "--mirror", "example.org"], "mirror must start with http://"),
-        (["isic2018", "--workers", "0"], "workers must be at least 1"),
+        (["isic2018", "--mirror", "example.org"], "expected mirror to start with http://"),
+        (["isic2018", "--workers", "0"], "expected workers to be at least 1, got 0"),
     ],
 )
 def test_mistakes_are_one_sentence_and_make_no_folder(options, words, root, capsys):
@@ -307,7 +286,7 @@ def test_mistakes_are_one_sentence_and_make_no_folder(options, words, root, caps
 
 
 def test_an_unknown_year_is_an_argument_error(root):
-    with pytest.raises(ValueError, match="2016, 2017 or 2018: 2019"):
+    with pytest.raises(ValueError, match="2016, 2017 or 2018, got 2019"):
         download_isic(root, 2019)
 
 
@@ -351,20 +330,6 @@ def test_the_module_downloads_what_a_stage_reads(root, monkeypatch, options, sta
     assert asked == [(root, 2018, expected, ISICDataset.url)]
 
 
-def test_bars_stand_below_each_other_in_a_terminal(server, facts, root, monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setenv("COLUMNS", "90")
-    download_isic(root, 2018, ["val"], mirror=server.url)
-    shown = terminal.getvalue()
-    for what in ("val images: done", "val masks: done"):
-        assert f"{what}: 100%|" in shown
-
-
 def test_archives_have_the_official_names_and_checksums():
     assert {len(splits) for splits in ARCHIVES.values()} == {2, 3}
     for splits in ARCHIVES.values():
@@ -373,18 +338,6 @@ def test_archives_have_the_official_names_and_checksums():
                 name, digest = archive.checksum
                 assert len(digest) == 2 * hashlib.new(name).digest_size
                 assert archive.home(Path("d")) == Path("d", archive.zip.removesuffix(".zip"))
-
-
-def test_another_zip_of_that_name_is_not_taken_for_a_beginning(server, facts, root):
-    mine = zipped({"mine.txt": b"mine"})
-    images = facts["val"].images
-    assert len(mine) < len(server.files[f"/2018/{images.zip}"])
-    root.mkdir()
-    for content in (mine, b"not a zip"):
-        (root / images.zip).write_bytes(content)
-        with pytest.raises(LesionsegError, match="is not the official archive"):
-            download_isic(root, 2018, ["val"], mirror=server.url)
-        assert (root / images.zip).read_bytes() == content
 
 
 def test_foreign_images_do_not_stand_for_official_ones(server, facts, root):
@@ -410,15 +363,9 @@ def test_what_is_no_folder_is_told_before_anything_comes(server, facts, root):
     root.mkdir()
     folder = root / facts["val"].masks.folder
     folder.symlink_to("unplugged")
-    with pytest.raises(LesionsegError, match=f"{folder.name} is no folder, or a link to none"):
+    with pytest.raises(LesionsegError, match=f"{folder.name} is not a folder, or a broken link"):
         download_isic(root, 2018, ["val"], mirror=server.url)
     assert server.requests == []
-
-
-def test_no_address_is_told_at_once(facts, root, monkeypatch):
-    monkeypatch.setattr(web, "ATTEMPTS", 1)
-    with pytest.raises(LesionsegError, match=r"is no address .*port"):
-        download_isic(root, 2018, ["val"], mirror="http://127.0.0.1:port")
 
 
 def test_a_mirror_may_have_spaces_and_accents(server, facts, root):

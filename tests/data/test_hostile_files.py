@@ -10,8 +10,7 @@ from PIL import EpsImagePlugin, Image
 
 from lesionseg.cli import main as cli
 from lesionseg.cli.segment import find_images
-from lesionseg.data import FolderDataset, read_image, read_mask
-from lesionseg.data.contents import file_states
+from lesionseg.data import FolderDataset, Pair, PairedDataset, read_image, read_mask
 from lesionseg.data.discovery.names import IMAGE_SUFFIXES, check_name
 from lesionseg.data.io.decoding import RASTER_FORMATS, open_raster, read_orientation
 from lesionseg.errors import InvalidDataError, printable, shorten
@@ -80,7 +79,7 @@ def test_pipes_and_devices_are_refused(tmp_path):
             ):
                 read(one)
         with pytest.raises(InvalidDataError, match="is not a regular file"):
-            file_states([one])
+            PairedDataset([Pair("a", one, None)]).cached(tmp_path / "cache")
     with pytest.raises(InvalidDataError, match=r"a\.png is a pipe or a device"):
         FolderDataset(tmp_path, size=(8, 8))[0]
 

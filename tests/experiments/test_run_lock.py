@@ -54,7 +54,7 @@ def test_one_process_at_a_time_until_it_is_killed(tmp_path):
     ) as holder:
         assert holder.stdout.readline() == "held\n"
         with (
-            pytest.raises(LesionsegError, match="another process is at work"),
+            pytest.raises(LesionsegError, match="another process is running"),
             claimed(tmp_path, {"a": 1}, "note.json"),
         ):
             pytest.fail("it was let in")

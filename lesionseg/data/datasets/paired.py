@@ -17,7 +17,7 @@ from lesionseg.data.discovery.names import check_name
 from lesionseg.data.io.mask_values import MaskRule
 from lesionseg.data.io.reading import check_size, find_rule, read_mask
 from lesionseg.data.io.resizing import read_resized, resize_mask
-from lesionseg.data.store import Record, Store
+from lesionseg.data.store import Store, StoredSample
 from lesionseg.errors import InvalidDataError, shorten
 
 _said: set[str] = set()  # training and validation images have the same masks to talk about
@@ -172,7 +172,7 @@ class PairedDataset(Dataset[Sample]):
         other._rows = {pair.id: row for row, pair in enumerate(self.pairs)}
         return other
 
-    def _record(self, index: int, channels: int) -> Record:
+    def _record(self, index: int, channels: int) -> StoredSample:
         """Decode one image and its mask for the cache; no mask is an empty one."""
         pair = self.pairs[index]
         pixels = np.zeros((channels, *self.size), np.uint8)

@@ -1,17 +1,20 @@
-"""The official ISIC archives: downloaded, checked and unpacked, each part of it at most once."""
+"""Download, verify and extract the official ISIC archives."""
 
 from __future__ import annotations
 
 import errno
 import shutil
+import sys
 import threading
-import zipfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
 from re import Pattern
 from string import punctuation
 from urllib.parse import quote
+
+from tqdm import tqdm
 
 from lesionseg.data.archives import (
     ARCHIVES,
@@ -22,27 +25,24 @@ from lesionseg.data.archives import (
     official_archives,
 )
 from lesionseg.data.discovery.scanner import ids_in
-from lesionseg.data.download.extract import unpack
-from lesionseg.data.download.http import remote_length
-from lesionseg.data.download.progress import TransferBar, say, size_text
-from lesionseg.data.download.threads import in_threads
-from lesionseg.data.download.transfer import Transfer, checksum_text, hash_of, note_of
+from lesionseg.data.download.extract import extract
+from lesionseg.data.download.http import Stopped, digest, download, remote_size, say
 from lesionseg.data.id_lists import official_ids
+from lesionseg.data.io.thread_pool import thread_pool
 from lesionseg.errors import LesionsegError
-from lesionseg.files import one_at_a_time
+from lesionseg.files import file_lock, size_text
 
 WORKERS = 4
-"""Archives at a time: what one connection leaves of a line, others take."""
+"""Archives at a time: several connections use more of a fast line than one."""
 
-# What zip saves on JPEGs and PNGs is little, see unpack.py.
-_EXPANSION = 1.1
+_EXPANSION = 1.1  # of JPEGs and PNGs in a zip archive, about
+_PATIENCE = 2.0  # seconds that Ctrl-C waits for threads
 
 
 @dataclass
-class _Piece:
-    """One archive on its way."""
+class _Download:
+    """An archive that is to be downloaded and extracted."""
 
-    what: str
     archive: Archive
     ids: frozenset[str]
     name: Pattern[str]
@@ -59,17 +59,22 @@ class _Piece:
     def part(self) -> Path:
         return self.root / f"{self.archive.zip}.part"
 
-    def files(self) -> int:
-        """How many of the official ones are here; others do not count."""
+    @property
+    def received(self) -> int:
+        """Bytes that earlier runs have downloaded."""
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def present(self) -> int:
+        """Return how many of the official files exist; others do not count."""
         return len(self.ids & ids_in(self.archive.home(self.root), self.name))
 
     def is_complete(self) -> bool:
-        return self.files() >= self.archive.files
+        return self.present() >= self.archive.files
 
-    def checksum(self) -> tuple[str, str]:
-        if self.archive.checksum is None:
-            raise LesionsegError(f"No checksum of {self.archive.zip} is known; get it yourself.")
-        return self.archive.checksum
+    def is_official(self, path: Path, stop: threading.Event) -> bool:
+        """Return whether a file has the official checksum."""
+        algorithm, expected = self.archive.checksum
+        return digest(path, algorithm, stop) == expected
 
 
 def download_isic(
@@ -82,167 +87,192 @@ def download_isic(
     keep_archives: bool = False,
     workers: int = WORKERS,
 ) -> list[str]:
-    """Bring official splits of an ISIC challenge to ``root``, as ``lesionseg download`` does.
+    """Download, verify and extract official splits of an ISIC challenge.
 
-    A folder with all its images or masks is left alone, and asks no server, whoever unpacked it;
-    one that lacks some gets those, and its own files are never changed (empty ones do not count).
-    A zip that lies in ``root`` is used if its checksum is right, and not deleted; if it is only
-    the beginning of one, its rest is downloaded.
+    A folder with all its official images or masks is left unchanged, and no server is contacted
+    for it; a folder that lacks some gets those, and its own files are never changed (empty ones do
+    not count). A zip archive in ``root`` with the official checksum is used and kept.
 
-    What a cut or killed run has brought stays in ``root`` as ``.part`` files, and the next run
-    asks for the rest. Of several processes that come at once for one ``root``, one works and the
-    others wait for it.
+    An interrupted download stays in ``root`` as a ``.part`` file, and the next run resumes it. Of
+    several processes with the same ``root``, one downloads and the others wait.
 
     Args:
-        root: folder that holds, or is to hold, the official folders; it is made.
+        root: Folder of the official folders; created if absent.
         year: 2016, 2017 or 2018.
-        splits: some of ``train``, ``val`` and ``test``; None for all of the year.
-        mirror: base address with the same layout, ``mirror/year/folder.zip``, starting with
+        splits: Some of ``train``, ``val`` and ``test``; None for all of the year.
+        mirror: Base address with the same layout, ``mirror/year/folder.zip``, starting with
             ``http://``, ``https://`` or ``file://``; None for the ISIC archive.
-        masks: False brings images only.
-        keep_archives: keep the zips in ``root`` beside the folders.
-        workers: archives at a time.
+        masks: False downloads images only.
+        keep_archives: Keep the zip archives in ``root`` beside the folders.
+        workers: Archives that are downloaded at the same time.
 
     Returns:
-        Names of the folders that were unpacked or filled up; empty if all was there.
+        Names of the folders that were extracted or completed.
 
     Raises:
-        ValueError: if there never was such a year or split, or an argument is out of range.
-        LesionsegError: if the disk is too full, the server cannot be reached or lacks an archive,
-            one has a wrong checksum or is unsafe, or something else has an official folder's name.
-            One that fails on its way stops no other.
+        ValueError: If there is no such year or split, or an argument is out of range.
+        LesionsegError: If the disk is too full, the server cannot be reached or lacks an archive,
+            or an archive has a wrong checksum. The other archives are completed nevertheless.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from lesionseg.data import download_isic, official_ids
+        >>> with TemporaryDirectory() as root:  # all images are there: no server is contacted
+        ...     folder = Path(root, "ISIC2018_Task1-2_Validation_Input")
+        ...     folder.mkdir()
+        ...     for id_ in official_ids(2018, "val"):
+        ...         _ = (folder / f"{id_}.jpg").write_text("...")
+        ...     download_isic(root, 2018, ["val"], masks=False)
+        []
     """
     if workers < 1:
-        raise ValueError(f"workers must be at least 1: {workers}")
+        raise ValueError(f"expected workers to be at least 1, got {workers}")
     base = ISIC_URL if mirror is None else quote(mirror.rstrip("/"), safe=punctuation)
     if not base.startswith(("http://", "https://", "file://")):
         raise ValueError(
-            f"mirror must start with http://, https:// or file://, as {ISIC_URL} does: {mirror}"
+            f"expected mirror to start with http://, https:// or file://, got {mirror!r}"
         )
     root = Path(root).expanduser()
-    pieces = list(_pieces(root, year, splits, base, masks))
-    if all(piece.is_complete() for piece in pieces):
+    downloads = list(_downloads(root, year, splits, base, masks))
+    if all(item.is_complete() for item in downloads):
         return []
-    for piece in pieces:
-        folder = root / piece.archive.folder
+    for item in downloads:
+        folder = root / item.archive.folder
         if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
             raise LesionsegError(
-                f"{folder} is no folder, or a link to none; remove it, or choose another --root."
+                f"{folder} is not a folder, or a broken link; remove it, or choose another --root."
             )
     root.mkdir(parents=True, exist_ok=True)
-    waiting = f"waits for the process that downloads into {root}"
-    with one_at_a_time(root / ".lesionseg-download.lock", lambda: say(waiting)):
-        missing = [piece for piece in pieces if not piece.is_complete()]  # after waiting, perhaps
+    waiting = f"waiting for the process that downloads into {root}"
+    with file_lock(root / ".lesionseg-download.lock", lambda: say(waiting)):
+        missing = [item for item in downloads if not item.is_complete()]  # perhaps none by now
         if missing:
-            _bring(root, f"ISIC {year}", missing, keep_archives, workers)
-    return [piece.archive.folder for piece in missing]
+            _download_all(root, f"ISIC {year}", missing, keep_archives, workers)
+    return [item.archive.folder for item in missing]
 
 
-def _pieces(
+def _downloads(
     root: Path, year: int, splits: Sequence[str] | None, base: str, masks: bool
-) -> Iterator[_Piece]:
-    every = ARCHIVES.get(year, {"train": None})  # an unknown year's first split is an error below
+) -> Iterator[_Download]:
+    every = ARCHIVES.get(year, {"train": None})  # official_archives reports an unknown year
     for split in dict.fromkeys(splits or every):
-        images, truth = official_archives(year, split)
-        chosen = [(images, "images", IMAGE_NAME), (truth, "masks", MASK_NAME)][: 1 + masks]
-        for archive, kind, name in chosen:
+        archives = official_archives(year, split)[: 1 + masks]
+        for archive, name in zip(archives, (IMAGE_NAME, MASK_NAME), strict=False):
             url = f"{base}/{year}/{archive.zip}"
-            ids = official_ids(year, split)
-            yield _Piece(f"{split} {kind}", archive, ids, name, root, url)
+            yield _Download(archive, official_ids(year, split), name, root, url)
 
 
-def _bring(root: Path, what: str, pieces: list[_Piece], keep: bool, workers: int) -> None:
+def _download_all(
+    root: Path, what: str, downloads: list[_Download], keep: bool, workers: int
+) -> None:
     stop = threading.Event()
-    bars = [TransferBar(piece.what, row) for row, piece in enumerate(pieces)]
     try:
-        both = list(zip(pieces, bars, strict=True))
-        in_threads(lambda one: _look(*one, stop), both, workers, stop, give_up=True)
-        _check_space(root, what, pieces)
-        in_threads(lambda one: _get(*one, keep, stop), both, workers, stop)
-    except KeyboardInterrupt:
-        say("stopped; the same command goes on from here")
+        for item in downloads:
+            _look(item, stop)
+        _check_space(root, what, downloads)
+        errors = _in_threads(downloads, keep, workers, stop)
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            say("stopped; the same command resumes")
         raise
-    finally:
-        for bar in bars:
-            bar.close()
-
-
-def _look(piece: _Piece, bar: TransferBar, stop: threading.Event) -> None:
-    """Find out what is here of an archive and how much there is to come."""
-    name, wanted = piece.checksum()
-    piece.size = piece.archive.size
-    length = piece.zip.stat().st_size if piece.zip.is_file() else None
-    if length is not None and piece.size in (None, length):
-        bar.begin("checks", length)
-        with piece.zip.open("rb") as file:
-            piece.has_zip = hash_of(file, name, bar, stop).hexdigest() == wanted
-    if piece.has_zip:
-        piece.size = length
-        return
-    if piece.size is None:
-        piece.size = remote_length(piece.url, stop, bar.note)
-    if length is None:
-        return
-    shorter = piece.size is not None and length < piece.size
-    if shorter and not piece.part.exists() and _is_cut_off(piece.zip):
-        bar.say(f"{piece.zip} is cut off; its rest is downloaded")
-        note_of(piece.part).unlink(missing_ok=True)
-        piece.zip.rename(piece.part)
-        return
-    raise LesionsegError(
-        f"{piece.zip} is not the official archive (its {checksum_text(name)} is another one); "
-        "delete or rename it and run the same command again."
-    )
-
-
-def _is_cut_off(path: Path) -> bool:
-    """Whether a file is the beginning of a zip without its end, rather than another whole zip."""
-    with path.open("rb") as file:
-        begins = file.read(4) == b"PK\x03\x04"
-    return begins and not zipfile.is_zipfile(path)
-
-
-def _check_space(root: Path, what: str, pieces: list[_Piece]) -> None:
-    """Tell how much is to come, and stop where the disk has no room for it."""
-    fetched = unpacked = 0.0
-    for piece in pieces:
-        size = piece.size or 0
-        if not piece.has_zip:
-            fetched += max(size - (piece.part.stat().st_size if piece.part.exists() else 0), 0)
-        unpacked += _EXPANSION * size * (1 - min(piece.files() / piece.archive.files, 1))
-    free = shutil.disk_usage(root).free
-    least = "at least " if any(piece.size is None for piece in pieces) else ""
-    parts = f"{least}{size_text(fetched)} to download, about {size_text(unpacked)} to unpack"
-    if fetched + unpacked > free:
+    if len(errors) == 1:
+        raise errors[0]
+    for error in errors:
+        say(str(error))
+    if errors:
         raise LesionsegError(
-            f"The disk is too full for {what}: {parts}, and {size_text(free)} are free in "
-            f"{root}; make room, choose another --root, or fewer --splits."
+            f"{len(errors)} of {len(downloads)} archives failed; run the same command again. The "
+            f"first: {errors[0]}"
+        ) from errors[0]
+
+
+def _in_threads(
+    downloads: list[_Download], keep: bool, workers: int, stop: threading.Event
+) -> list[BaseException]:
+    """Complete all archives, several at a time, and return the errors."""
+    sizes = [item.size for item in downloads if not item.has_zip]
+    bar = tqdm(
+        total=None if None in sizes else sum(size or 0 for size in sizes),
+        initial=sum(item.received for item in downloads if not item.has_zip),
+        desc="download",
+        unit="B",
+        unit_scale=True,
+        # A log file gets a line every half minute.
+        mininterval=0.1 if sys.stderr.isatty() else 30.0,
+        maxinterval=30.0,
+    )
+    with bar, thread_pool(workers) as pool:
+        jobs = [pool.submit(_complete, item, keep, bar, stop) for item in downloads]
+        try:
+            while wait(jobs, 0.2).not_done:  # Windows cannot interrupt a wait without a limit
+                pass
+        except BaseException:
+            stop.set()
+            wait(jobs, _PATIENCE)
+            raise
+    errors = [error for job in jobs if (error := job.exception()) is not None]
+    return [error for error in errors if not isinstance(error, Stopped)]
+
+
+def _look(item: _Download, stop: threading.Event) -> None:
+    """Find out how much of an archive is to be downloaded."""
+    if item.zip.is_file():
+        if not item.is_official(item.zip, stop):
+            raise LesionsegError(
+                f"{item.zip} is not the official archive (its checksum differs); delete it, or, if "
+                f"it is an incomplete download, rename it to {item.part.name}."
+            )
+        item.has_zip, item.size = True, item.zip.stat().st_size
+    else:
+        item.size = item.archive.size or remote_size(item.url, stop)
+
+
+def _check_space(root: Path, what: str, downloads: list[_Download]) -> None:
+    """Report how much there is to download, and refuse where the disk has no room for it."""
+    missing = extracted = 0.0
+    for item in downloads:
+        size = item.size or 0
+        missing += 0 if item.has_zip else max(size - item.received, 0)
+        extracted += _EXPANSION * size * (1 - item.present() / item.archive.files)
+    free = shutil.disk_usage(root).free
+    least = "at least " if any(item.size is None for item in downloads) else ""
+    plan = f"{least}{size_text(missing)} to download, about {size_text(extracted)} to extract"
+    if missing + extracted > free:
+        raise LesionsegError(
+            f"the disk is too full for {what}: {plan}, and {size_text(free)} are free in {root}; "
+            "make room, choose another --root, or fewer --splits."
         )
-    say(f"{what}, {len(pieces)} archives: {parts}; {size_text(free)} are free")
+    say(f"{what}, {len(downloads)} archives: {plan}; {size_text(free)} are free")
 
 
-def _get(piece: _Piece, bar: TransferBar, keep: bool, stop: threading.Event) -> None:
-    """Download and unpack one archive."""
+def _complete(item: _Download, keep: bool, bar: tqdm[None], stop: threading.Event) -> None:
+    """Download, verify and extract an archive."""
+    if stop.is_set():
+        raise Stopped
+    path = item.zip
     try:
-        source = piece.zip
-        if not piece.has_zip:
-            source = piece.part
-            size, told = piece.archive.size, piece.size
-            Transfer(piece.url, source, piece.checksum(), size, bar, stop, told).run()
+        if not item.has_zip:
+            path = item.part
+            download(item.url, path, item.size, bar, stop)
+            if not item.is_official(path, stop):
+                path.unlink()
+                raise LesionsegError(
+                    f"{item.url} is not the official archive (its checksum differs), and was "
+                    "deleted; run the same command again, or choose another --mirror."
+                )
             if keep:
-                source = source.replace(piece.zip)
-                note_of(piece.part).unlink(missing_ok=True)
-        unpack(source, piece.root, piece.archive, piece.name, bar, stop)
-        if source == piece.part:
-            source.unlink()
-            note_of(source).unlink(missing_ok=True)
+                path = path.replace(item.zip)
+        say(f"extracting {item.archive.zip}")
+        extract(path, item.root, item.archive, item.name, stop)
+        if path == item.part:
+            path.unlink()
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         stop.set()  # the others would fail too
         raise LesionsegError(
-            f"The disk of {piece.root} is full; make room and run the same command again, which "
-            "goes on from here."
+            f"the disk of {item.root} is full; make room and run the same command again, which "
+            "resumes."
         ) from error
-    bar.note("done")
-    bar.say(f"{piece.files()} files in {piece.archive.folder}")
+    say(f"{item.archive.folder} holds {item.present()} files")
