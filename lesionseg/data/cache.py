@@ -76,7 +76,7 @@ def _open(
     rule: MaskRule,
 ) -> Store:
     shape = (len(files), 3 + any(mask is not None for _, mask in files), *size)
-    rows = [tuple(path and str(path.resolve()) for path in pair) for pair in files]
+    rows = [[None if path is None else str(path.resolve()) for path in pair] for pair in files]
     states = _file_states(rows)
     settings = (VERSION, shape, rule.threshold, rule.checked)
     key = hashlib.sha256(repr((settings, rows, states)).encode()).hexdigest()[:16]

@@ -110,7 +110,7 @@ def test_folder_inside_a_folder_of_its_name_is_found(tmp_path, isic):
     [
         (2019, "train", "2016, 2017 or 2018"),
         (2016, "val", "2016 has no validation split.*holdout"),
-        (2018, "validation", "train, val or test: 'validation'"),
+        (2018, "validation", "train, val or test, got 'validation'"),
     ],
 )
 def test_splits_that_never_were(tmp_path, year, split, message):

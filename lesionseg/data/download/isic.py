@@ -172,9 +172,8 @@ def _download_all(
             _look(item, stop)
         _check_space(root, what, downloads)
         errors = _in_threads(downloads, keep, workers, stop)
-    except BaseException as error:
-        if not isinstance(error, Exception):
-            say("stopped; the same command resumes")
+    except (KeyboardInterrupt, SystemExit):
+        say("stopped; the same command resumes")
         raise
     if len(errors) == 1:
         raise errors[0]
@@ -211,8 +210,8 @@ def _in_threads(
             stop.set()
             wait(jobs, _PATIENCE)
             raise
-    errors = [error for job in jobs if (error := job.exception()) is not None]
-    return [error for error in errors if not isinstance(error, Stopped)]
+    found = [job.exception() for job in jobs]
+    return [error for error in found if error is not None and not isinstance(error, Stopped)]
 
 
 def _look(item: _Download, stop: threading.Event) -> None:
