@@ -1,4 +1,4 @@
-"""What the documentation shows is what the program does."""
+"""The documentation shows what the program does."""
 
 import ast
 import contextlib
@@ -21,6 +21,7 @@ from PIL import Image, ImageChops, ImageStat
 import lesionseg
 from lesionseg.cli import main as cli
 from lesionseg.cli import trainer as trainer_cli
+from lesionseg.cli import trainer_arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -59,14 +60,14 @@ def pages_with_readme():
 
 @pytest.fixture
 def dry(monkeypatch):
-    """Lets the program read its command line and nothing more."""
+    """Let the program parse its command line and do nothing more."""
 
     def read_checkpoint(path):
         known = [TRAINED[name] for name in TRAINED if name in str(path)]
         class_path = known[0] if known else "lesionseg.models.asnet.ASNet"
         return {"hyper_parameters": {"_class_path": class_path}}
 
-    monkeypatch.setattr(trainer_cli, "read_checkpoint", read_checkpoint)
+    monkeypatch.setattr(trainer_arguments, "read_checkpoint", read_checkpoint)
     monkeypatch.setattr(trainer_cli.LesionCLI, "_set_seed", lambda self: None)
     monkeypatch.setattr(trainer_cli.LesionCLI, "instantiate_classes", lambda self: None)
     monkeypatch.setattr(trainer_cli.LesionCLI, "_run_subcommand", lambda self, subcommand: None)
@@ -76,7 +77,7 @@ def dry(monkeypatch):
 
 
 def complaint_about(arguments):
-    """What the program says against a command line; None if it accepts it."""
+    """Return the program's complaint about a command line; None if it accepts it."""
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
         try:
@@ -104,9 +105,9 @@ def test_every_command_shown_is_understood(page, dry):
         ("fit --config asnet-isic2018 --data.root DIR --model.samples 3", "samples"),
         ("test --ckpt_path x.ckpt --data ISICDataModule --data.rot DIR", "rot"),
         ("predict --ckpt_path x.ckpt --data SyntheticDataModule --output.folder x", "folder"),
-        ("segment one.jpg --model best.ckpt --outptu masks", "output"),
+        ("segment photo.jpg --model best.ckpt --outptu masks", "output"),
         ("test --ckpt_path x.ckpt --data ISICDataModule --test_time_augmentation flop", "flips"),
-        ("segment one.jpg --model a.ckpt --output o --test-time-augmentation flop", "flips"),
+        ("segment photo.jpg --model a.ckpt --output o --test-time-augmentation flop", "flips"),
         ("scores a b", "score"),
     ],
 )
@@ -129,7 +130,7 @@ def test_every_make_target_shown_exists(page):
 
 PYTHON = [
     pytest.param(code, output, id=f"{name_of(page)}-{number}")
-    for page in PAGES
+    for page in pages_with_readme()
     for number, (code, output) in enumerate(blocks_of(page, "python"))
 ]
 
@@ -207,7 +208,7 @@ def resolve(name):
 
 def test_the_reference_lists_every_public_name():
     listed = {name.rpartition(".")[2] for name in LISTED}
-    short = {"__version__", "PAM", "CAM"}  # the page tells what the two are short for
+    short = {"__version__", "PAM", "CAM"}  # the page says what the two are short for
     for package, names in PUBLIC.items():
         assert set(names) - listed <= short, package
 
@@ -234,7 +235,7 @@ def shown_programs():
         yield pytest.param(path.read_text(), id=path.name)
     for path in sorted((ROOT / "examples").glob("*.ipynb")):
         cells = json.loads(path.read_text())["cells"]
-        code = "\n".join("".join(one["source"]) for one in cells if one["cell_type"] == "code")
+        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
         yield pytest.param(code, id=path.name)
     for page in pages_with_readme():
         for number, (code, _) in enumerate(blocks_of(page, "python")):
@@ -310,7 +311,7 @@ def test_the_citation_is_of_this_version_and_names_both_papers():
     assert f'license = "{citation["license"]}"\n' in project
 
 
-def test_the_changelog_tells_of_this_version_on_its_day():
+def test_the_changelog_lists_this_version_with_its_date():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert f"## [{lesionseg.__version__}] - {citation['date-released']}\n" in changelog

@@ -137,9 +137,9 @@ def test_the_description_holds_no_link_that_an_index_cannot_follow(wheel):
     assert "pip install lesionseg" in text
     assert "](docs/" in (ROOT / "README.md").read_text()
     assert re.findall(r"!\[|\]\((?!https?://)", text) == []
-    assert "Synthetic lesions, drawn by" not in text  # the caption of a picture that is left out
+    assert "Predictions of `asnet-lite`" not in text  # the caption of a picture that is left out
     assert metadata["Author"] == "lesionseg contributors"
-    urls = dict(one.split(", ", 1) for one in metadata.get_all("Project-URL"))
+    urls = dict(url.split(", ", 1) for url in metadata.get_all("Project-URL"))
     citation = (ROOT / "CITATION.cff").read_text()
     for url in urls.values():
         assert url.removeprefix("https://doi.org/") in citation

@@ -5,24 +5,57 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from lesionseg.experiments.paper_table import load_table
 from lesionseg.experiments.reproduction_plot import plot_table
 from lesionseg.experiments.reproduction_report import plot_caption
 from lesionseg.metrics.table import ScoreTable
+from lesionseg.networks import create_network
 from lesionseg.scoring.comparison import compare_tables
 
-RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "docs" / "results"
 PAGE = (RESULTS / "index.md").read_text(encoding="utf-8")
 SCORES = ("jaccard", "threshold_jaccard", "dice", "accuracy")
+NETWORKS = {
+    "asnet": "asnet",
+    "asnet-baseline": "asnet-baseline",
+    "smp-unet-resnet34": "smp:unet/resnet34",
+    "mobilegan": "mobilegan",
+    "mobilegan-no-adversary": "mobilegan",
+    "mobilegan-no-adversary-again": "mobilegan",
+}
+#: The rows of the README's table by their first words.
+README_ROWS = {
+    "ASNet": "asnet",
+    "ASNet without its adaptive scale module": "asnet-baseline",
+    "U-Net with ResNet34": "smp-unet-resnet34",
+    "MobileGAN, adversarial weight 0.05": "mobilegan",
+    "MobileGAN without its discriminator": "mobilegan-no-adversary",
+}
 
 
-def rows_after(header):
+def rows_after(header, page=PAGE):
     """The cells of the lines of the table whose header begins so."""
-    lines = PAGE[PAGE.index(f"| {header}") :].splitlines()[2:]
-    end = next(number for number, line in enumerate(lines) if not line.startswith("|"))
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:end]]
+    lines = page[page.index(f"| {header}") :].splitlines()[2:]
+    ends = (number for number, line in enumerate(lines) if not line.startswith("|"))
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines[: next(ends, len(lines))]
+    ]
+
+
+def prose(text):
+    """The text on one line, so that a sentence is found wherever its lines break."""
+    return " ".join(text.split())
+
+
+def millions(network):
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in create_network(network).parameters()) / 1e6
 
 
 def table_of(name):
@@ -34,8 +67,9 @@ def test_every_score_is_that_of_its_images():
     assert {name.strip("`") for name, *_ in rows} == {
         path.stem for path in (RESULTS / "scores").iterdir()
     }
-    for name, _, _, *cells in rows:
+    for name, _, parameters, *cells in rows:
         table = table_of(name.strip("`"))
+        assert parameters == f"{millions(NETWORKS[name.strip('`')]):.1f}"
         jaccard, interval, *others = cells
         low, high = table.interval("jaccard")
         assert interval == f"{low:.3f} to {high:.3f}"
@@ -53,6 +87,167 @@ def test_every_comparison_is_that_of_its_images():
         assert difference == f"{found.difference:+.4f}"
         assert interval == f"{low:+.4f} to {high:+.4f}"
         assert p_value == f"{found.p_value:.2g}"
+
+
+def test_the_table_of_the_readme_is_that_of_the_images():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = rows_after("model |", readme)
+    assert len(rows) == len(README_ROWS)
+    for (model, jaccard, thresholded, dice, parameters), (start, name) in zip(
+        rows, README_ROWS.items(), strict=True
+    ):
+        assert model.startswith(start)
+        table = table_of(name)
+        low, high = table.interval("jaccard")
+        summary = table.summary()
+        assert jaccard == f"{summary['jaccard']:.3f} ± {(high - low) / 2:.3f}"
+        assert thresholded == f"{summary['threshold_jaccard']:.3f}"
+        assert dice == f"{summary['dice']:.3f}"
+        assert parameters == f"{millions(NETWORKS[name]):.1f}"
+    again = table_of("mobilegan-no-adversary-again").summary()["jaccard"]
+    assert f"the last one reached {again:.3f} when it was trained again" in prose(readme)
+    card = json.loads(
+        (ROOT / "lesionseg" / "weights" / "asnet-lite" / "card.json").read_text(encoding="utf-8")
+    )
+    (shipped,) = [
+        scores["per_image"]["jaccard"]
+        for scores in card["scores"]
+        if (scores["set"], scores["views"], scores["postprocessing"])
+        == ("isic2018-val", "none", "none")
+    ]
+    assert f"a mean Jaccard index of {shipped:.3f} on" in prose(readme)
+
+
+def test_the_sentences_below_the_scores_are_those_of_the_images():
+    shared = {f"ISIC_{number}" for number in re.findall(r"`(?:ISIC_)?(00\d{5})`", PAGE)}
+    assert len(shared) == 6
+    without, changes = [], []
+    for name, *_ in rows_after("scores |"):
+        table = table_of(name.strip("`"))
+        kept = np.array([image not in shared for image in table.ids])
+        assert kept.sum() == 94
+        values = table.counts[kept]
+        without.append((values[:, 0] / values[:, :3].sum(axis=1)).mean())
+        changes.append(abs(without[-1] - table.summary()["jaccard"]))
+    *first, last = [f"{value:.4f}" for value in without]
+    assert f"in the order of the table, {', '.join(first)} and {last};" in prose(PAGE)
+
+    assert f"none changes by more than {max(changes):.4f}." in prose(PAGE)
+
+    def points(a, b):
+        return 100 * (table_of(a).summary()["jaccard"] - table_of(b).summary()["jaccard"])
+
+    again = "mobilegan-no-adversary-again"
+    for sentence in (
+        f"It gains {points('asnet', 'asnet-baseline'):.1f} points on its Baseline and loses "
+        f"{points('smp-unet-resnet34', 'asnet'):.1f} to the U-Net.",
+        f"MobileGAN is {points('mobilegan-no-adversary', 'mobilegan'):.1f} points behind",
+        f"These two runs differ by {points('mobilegan-no-adversary', again):.1f} points.",
+    ):
+        assert sentence in prose(PAGE)
+
+
+def quick(name):
+    return json.loads((RESULTS / f"{name}-quick.json").read_text(encoding="utf-8"))["results"]
+
+
+def test_the_sentences_about_the_small_tables_are_those_of_their_scores():
+    asnet = {row["row"]: row for row in quick("asnet-table2")}
+
+    def lead(row):
+        return 100 * row["reference_minus_row"]
+
+    def ends(row):
+        return [100 * row["difference_low"], 100 * row["difference_high"]]
+
+    def bounds(row):
+        low, high = sorted(abs(end) for end in ends(row))
+        return f"{low:.1f} to {high:.1f}"
+
+    no_sam = ends(asnet["ASM without SAM"])
+    mobilegan = {
+        row["row"]: row
+        for row in quick("mobilegan-tables")
+        if row["training"] == "as the paper" and row["test"] == "ISBI 2017 test, shared"
+    }
+    plain, weak, full = (
+        mobilegan[name]
+        for name in ("MobileGAN, no adversary", "MobileGAN, weak adversary", "MobileGAN")
+    )
+    for sentence in (
+        f"ASNet is {-lead(asnet['Baseline']):.1f} points *below* its Baseline "
+        f"(interval {bounds(asnet['Baseline'])};",
+        f"{lead(asnet['ASM without dilation']):.1f} above the module without dilation "
+        f"({bounds(asnet['ASM without dilation'])})",
+        f"level with the module without scale-aware fusion ({no_sam[0]:.1f} to {no_sam[1]:.1f})",
+        f"{lead(asnet['Baseline, wide']):.1f} above the wide Baseline.",
+        f"leads it by {-lead(asnet['U-Net']):.1f}.",
+        f"MobileGAN reaches {100 * full['jaccard']:.1f} with weight 1 and "
+        f"{100 * plain['jaccard']:.1f} without a discriminator: {-lead(plain):.1f} points apart "
+        f"({bounds(plain)}).",
+        f"With weight 0.05 it reaches {100 * weak['jaccard']:.1f}.",
+    ):
+        assert sentence in prose(PAGE)
+    leak_free = {
+        row["row"]: row["jaccard"]
+        for row in quick("mobilegan-tables")
+        if row["training"] != "as the paper" and row["test"] == "ISBI 2017 test, shared"
+    }
+    assert sum(leak_free[name] > row["jaccard"] for name, row in mobilegan.items()) == 5
+    assert len(leak_free) == 10
+    assert "Five of the ten rows score higher with the leak and five without it" in prose(PAGE)
+
+
+@pytest.mark.parametrize("name", ["asnet-table2", "mobilegan-tables"])
+def test_every_score_of_the_small_tables_is_that_of_their_json(name):
+    """Each section's rows, official and pooled, with quoted figures, intervals and differences."""
+    text = (RESULTS / f"{name}-quick.md").read_text(encoding="utf-8")
+    records = quick(name)
+    seen = 0
+    for section in text.split("\n## ")[1:-1]:
+        title, *_ = section.splitlines()
+        for place, part in enumerate(section.split("\n| row | ")[1:]):
+            header = part.splitlines()[0].strip(" |").split(" | ")
+            prefix = "pooled_" if place else ""
+            for row, *cells in rows_after("row |", f"| row | {part}"):
+                (record,) = [
+                    record
+                    for record in records
+                    if record["row"] == row
+                    and title.endswith(record["test"])
+                    and f", {record['training']}, " in title
+                ]
+                seen += 1
+                for column, cell in zip(header, cells, strict=True):
+                    check_cell(record, column, cell, prefix)
+    assert seen >= len(records)
+
+
+def check_cell(record, column, cell, prefix):
+    if column.startswith("95 % interval"):
+        low, high = (100 * record[f"interval_{end}"] for end in ("low", "high"))
+        assert cell == f"{low:.2f} to {high:.2f}"
+    elif " - row " in column:
+        if record["reference_minus_row"] is None:
+            assert cell == ""
+            return
+        values = [
+            100 * record[key]
+            for key in ("reference_minus_row", "difference_low", "difference_high")
+        ]
+        assert cell.startswith("{:+.1f} [{:+.1f}, {:+.1f}], ".format(*values))
+        p = cell.rpartition(", ")[2]
+        assert (
+            p == "<.001"
+            if record["wilcoxon_p"] < 0.001
+            else float(p) == pytest.approx(record["wilcoxon_p"], abs=5e-4)
+        )
+    else:
+        ours = float(re.match(r"[\d.]+", cell)[0])
+        mean = record["mean_over_folds"] if column == record["score"] and not prefix else None
+        assert ours == pytest.approx(100 * (mean or record[prefix + column]), abs=6e-3)
+        quoted = re.search(r"\(([\d.]+)", cell)
+        assert (quoted and float(quoted[1])) == record.get(f"paper_{column}")
 
 
 @pytest.mark.parametrize("name", ["asnet-table2-quick", "mobilegan-tables-quick"])
