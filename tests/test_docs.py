@@ -17,6 +17,7 @@ from types import ModuleType
 import pytest
 import yaml
 from PIL import Image, ImageChops, ImageStat
+from test_public_names import ROOMS, SHARED
 
 import lesionseg
 from lesionseg.cli import main as cli
@@ -249,6 +250,32 @@ def test_examples_import_what_the_reference_lists(code):
             assert module in PUBLIC
         else:
             assert name in PUBLIC.get(module, ()) or f"{module}.{name}" in LISTED, (module, name)
+
+
+ARCHITECTURE = (DOCS / "architecture.md").read_text(encoding="utf-8")
+
+
+def test_the_architecture_page_lists_the_rooms_in_their_order():
+    table = ARCHITECTURE.split("## From disk to score")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(ROOMS)
+    shared = set(re.findall(r"`lesionseg/(\w+)\.py`", table))
+    assert shared == SHARED - {"_version"}
+    package = ROOT / "lesionseg"
+    folders = {path.name for path in package.iterdir() if any(path.glob("**/*.*"))} - {"__pycache__"}
+    assert folders == {*ROOMS, "configs", "weights"}
+
+
+def test_what_the_architecture_page_names_exists():
+    code = "\n".join(path.read_text() for path in (ROOT / "lesionseg").rglob("*.py"))
+    for name in re.findall(r"`([^`\n]+)`", ARCHITECTURE):
+        if re.fullmatch(r"(lesionseg|tests|docs|tools)(/\w+)+(\.\w+)?|[\w.]+\.(md|yml)", name):
+            assert "NAME" in name or (ROOT / name).exists(), name
+        elif re.fullmatch(r"[A-Z]\w+", name) and name not in {"CLASSES", "RECIPES"}:
+            assert re.search(rf"\b(class {name}\b|{name}\b.*=)", code), name
+    picture = (DOCS / "images" / "architecture.svg").read_text(encoding="utf-8")
+    for name in re.findall(r'class="name"[^>]*>([\w/.]+)<', picture):
+        path = ROOT / "lesionseg" / name
+        assert path.exists() or path.with_suffix(".py").exists(), name
 
 
 def test_the_examples_page_shows_every_example():
