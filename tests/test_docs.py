@@ -261,7 +261,9 @@ def test_the_architecture_page_lists_the_rooms_in_their_order():
     shared = set(re.findall(r"`lesionseg/(\w+)\.py`", table))
     assert shared == SHARED - {"_version"}
     package = ROOT / "lesionseg"
-    folders = {path.name for path in package.iterdir() if any(path.glob("**/*.*"))} - {"__pycache__"}
+    folders = {path.name for path in package.iterdir() if any(path.glob("**/*.*"))} - {
+        "__pycache__"
+    }
     assert folders == {*ROOMS, "configs", "weights"}
 
 
