@@ -58,7 +58,7 @@ def test_losses_refuse_masks_of_0_and_255(loss):
     for wrong in (MASK * 255, (MASK * 255).byte(), (MASK * 2).long(), MASK - 0.5):
         with pytest.raises(ValueError, match="the loss takes masks of 0 and 1, got"):
             function(logits, wrong)
-    with pytest.raises(ValueError, match=r"logits must be floating point, got torch\.int64"):
+    with pytest.raises(ValueError, match=r"expected logits to be floating point, got torch\.int64"):
         function(logits.long(), MASK)
 
 

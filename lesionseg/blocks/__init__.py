@@ -1,4 +1,4 @@
-"""Building blocks of the networks: plain `torch.nn.Module`, torch only."""
+"""Building blocks of the networks as plain `torch.nn.Module`."""
 
 from lesionseg.blocks.adaptive_scale import AdaptiveScaleModule, ScaleAwareModule
 from lesionseg.blocks.attention import ChannelAttentionModule, PositionAttentionModule

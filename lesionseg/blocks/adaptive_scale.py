@@ -13,7 +13,7 @@ from lesionseg.blocks.conv import ConvBlock
 class ScaleAwareModule(nn.Module):
     """Fuse two feature maps with a softmax over the two at every pixel.
 
-    Shapes: two of (N, C, H, W) to one of (N, C, H, W), any H and W.
+    Shapes: two maps (N, C, H, W) in, their fusion (N, C, H, W) out; any H and W.
 
     Args:
         channels: Channels C of each map, at least 2.
@@ -24,12 +24,20 @@ class ScaleAwareModule(nn.Module):
     Source: ASNet section 2.3, equations 1 and 2. The paper says "a series of convolutions"; chosen
     here, as in CPFNet of the same group: concatenation, 1x1 to C, ReLU, 3x3 to C / 2, ReLU, 3x3
     to 2, all with bias.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.blocks import ScaleAwareModule
+        >>> fuse = ScaleAwareModule(channels=8)
+        >>> coarse, fine = torch.rand(2, 8, 6, 10), torch.rand(2, 8, 6, 10)
+        >>> fuse(coarse, fine).shape
+        torch.Size([2, 8, 6, 10])
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         if channels < 2:
-            raise ValueError(f"channels must be at least 2, got {channels}")
+            raise ValueError(f"expected channels to be at least 2, got {channels}")
         self.reduce = nn.Conv2d(2 * channels, channels, 1)
         self.hidden = nn.Conv2d(channels, channels // 2, 3, padding=1)
         self.logits = nn.Conv2d(channels // 2, 2, 3, padding=1)
@@ -43,10 +51,10 @@ class ScaleAwareModule(nn.Module):
 
 
 class AdaptiveScaleModule(nn.Module):
-    """See the input at several receptive fields and let every pixel choose among them.
+    """Apply several receptive fields and let every pixel choose among them.
 
     One 3x3 convolution, its weights shared by all branches, runs at each dilation; each branch has
-    its own batch normalisation. Cascaded scale-aware modules fuse the branches, a residual
+    its own batch normalization. Cascaded scale-aware modules fuse the branches, a residual
     connection with a learned beta adds the input, and a 1x1 convolution ends the module.
 
     Shapes: (N, C, H, W) to (N, C, H, W), any H and W.
@@ -61,10 +69,19 @@ class AdaptiveScaleModule(nn.Module):
             In both, beta starts at 0.
 
     Raises:
-        ValueError: If an argument is not one of those above.
+        ValueError: If an argument is out of range.
 
     Source: ASNet section 2.2. Chosen where the paper is silent: no ReLU on the branches, unshared
     fusion, the convex residual and the closing 1x1 block.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.blocks import AdaptiveScaleModule
+        >>> module = AdaptiveScaleModule(channels=8, dilations=(1, 2, 4))
+        >>> module(torch.rand(2, 8, 6, 10)).shape
+        torch.Size([2, 8, 6, 10])
+        >>> len(module.fusions)  # a scale-aware module for each further dilation
+        2
     """
 
     def __init__(
@@ -78,14 +95,15 @@ class AdaptiveScaleModule(nn.Module):
         super().__init__()
         if len(dilations) < 2 or min(dilations) < 1:
             raise ValueError(
-                f"dilations must be two or more whole numbers from 1 up, got {tuple(dilations)}"
+                "expected dilations to be two or more whole numbers of at least 1, "
+                f"got {tuple(dilations)}"
             )
         if fusion not in ("attention", "sum"):
-            raise ValueError(f'fusion must be "attention" or "sum", got {fusion!r}')
+            raise ValueError(f'expected fusion to be "attention" or "sum", got {fusion!r}')
         if residual not in ("convex", "additive"):
-            raise ValueError(f'residual must be "convex" or "additive", got {residual!r}')
+            raise ValueError(f'expected residual to be "convex" or "additive", got {residual!r}')
         if share_fusion and fusion == "sum":
-            raise ValueError('share_fusion needs fusion="attention"; a sum has nothing to share')
+            raise ValueError('expected share_fusion to be False with fusion="sum", got True')
         self.dilations = tuple(dilations)
         self.residual = residual
         self.share_fusion = share_fusion

@@ -22,18 +22,18 @@ class PositionAttentionModule(nn.Module):
     q and k are 1x1 convolutions to C / reduction channels and v one to C, all with bias; the
     energies are not scaled; gamma is learned and starts at 0, so a new module is the identity.
 
-    Shapes: (N, C, H, W) to (N, C, H, W), any H and W. It runs on torch's fused attention kernel
-    and needs memory in proportion to H * W, never an HW x HW map (on CPU in every floating
-    precision, on CUDA in all but float64, for which torch has no fused kernel).
+    Shapes: (N, C, H, W) to (N, C, H, W), any H and W. Torch's fused attention kernel needs memory
+    proportional to H * W and never builds the HW x HW map (on CPU in every floating precision, on
+    CUDA in all but float64, for which torch has no fused kernel).
 
     With ``key_stride=s`` keys and values are pooled over s x s squares, so that every pixel attends
     to every square, at 1 / s^2 of the cost. Squares at the lower and right edge that stick out of
-    the map hold the pixels that are there. This adds no parameters. Train with it from the start:
+    the map pool the pixels inside it. This adds no parameters. Train with it from the start:
     attention trained without pooling is too sharp for it.
 
     Args:
         channels: Channels C of input and output.
-        reduction: How many times fewer channels q and k have.
+        reduction: Factor by which q and k have fewer channels, from 1 to ``channels``.
         key_stride: Side of the squares in pixels; 1 is the paper's attention.
         key_pooling: ``"average"`` or ``"max"``; has no effect with ``key_stride=1``.
 
@@ -44,6 +44,18 @@ class PositionAttentionModule(nn.Module):
     Source: Fu et al., Dual Attention Network (arXiv 1809.02983), section 3.2; MobileGAN section
     2.1. Pooled keys are neither paper's; max pooling is as in Wang et al., Non-local Neural
     Networks (CVPR 2018), section 3.3.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.blocks import PositionAttentionModule
+        >>> attention = PositionAttentionModule(channels=16, key_stride=2)
+        >>> features = torch.rand(2, 16, 5, 7)
+        >>> torch.equal(attention(features), features)  # gamma is 0 in a new module
+        True
+        >>> with torch.no_grad():
+        ...     _ = attention.gamma.fill_(0.1)
+        >>> attention(features).shape
+        torch.Size([2, 16, 5, 7])
     """
 
     def __init__(
@@ -56,13 +68,13 @@ class PositionAttentionModule(nn.Module):
         super().__init__()
         if reduction < 1 or channels < reduction:
             raise ValueError(
-                f"{channels} channels cannot be reduced {reduction} times; choose a reduction "
-                f"from 1 to the number of channels"
+                f"expected reduction to be from 1 to the number of channels ({channels}), "
+                f"got {reduction}"
             )
         if key_stride < 1:
-            raise ValueError(f"key_stride must be at least 1, got {key_stride}")
+            raise ValueError(f"expected key_stride to be at least 1, got {key_stride}")
         if key_pooling not in get_args(KeyPooling):
-            raise ValueError(f'key_pooling must be "average" or "max", got {key_pooling!r}')
+            raise ValueError(f'expected key_pooling to be "average" or "max", got {key_pooling!r}')
         self.key_stride = key_stride
         self.key_pooling = key_pooling
         self.query = nn.Conv2d(channels, channels // reduction, 1)
@@ -121,15 +133,24 @@ def _tokens(maps: Tensor, width: int) -> Tensor:
 class ChannelAttentionModule(nn.Module):
     """Every channel attends to every channel: ``gamma * softmax(rowmax(E) - E) X + x``.
 
-    X is the input as a C x HW matrix and E = X X^T. No convolutions; gamma is learned and starts at
-    0, so a new module is the identity.
+    X is the input as a C x HW matrix and E = X X^T. There are no convolutions; gamma is learned and
+    starts at 0, so a new module is the identity.
 
     Shapes: (N, C, H, W) to (N, C, H, W), any C, H and W. The energies grow with H * W (2e4 at
-    128 x 128), so they are computed in float32 at least, whatever autocast says. Chosen: weights
-    below exp(-60) times their row's largest are 0, far beyond what float64 can tell in a sum.
+    128 x 128), so they are computed in float32 or float64 even under autocast. Chosen: weights
+    below exp(-60) times their row's largest are 0, far below what float64 resolves in a sum.
 
     Source: Fu et al., Dual Attention Network (arXiv 1809.02983), section 3.3 and its authors'
     rowmax(E) - E, which lets a channel attend to those unlike it; MobileGAN section 2.1.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.blocks import ChannelAttentionModule
+        >>> attention = ChannelAttentionModule()
+        >>> sum(parameter.numel() for parameter in attention.parameters())
+        1
+        >>> attention(torch.rand(2, 16, 5, 7)).shape
+        torch.Size([2, 16, 5, 7])
     """
 
     def __init__(self) -> None:
@@ -150,8 +171,8 @@ class ChannelAttentionModule(nn.Module):
             if flat.dtype in (torch.float16, torch.bfloat16):
                 flat = flat.float()
             energy = flat @ flat.transpose(1, 2)
-            # The softmax is the same for any constant added to a row. Shifted by the least energy,
-            # the largest is 0, and weights that no sum notices can be told by a constant.
+            # Adding a constant to a row does not change its softmax. Shifted by the least energy,
+            # the largest is 0, and one constant bounds the weights that no sum notices.
             energy = energy.detach().amin(dim=-1, keepdim=True) - energy
             energy = energy.masked_fill(energy < _NEGLIGIBLE, -torch.inf)
             # gamma A X + X is (gamma A + I) X: two passes over the maps fewer.

@@ -1,4 +1,4 @@
-"""Factorised residual block of ERFNet."""
+"""ERFNet's factorized residual block."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,18 +20,27 @@ class NonBottleneck1D(nn.Module):
     Raises:
         ValueError: If an argument is out of range.
 
-    Source: Romera et al., ERFNet (IEEE T-ITS 2018), section III-A; batch normalisation with its
+    Source: Romera et al., ERFNet (IEEE T-ITS 2018), section III-A; batch normalization with its
     epsilon of 1e-3. Used by MobileGAN, section 2.1.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.blocks import NonBottleneck1D
+        >>> block = NonBottleneck1D(16, dropout=0.3, dilation=2)
+        >>> block(torch.rand(2, 16, 5, 7)).shape
+        torch.Size([2, 16, 5, 7])
+        >>> sum(parameter.numel() for parameter in block.parameters())  # 12 C^2 + 8 C
+        3200
     """
 
     def __init__(self, channels: int, dropout: float = 0.0, dilation: int = 1) -> None:
         super().__init__()
         if channels < 1:
-            raise ValueError(f"channels must be at least 1, got {channels}")
+            raise ValueError(f"expected channels to be at least 1, got {channels}")
         if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+            raise ValueError(f"expected dropout to be in [0, 1), got {dropout}")
         if dilation < 1:
-            raise ValueError(f"dilation must be at least 1, got {dilation}")
+            raise ValueError(f"expected dilation to be at least 1, got {dilation}")
         self.conv1 = nn.Conv2d(channels, channels, (3, 1), padding=(1, 0))
         self.conv2 = nn.Conv2d(channels, channels, (1, 3), padding=(0, 1))
         self.bn1 = nn.BatchNorm2d(channels, eps=1e-3)

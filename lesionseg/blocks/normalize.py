@@ -1,4 +1,4 @@
-"""Normalisation that travels with the network."""
+"""Normalization that is saved with the network."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Normalize(nn.Module):
     """Subtract a mean and divide by a standard deviation, per channel.
 
-    Input: float (N, C, H, W) in [0, 1]; output: the same shape. Mean and standard deviation are
-    buffers, so they are saved with the weights and a checkpoint needs no side knowledge.
+    Shapes: (N, C, H, W), floating point in [0, 1], to the same shape. Mean and standard deviation
+    are buffers, so that they are saved with the weights.
 
     Args:
         mean: One value per channel; ImageNet's by default.
@@ -21,6 +21,13 @@ class Normalize(nn.Module):
 
     Raises:
         ValueError: If the two differ in length or a standard deviation is not positive.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.blocks import Normalize
+        >>> normalize = Normalize(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))  # to [-1, 1]
+        >>> normalize(torch.tensor([0.0, 0.5, 1.0]).view(1, 3, 1, 1)).flatten()
+        tensor([-1.,  0.,  1.])
     """
 
     mean: Tensor
@@ -32,13 +39,14 @@ class Normalize(nn.Module):
         super().__init__()
         if len(mean) != len(std) or not mean:
             raise ValueError(
-                f"mean has {len(mean)} values and std {len(std)}; give one of each per channel"
+                "expected mean and std to have one value for each channel, "
+                f"got {len(mean)} and {len(std)} values"
             )
         if min(std) <= 0:
-            raise ValueError(f"std must be greater than 0, got {tuple(std)}")
+            raise ValueError(f"expected std to be greater than 0, got {tuple(std)}")
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Normalise a batch of images in [0, 1]."""
+        """Normalize a batch of images in [0, 1]."""
         return (image - self.mean) / self.std

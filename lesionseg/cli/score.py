@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mask-threshold",
         type=int,
         metavar="N",
-        help="lesion is what lies above this grey value (default: 128, which is official, or 0 "
+        help="lesion is what lies above this gray value (default: 128, which is official, or 0 "
         "where all masks hold 0 and one other number up to 128)",
     )
     parser.add_argument(

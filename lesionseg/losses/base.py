@@ -1,9 +1,35 @@
-"""The precision and shape that every loss works in."""
+"""The base class of the losses, and the precision and shape that they compute in."""
+
+from abc import ABC, abstractmethod
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lesionseg.guards import check_masks
+
+
+class SegmentationLoss(nn.Module, ABC):
+    """Base of the losses on logits and masks."""
+
+    @abstractmethod
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of a batch.
+
+        Args:
+            logits: Floating (N, 1, H, W).
+            target: The same shape, values in {0, 1}.
+
+        Returns:
+            A scalar.
+        """
+
+
+def check_smooth(smooth: float) -> None:
+    """Raise ValueError unless the constant of an overlap loss is greater than 0."""
+    if smooth <= 0:
+        raise ValueError(
+            f"expected smooth to be greater than 0, got {smooth}; an empty image would divide by 0"
+        )
 
 
 def full_precision(tensor: Tensor) -> Tensor:
@@ -21,7 +47,7 @@ def per_image(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         logits: Floating (N, 1, H, W).
-        target: The same shape, any type, values in {0, 1}.
+        target: The same shape, any dtype, values in {0, 1}.
 
     Raises:
         ValueError: If the shapes differ, there is no batch axis, the logits are not floating point,
@@ -29,11 +55,11 @@ def per_image(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """
     if logits.shape != target.shape or logits.ndim < 2:
         raise ValueError(
-            f"logits and target must both be (N, 1, H, W), got {tuple(logits.shape)} and "
-            f"{tuple(target.shape)}"
+            "expected logits and target to be (N, 1, H, W) of one shape, got "
+            f"{tuple(logits.shape)} and {tuple(target.shape)}"
         )
     if not logits.is_floating_point():
-        raise ValueError(f"logits must be floating point, got {logits.dtype}")
+        raise ValueError(f"expected logits to be floating point, got {logits.dtype}")
     check_masks("the loss", target)
     flat = full_precision(logits).flatten(1)
     return flat, target.flatten(1).to(flat.dtype)

@@ -1,17 +1,17 @@
 """SLSDeep's loss: negative log-likelihood and end-point error."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from lesionseg.losses.base import autocast_off, per_image
+from lesionseg.losses.base import SegmentationLoss, autocast_off, per_image
 
 
 def nll_epe_loss(logits: Tensor, target: Tensor, edge_weight: float = 0.5) -> Tensor:
     """Negative log-likelihood plus the weighted end-point error of the edges.
 
-    The end-point error is the mean over all pixels of the distance between the Sobel gradient of
-    the probability and that of the truth, ``sqrt((dx P - dx T)^2 + (dy P - dy T)^2)``.
+    The end-point error is the mean over all pixels of the distance between the Sobel gradients of
+    the probability and of the truth, ``sqrt((dx P - dx T)^2 + (dy P - dy T)^2)``.
 
     Args:
         logits: Floating (N, 1, H, W).
@@ -28,14 +28,22 @@ def nll_epe_loss(logits: Tensor, target: Tensor, edge_weight: float = 0.5) -> Te
     public implementation, which takes the edges of the thresholded mask, so that its end-point
     error has no gradient. Chosen: the edges of the probability instead; both parts averaged over
     the pixels; Sobel's integer kernels, so that a straight edge from 0 to 1 has the gradient 4; the
-    outermost pixels repeated around the image, so that its frame is no edge; the gradient 0 where
+    outermost pixels repeated around the image, so that its border is no edge; the gradient 0 where
     the two edges agree.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.losses import nll_epe_loss
+        >>> logits = torch.tensor([[[[2.0, -1.0], [0.5, -3.0]]]])
+        >>> target = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+        >>> nll_epe_loss(logits, target)
+        tensor(1.1850)
     """
     with autocast_off(logits):
         flat, truth = per_image(logits, target)
         if logits.ndim != 4 or logits.shape[1] != 1:
             raise ValueError(
-                f"logits and target must both be (N, 1, H, W), got {tuple(logits.shape)}"
+                f"expected logits and target to be (N, 1, H, W), got {tuple(logits.shape)}"
             )
         entropy = F.binary_cross_entropy_with_logits(flat, truth)
         # The filter is linear: the gradients' difference is the gradient of the difference.
@@ -57,17 +65,28 @@ def _sobel(x: Tensor) -> Tensor:
     return torch.cat([along_x, along_y], dim=1)
 
 
-class NLLEPELoss(nn.Module):
+class NLLEPELoss(SegmentationLoss):
     """Module of :func:`nll_epe_loss`.
+
+    Args:
+        edge_weight: Weight of the end-point error, at least 0.
 
     Raises:
         ValueError: If ``edge_weight`` is negative.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.losses import NLLEPELoss
+        >>> logits = torch.tensor([[[[2.0, -1.0], [0.5, -3.0]]]])
+        >>> target = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+        >>> NLLEPELoss(edge_weight=0.5)(logits, target)
+        tensor(1.1850)
     """
 
     def __init__(self, edge_weight: float = 0.5) -> None:
         super().__init__()
         if edge_weight < 0:
-            raise ValueError(f"edge_weight must not be negative, got {edge_weight}")
+            raise ValueError(f"expected edge_weight to be at least 0, got {edge_weight}")
         self.edge_weight = edge_weight
 
     def extra_repr(self) -> str:

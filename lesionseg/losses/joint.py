@@ -1,9 +1,9 @@
 """ASNet's joint loss."""
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from lesionseg.losses.base import autocast_off, per_image
+from lesionseg.losses.base import SegmentationLoss, autocast_off, check_smooth, per_image
 from lesionseg.losses.overlap import soft_dice_loss
 
 
@@ -26,8 +26,16 @@ def joint_loss(
         ValueError: If the shapes differ.
 
     Source: ASNet, equation 3. As printed it takes the logarithm of the truth; here prediction and
-    truth are put right. Chosen where it is silent: the whole binary cross-entropy, averaged
+    truth are swapped back. Chosen where it is silent: the whole binary cross-entropy, averaged
     over the pixels, and Dice on each image's sums with the constant 1 added.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.losses import joint_loss
+        >>> logits = torch.tensor([[[[2.0, -1.0], [0.5, -3.0]]]])
+        >>> target = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+        >>> joint_loss(logits, target)
+        tensor(0.2891)
     """
     with autocast_off(logits):
         flat, truth = per_image(logits, target)
@@ -38,15 +46,28 @@ def joint_loss(
         return 0.5 * entropy + soft_dice_loss(logits, target, smooth)
 
 
-class JointLoss(nn.Module):
-    """Module of :func:`joint_loss`."""
+class JointLoss(SegmentationLoss):
+    """Module of :func:`joint_loss`.
+
+    Args:
+        positive_only: See there.
+        smooth: See there; greater than 0.
+
+    Raises:
+        ValueError: If ``smooth`` is not greater than 0.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.losses import JointLoss
+        >>> logits = torch.tensor([[[[2.0, -1.0], [0.5, -3.0]]]])
+        >>> target = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+        >>> JointLoss(positive_only=True)(logits, target)
+        tensor(0.2438)
+    """
 
     def __init__(self, positive_only: bool = False, smooth: float = 1.0) -> None:
         super().__init__()
-        if smooth <= 0:
-            raise ValueError(
-                f"smooth must be greater than 0, or an empty image divides by 0; got {smooth}"
-            )
+        check_smooth(smooth)
         self.positive_only = positive_only
         self.smooth = smooth
 

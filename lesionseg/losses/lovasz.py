@@ -1,17 +1,17 @@
 """Lovasz hinge."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from lesionseg.losses.base import autocast_off, per_image
+from lesionseg.losses.base import SegmentationLoss, autocast_off, per_image
 
 
 def lovasz_hinge_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Mean over the images of the Lovasz extension of the Jaccard loss at the hinge errors.
 
-    Each pixel's error is ``1 - logit * sign`` with sign +1 in the lesion and -1 outside. Sorted
-    from the greatest, the positive errors are weighted by how much the Jaccard loss grows as each
-    pixel in turn becomes wrong. An image without lesion has its greatest error as loss, 0 if all
-    its logits are -1 or less.
+    Each pixel's error is ``1 - logit * sign`` with sign +1 in the lesion and -1 outside. In
+    descending order, the positive errors are weighted by how much the Jaccard loss grows as each
+    pixel in turn becomes wrong. The loss of an image without lesion is its greatest error, or 0 if
+    all its logits are -1 or less.
 
     Args:
         logits: Floating (N, 1, H, W).
@@ -24,6 +24,14 @@ def lovasz_hinge_loss(logits: Tensor, target: Tensor) -> Tensor:
         ValueError: If the shapes differ.
 
     Source: Berman et al., The Lovasz-Softmax loss (CVPR 2018), equations 8 and 9 and algorithm 1.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.losses import lovasz_hinge_loss
+        >>> logits = torch.tensor([[[[2.0, -1.0], [0.5, -3.0]]]])
+        >>> target = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+        >>> lovasz_hinge_loss(logits, target)
+        tensor(0.2500)
     """
     with autocast_off(logits):
         flat, truth = per_image(logits, target)
@@ -37,8 +45,17 @@ def lovasz_hinge_loss(logits: Tensor, target: Tensor) -> Tensor:
         return (errors.relu() * growth).sum(1).mean()
 
 
-class LovaszHingeLoss(nn.Module):
-    """Module of :func:`lovasz_hinge_loss`."""
+class LovaszHingeLoss(SegmentationLoss):
+    """Module of :func:`lovasz_hinge_loss`.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.losses import LovaszHingeLoss
+        >>> logits = torch.tensor([[[[2.0, -1.0], [0.5, -3.0]]]])
+        >>> target = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+        >>> LovaszHingeLoss()(logits, target)
+        tensor(0.2500)
+    """
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of a batch."""

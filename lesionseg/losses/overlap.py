@@ -1,8 +1,8 @@
 """Soft Dice and soft Jaccard."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from lesionseg.losses.base import autocast_off, per_image
+from lesionseg.losses.base import SegmentationLoss, autocast_off, check_smooth, per_image
 
 
 def _sums(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -20,14 +20,22 @@ def soft_dice_loss(logits: Tensor, target: Tensor, smooth: float = 1.0) -> Tenso
     Args:
         logits: Floating (N, 1, H, W).
         target: The same shape, values in {0, 1}.
-        smooth: Added above and below, in pixels; greater than 0, so that an image without lesion
-            has the loss 0 where nothing is predicted.
+        smooth: Added to numerator and denominator, in pixels; greater than 0, so that an image
+            without lesion has the loss 0 where nothing is predicted.
 
     Returns:
         A scalar in [0, 1].
 
     Raises:
         ValueError: If the shapes differ.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.losses import soft_dice_loss
+        >>> logits = torch.tensor([[[[2.0, -1.0], [0.5, -3.0]]]])
+        >>> target = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+        >>> soft_dice_loss(logits, target)
+        tensor(0.1687)
     """
     with autocast_off(logits):
         intersection, total = _sums(logits, target)
@@ -37,21 +45,27 @@ def soft_dice_loss(logits: Tensor, target: Tensor, smooth: float = 1.0) -> Tenso
 def soft_jaccard_loss(logits: Tensor, target: Tensor, smooth: float = 1.0) -> Tensor:
     """Mean over the images of ``1 - (I + smooth) / (P + T - I + smooth)``.
 
-    Arguments, result and errors are those of :func:`soft_dice_loss`. Source: MobileGAN, equation 1,
-    whose Jaccard loss the paper does not spell out.
+    Arguments, result and errors are those of :func:`soft_dice_loss`.
+
+    Source: MobileGAN, equation 1, whose Jaccard loss the paper does not spell out.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.losses import soft_jaccard_loss
+        >>> logits = torch.tensor([[[[2.0, -1.0], [0.5, -3.0]]]])
+        >>> target = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+        >>> soft_jaccard_loss(logits, target)
+        tensor(0.2452)
     """
     with autocast_off(logits):
         intersection, total = _sums(logits, target)
         return (1 - (intersection + smooth) / (total - intersection + smooth)).mean()
 
 
-class _OverlapLoss(nn.Module):
+class _OverlapLoss(SegmentationLoss):
     def __init__(self, smooth: float = 1.0) -> None:
         super().__init__()
-        if smooth <= 0:
-            raise ValueError(
-                f"smooth must be greater than 0, or an empty image divides by 0; got {smooth}"
-            )
+        check_smooth(smooth)
         self.smooth = smooth
 
     def extra_repr(self) -> str:
@@ -60,7 +74,22 @@ class _OverlapLoss(nn.Module):
 
 
 class SoftDiceLoss(_OverlapLoss):
-    """Module of :func:`soft_dice_loss`."""
+    """Module of :func:`soft_dice_loss`.
+
+    Args:
+        smooth: See there; greater than 0.
+
+    Raises:
+        ValueError: If ``smooth`` is not greater than 0.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.losses import SoftDiceLoss
+        >>> logits = torch.tensor([[[[2.0, -1.0], [0.5, -3.0]]]])
+        >>> target = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+        >>> SoftDiceLoss()(logits, target)
+        tensor(0.1687)
+    """
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of a batch."""
@@ -68,7 +97,22 @@ class SoftDiceLoss(_OverlapLoss):
 
 
 class SoftJaccardLoss(_OverlapLoss):
-    """Module of :func:`soft_jaccard_loss`."""
+    """Module of :func:`soft_jaccard_loss`.
+
+    Args:
+        smooth: See :func:`soft_dice_loss`; greater than 0.
+
+    Raises:
+        ValueError: If ``smooth`` is not greater than 0.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.losses import SoftJaccardLoss
+        >>> logits = torch.tensor([[[[2.0, -1.0], [0.5, -3.0]]]])
+        >>> target = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+        >>> SoftJaccardLoss()(logits, target)
+        tensor(0.2452)
+    """
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss of a batch."""

@@ -1,6 +1,6 @@
 """The official ISIC score as functions, as torchmetrics classes and as a per-image table.
 
-Names are imported when first used, so that ``lesionseg.metrics.official`` and the per-image table
+Names are imported when they are first used: ``lesionseg.metrics.official`` and the per-image table
 need numpy only.
 """
 

@@ -1,4 +1,4 @@
-"""Percentile bootstrap intervals of a mean (numpy only)."""
+"""Percentile bootstrap interval of a mean (numpy only)."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,26 +12,32 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return a percentile bootstrap interval of the mean.
 
-    The values are drawn again with replacement ``resamples`` times, as many as there are; the
-    interval lies between the percentiles of the means (Efron and Tibshirani, An Introduction to
-    the Bootstrap, section 13.3). It does depend on the order of the values.
+    The values are resampled with replacement ``resamples`` times; the interval lies between the
+    percentiles of the means (Efron and Tibshirani, An Introduction to the Bootstrap, section 13.3).
+    It depends on the order of the values.
 
     Args:
         values: float64 array (images,), not empty.
-        confidence: Share of the resampled means that the interval holds, between 0 and 1.
+        confidence: Share of the resampled means inside the interval, between 0 and 1.
         resamples: Number of resamples, at least 1.
-        seed: Seed of the draws; the same seed gives the same interval.
+        seed: Seed of the random numbers.
 
     Returns:
         Lower and upper end.
 
     Raises:
         ValueError: If an argument is outside its range.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.metrics.bootstrap import bootstrap_interval
+        >>> bootstrap_interval(np.array([0.2, 0.6, 0.7, 0.9]))
+        (0.325, 0.825)
     """
     if not 0 < confidence < 1:
-        raise ValueError(f"confidence is {confidence}; take a number between 0 and 1")
+        raise ValueError(f"expected confidence to be between 0 and 1, got {confidence}")
     if resamples < 1:
-        raise ValueError(f"resamples is {resamples}; take at least 1")
+        raise ValueError(f"expected resamples to be at least 1, got {resamples}")
     generator = np.random.default_rng(seed)
     chunk = max(1, 1_000_000 // len(values))  # some megabytes of indices at a time
     means = np.concatenate(

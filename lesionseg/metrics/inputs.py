@@ -1,4 +1,4 @@
-"""From masks and probabilities of any permitted dtype to bool, by the official rule."""
+"""Inputs of the metrics as tensors: masks as bool by the official rule, ids as rows of bytes."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ ID_BYTES = 128
 def masks_to_bool(masks: Masks, name: str) -> Tensor | list[Tensor]:
     """Return bool masks without their channel dimension.
 
-    bool is taken as it is; floating point is a probability, > 0.5 is lesion; uint8 is a grey
+    bool is returned unchanged; floating point is a probability, > 0.5 is lesion; uint8 is a gray
     value, > 128 is lesion; other integers must be 0 or 1.
 
     Args:
@@ -28,16 +28,16 @@ def masks_to_bool(masks: Masks, name: str) -> Tensor | list[Tensor]:
         Bool tensor (N, H, W), or a list of N bool tensors (H, W).
 
     Raises:
-        ValueError: If a shape, a dtype or a value is not permitted; uint8 masks that hold one
-            number beside 0 that is not above 128 are not, because it is probably lesion.
+        ValueError: If a shape, dtype or value is not permitted. uint8 masks of 0 and one other
+            number up to 128 are not, because that number probably means lesion.
     """
     if isinstance(masks, Tensor):
         if masks.ndim == 4 and masks.shape[1] == 1:
             masks = masks[:, 0]
         if masks.ndim != 3:
             raise ValueError(
-                f"{name} has shape {tuple(masks.shape)}; pass (N, 1, H, W) or (N, H, W), "
-                "or a list of (H, W) masks"
+                f"expected {name} to be (N, 1, H, W) or (N, H, W), or a list of (H, W) masks, "
+                f"got shape {tuple(masks.shape)}"
             )
         _check_values([masks], name)
         return _to_bool(masks)
@@ -48,12 +48,12 @@ def masks_to_bool(masks: Masks, name: str) -> Tensor | list[Tensor]:
 
 def _plane(mask: Tensor, name: str) -> Tensor:
     if not isinstance(mask, Tensor):
-        raise ValueError(f"{name} holds a {type(mask).__name__}; pass tensors")
+        raise ValueError(f"expected {name} to hold tensors, got {type(mask).__name__}")
     if mask.ndim == 3 and mask.shape[0] == 1:
         mask = mask[0]
     if mask.ndim != 2:
         raise ValueError(
-            f"{name} holds a mask of shape {tuple(mask.shape)}; pass (1, H, W) or (H, W)"
+            f"expected {name} to hold masks (1, H, W) or (H, W), got shape {tuple(mask.shape)}"
         )
     return mask
 
@@ -67,11 +67,13 @@ def _to_bool(mask: Tensor) -> Tensor:
 
 
 def _check_values(masks: Sequence[Tensor], name: str) -> None:
-    """Check all masks of one update together: one wait for the device, not one each."""
+    """Check all masks of one update together, which waits for the device only once."""
     masks = [mask for mask in masks if mask.numel() and mask.dtype != torch.bool]
     for dtype in {mask.dtype for mask in masks}:
         if dtype.is_complex:
-            raise ValueError(f"{name} is complex; pass bool, uint8, 0/1 integers or probabilities")
+            raise ValueError(
+                f"expected {name} to be bool, uint8, 0/1 integers or probabilities, got {dtype}"
+            )
         ranges = torch.stack(
             [torch.stack(torch.aminmax(mask.detach())) for mask in masks if mask.dtype == dtype]
         )
@@ -82,25 +84,30 @@ def _check_values(masks: Sequence[Tensor], name: str) -> None:
                 ((mask == 0) | (mask == high)).all() for mask in masks if mask.dtype == dtype
             ):
                 raise ValueError(
-                    f"{name} is uint8 and its largest value is {high}, where grey values 0 to 255 "
-                    f"are expected (lesion > 128); it is probably a {{0, {high}}} mask: "
-                    "pass .bool()"
+                    f"expected {name} of uint8 to have gray values above {GRAY_THRESHOLD} for "
+                    f"lesion, got only 0 and {high}; pass .bool()"
                 )
         elif not (low >= 0 and high <= 1):  # also true for NaN
-            found = f"values from {low:g} to {high:g}"
             if dtype.is_floating_point:
                 raise ValueError(
-                    f"{name} has {found}, where probabilities in [0, 1] are expected; "
+                    f"expected {name} to be probabilities in [0, 1], got {low:g} to {high:g}; "
                     "apply torch.sigmoid to logits"
                 )
             raise ValueError(
-                f"{name} is {dtype} with {found}; pass bool, 0/1 integers, "
-                "or .to(torch.uint8) for grey values"
+                f"expected {name} to be 0/1 integers, got {low:g} to {high:g}; "
+                "pass .to(torch.uint8) for gray values"
             )
 
 
 def encode_ids(ids: Sequence[str] | None, number: int) -> Tensor:
-    """Return a uint8 tensor (number, 128) of zero-padded UTF-8; all zeros where there are no ids.
+    """Return ids as a uint8 tensor, because only tensors can be gathered across processes.
+
+    Args:
+        ids: A name for each image, or None.
+        number: Number of images.
+
+    Returns:
+        uint8 tensor (number, 128) of zero-padded UTF-8; all zeros if ``ids`` is None.
 
     Raises:
         ValueError: If there are not ``number`` ids, or an id is empty, too long, or not text.
@@ -108,18 +115,20 @@ def encode_ids(ids: Sequence[str] | None, number: int) -> Tensor:
     if ids is None:
         return torch.zeros((number, ID_BYTES), dtype=torch.uint8)
     if isinstance(ids, str) or len(ids) != number:
-        got = "one string" if isinstance(ids, str) else f"{len(ids)}"
-        raise ValueError(f"ids has {got} for {number} images; pass a list with one id per image")
+        got = "a string" if isinstance(ids, str) else f"{len(ids)} for {number} images"
+        raise ValueError(f"expected ids to be a list with an id for each image, got {got}")
     encoded = bytearray()
     for name in ids:
         if not isinstance(name, str):
-            raise ValueError(f"ids holds a {type(name).__name__}; pass strings")
+            raise ValueError(f"expected ids to hold strings, got {type(name).__name__}")
         text = name.encode()
         if not text or b"\0" in text:
-            raise ValueError(f"the id {name!r} is empty or holds a null character; pass a name")
+            raise ValueError(
+                f"expected an id without null characters that is not empty, got {name!r}"
+            )
         if len(text) > ID_BYTES:
             raise ValueError(
-                f"the id {name[:20]!r}... has {len(text)} bytes; shorten it to {ID_BYTES} or fewer"
+                f"expected ids of at most {ID_BYTES} bytes, got {len(text)} bytes in {name[:20]!r}"
             )
         encoded += text.ljust(ID_BYTES, b"\0")
     if not number:

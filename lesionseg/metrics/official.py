@@ -1,7 +1,7 @@
 """The formulas of the official ISIC segmentation score, from confusion counts (numpy only).
 
 Source: ``isic-challenge-scoring``, the scorer of the ISIC challenges 2016 to 2018: both masks are
-binarised at grey value > 128, every image gets one confusion matrix, and each score is the plain
+binarized at gray value > 128, every image gets one confusion matrix, and each score is the plain
 mean over images. The scorer's conventions for 0/0 are kept, see :func:`scores_from_counts`.
 """
 
@@ -33,8 +33,8 @@ def check_aggregation(aggregation: str) -> None:
     """Raise ValueError unless ``aggregation`` is ``"image"`` or ``"pooled"``."""
     if aggregation not in ("image", "pooled"):
         raise ValueError(
-            f"aggregation is {aggregation!r}; take 'image' (the official mean over images) "
-            "or 'pooled' (one score of all pixels together)"
+            "expected aggregation to be 'image' (the official mean over images) or 'pooled' (one "
+            f"score of all pixels together), got {aggregation!r}"
         )
 
 
@@ -44,21 +44,29 @@ def confusion_counts(
     """Count the pixels of one image in the four cells of its confusion matrix.
 
     Args:
-        prediction: Mask (height, width), bool, or uint8 grey values of which > 128 is lesion.
+        prediction: Mask (height, width), bool, or uint8 gray values of which > 128 is lesion.
         truth: Mask of the same shape, bool or uint8 likewise.
 
     Returns:
         True positives, false positives, false negatives and true negatives, in pixels.
 
     Raises:
-        ValueError: If a mask has another dtype or not two dimensions, holds one number beside 0
-            that is not above 128, or the shapes differ.
+        ValueError: If a mask has another dtype or not two dimensions, holds nothing but 0 and one
+            number that is not above 128, or the shapes differ.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.metrics import confusion_counts
+        >>> prediction = np.array([[True, True, False, False]])
+        >>> truth = np.array([[255, 129, 128, 200]], dtype=np.uint8)
+        >>> confusion_counts(prediction, truth)
+        (2, 0, 1, 1)
     """
     prediction = _checked_mask(prediction, "prediction")
     truth = _checked_mask(truth, "truth")
     if prediction.shape != truth.shape:
         raise ValueError(
-            f"prediction has shape {prediction.shape}, truth {truth.shape}; "
+            f"expected prediction to have the truth's shape {truth.shape}, got {prediction.shape}; "
             "resize the probabilities to the truth's height and width before the threshold"
         )
     tp = predicted = lesion = 0
@@ -78,20 +86,28 @@ def scores_from_counts(
 ) -> Scores:
     """Compute the six official scores of every image.
 
-    Where a ratio is 0/0 the official scorer gives full marks: Jaccard, thresholded Jaccard and
-    Dice are 1 if both masks are empty, sensitivity is 1 if the truth is empty, and specificity is
-    1 if the truth is full.
+    Where a ratio is 0/0 the score is 1, as in the official scorer: Jaccard, thresholded Jaccard and
+    Dice if both masks are empty, sensitivity if the truth is empty, and specificity if the truth is
+    full.
 
     Args:
         counts: Integer array (images, 4): true positives, false positives, false negatives and
             true negatives. Each image has at least one pixel.
-        threshold: Jaccard index, 0 to 1, from which on it counts in ``threshold_jaccard``.
+        threshold: Jaccard index in [0, 1] below which ``threshold_jaccard`` is 0.
 
     Returns:
         For each name in :data:`SCORE_NAMES` a float64 array (images,) of values in [0, 1].
 
     Raises:
         ValueError: If the counts are not such an array.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.metrics import scores_from_counts
+        >>> counts = np.array([[6, 2, 2, 90], [0, 0, 0, 100]])
+        >>> scores = scores_from_counts(counts)
+        >>> scores["jaccard"], scores["threshold_jaccard"]
+        (array([0.6, 1. ]), array([0., 1.]))
     """
     tp, fp, fn, tn = checked_counts(counts).T
     jaccard = _ratio(tp, tp + fp + fn)
@@ -109,7 +125,7 @@ def scores_from_counts(
 def pooled_scores(
     counts: npt.NDArray[np.integer[Any]], threshold: float = JACCARD_THRESHOLD
 ) -> dict[str, float]:
-    """Compute the six scores of all pixels together, as if the images were one large image.
+    """Compute the six scores of all pixels together, as if the images were a single large image.
 
     This is not the official score. The MobileGAN paper's Table 1 is pooled: in its rows
     Dice = 2J / (1 + J) holds exactly, which means over images do not satisfy.
@@ -123,25 +139,42 @@ def pooled_scores(
 
     Raises:
         ValueError: If the counts are not such an array, or there is no image.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.metrics import pooled_scores
+        >>> counts = np.array([[6, 2, 2, 90], [0, 0, 0, 100]])
+        >>> pooled_scores(counts)["jaccard"]
+        0.6
     """
     counts = checked_counts(counts)
     if not len(counts):
-        raise ValueError("there is no image to score; pass the counts of at least one")
+        raise ValueError("expected counts of at least 1 image, got no image")
     scores = scores_from_counts(counts.sum(axis=0, keepdims=True), threshold)
     return {name: float(values[0]) for name, values in scores.items()}
 
 
 def checked_counts(counts: npt.NDArray[np.integer[Any]]) -> Counts:
-    """Return the counts as an int64 array (images, 4), or raise ValueError saying what is wrong."""
+    """Return the counts as an int64 array (images, 4).
+
+    Raises:
+        ValueError: If they are not non-negative integers (images, 4), or an image has no pixels.
+    """
     counts = np.asarray(counts)
     if counts.ndim != 2 or counts.shape[1] != 4:
-        raise ValueError(f"counts have shape {counts.shape}; pass (images, 4): tp, fp, fn, tn")
+        raise ValueError(
+            f"expected counts to be (images, 4): tp, fp, fn, tn; got shape {counts.shape}"
+        )
     if not np.issubdtype(counts.dtype, np.integer):
-        raise ValueError(f"counts have dtype {counts.dtype}; pass integers")
+        raise ValueError(f"expected counts to be integers, got {counts.dtype}")
     if (counts < 0).any():
-        raise ValueError("counts hold a negative number; pass numbers of pixels")
+        raise ValueError(
+            f"expected counts to be at least 0, got the negative number {counts.min()}"
+        )
     if (counts.sum(axis=1) == 0).any():
-        raise ValueError("counts hold an image without pixels; leave it out")
+        raise ValueError(
+            "expected counts of images with pixels, got an image without pixels; leave it out"
+        )
     return counts.astype(np.int64, copy=False)
 
 
@@ -153,14 +186,14 @@ def _ratio(part: Counts, whole: Counts) -> npt.NDArray[np.float64]:
 def _checked_mask(mask: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     mask = np.asarray(mask)
     if mask.ndim != 2:
-        raise ValueError(f"{name} has shape {mask.shape}; pass one mask (height, width)")
+        raise ValueError(f"expected {name} to be a mask (height, width), got shape {mask.shape}")
     if mask.dtype not in (np.bool_, np.uint8):
-        raise ValueError(f"{name} has dtype {mask.dtype}; pass bool, or uint8 grey values 0 to 255")
+        raise ValueError(f"expected {name} to be bool or uint8 gray values, got {mask.dtype}")
     most = mask.max(initial=0)
     if mask.dtype == np.uint8 and 0 < most <= GRAY_THRESHOLD and np.isin(mask, (0, most)).all():
         raise ValueError(
-            f"{name} holds 0 and {most} only, and lesion is what lies above {GRAY_THRESHOLD}; "
-            "pass a bool mask"
+            f"expected {name} to have gray values above {GRAY_THRESHOLD} for lesion, got only 0 "
+            f"and {most}; pass a bool mask"
         )
     return mask
 

@@ -1,6 +1,7 @@
-"""The state that all our torchmetrics classes share: one confusion matrix per image, and its id."""
+"""The base class of the metrics, which keeps a confusion matrix and an id for each image."""
 
 import warnings
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,11 +17,11 @@ from lesionseg.metrics.torchmetrics_core import Metric, dim_zero_cat
 
 
 class PerImageMetric(Metric):
-    """Base of metrics that judge every image by itself.
+    """Base of metrics that score each image separately; a subclass implements :meth:`compute`.
 
-    It keeps the four confusion counts of each image. Images given with an id are scored once per
-    id, however often they come and from whichever process: a distributed sampler repeats images
-    to give all processes equally many. Images without an id all count.
+    It keeps the four confusion counts of each image. Images with an id are scored once per id,
+    even if several processes see them: a distributed sampler repeats images so that all processes
+    have the same number. Images without an id all count.
 
     Args:
         aggregation: ``"image"`` for the official mean over images, ``"pooled"`` for one score of
@@ -29,6 +30,18 @@ class PerImageMetric(Metric):
 
     Raises:
         ValueError: If ``aggregation`` is neither.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.metrics import PerImageMetric
+        >>> class WorstJaccard(PerImageMetric):
+        ...     def compute(self):
+        ...         return self.table().scores["jaccard"].min()
+        >>> metric = WorstJaccard()
+        >>> truth = torch.tensor([[[1, 1, 0, 0]], [[1, 1, 1, 0]]])
+        >>> metric.update(prediction=torch.tensor([[[1, 1, 0, 0]], [[1, 0, 0, 0]]]), truth=truth)
+        >>> print(f"{metric.compute():.3f}")
+        0.333
     """
 
     is_differentiable = False
@@ -52,10 +65,10 @@ class PerImageMetric(Metric):
 
         Args:
             prediction: Tensor (N, 1, H, W) or (N, H, W), or a sequence of N tensors (1, H, W) or
-                (H, W) of differing sizes. bool is taken as it is; floating point is a
-                probability, > 0.5 is lesion; uint8 is a grey value, > 128 is lesion (the official
+                (H, W) of differing sizes. bool is used unchanged; floating point is a
+                probability, > 0.5 is lesion; uint8 is a gray value, > 128 is lesion (the official
                 rule); other integers must be 0 or 1.
-            truth: Likewise, each mask of the same height and width as its prediction.
+            truth: The same, each mask of the height and width of its prediction.
             ids: N names of the images, each at most 128 UTF-8 bytes. An image whose id was seen
                 before is scored once.
 
@@ -69,6 +82,10 @@ class PerImageMetric(Metric):
         self.counts.append(counts.to(self.device))
         self.id_rows.append(rows.to(self.device))
 
+    @abstractmethod
+    def compute(self) -> Any:
+        """Return the score of all images so far."""
+
     def sync(
         self,
         dist_sync_fn: Callable[..., Any] | None = None,
@@ -78,7 +95,7 @@ class PerImageMetric(Metric):
     ) -> None:
         """Gather the state of all processes; see :meth:`torchmetrics.Metric.sync`."""
         # torchmetrics sends a float vector for a process without images, which the others cannot
-        # receive as rows of integers: give it no rows of the right width instead.
+        # receive as rows of integers: send 0 rows of the right width instead.
         if isinstance(self.counts, list) and not self.counts:
             assert isinstance(self.id_rows, list)
             self.counts.append(torch.zeros((0, 4), dtype=torch.int64, device=self.device))
@@ -88,7 +105,7 @@ class PerImageMetric(Metric):
     def table(self) -> ScoreTable:
         """Return the per-image table of all images of all processes.
 
-        In distributed use every process must call it, and each gets the whole table, sorted by
+        In distributed use every process must call it, and each receives the whole table, sorted by
         id. Images without an id are named by their position, ``image_000000`` and so on.
 
         Raises:
@@ -102,7 +119,7 @@ class PerImageMetric(Metric):
             return self._table()
 
     def _table(self) -> ScoreTable:
-        """Return the table of the state as it is: synchronised or of this process alone."""
+        """Return the table of the current state, which may be that of all processes."""
         if isinstance(self.counts, list) and not self.counts:
             ids: list[str | None] = []
             counts = np.zeros((0, 4), dtype=np.int64)
@@ -121,11 +138,11 @@ class PerImageMetric(Metric):
                 and (counts[index] != counts[first[name]]).any()
             ):
                 warnings.warn(
-                    f"The image {name} came more than once with different masks; the first is "
-                    "scored. Give different images different ids.",
+                    f"The image {name} came more than once with different masks; only the first "
+                    "is scored. Give different images different ids.",
                     stacklevel=2,
                 )
-        # Processes hand in their images in turns: by name, the table is that of one process.
+        # Sorted, because the order of gathered images depends on the number of processes.
         names = sorted(first) if self._is_synced else list(first)
         return ScoreTable(names, counts[[first[name] for name in names]])
 
@@ -139,7 +156,8 @@ def _count(prediction: Tensor | list[Tensor], truth: Tensor | list[Tensor]) -> T
     """Return the int64 counts (N, 4) of bool masks: tp, fp, fn, tn."""
     if len(prediction) != len(truth):
         raise ValueError(
-            f"there are {len(prediction)} predictions for {len(truth)} truths; pass one each"
+            "expected prediction and truth to have the same number of masks, "
+            f"got {len(prediction)} and {len(truth)}"
         )
     if isinstance(prediction, Tensor) and isinstance(truth, Tensor):
         return _count_batch(prediction, truth)
@@ -153,11 +171,11 @@ def _count(prediction: Tensor | list[Tensor], truth: Tensor | list[Tensor]) -> T
 def _count_batch(prediction: Tensor, truth: Tensor) -> Tensor:
     if prediction.shape != truth.shape:
         raise ValueError(
-            f"a prediction has height and width {tuple(prediction.shape[1:])}, its truth "
-            f"{tuple(truth.shape[1:])}; resize the probabilities to the truth's size"
+            f"expected prediction to have the truth's size {tuple(truth.shape[1:])}, "
+            f"got {tuple(prediction.shape[1:])}; resize the probabilities to the truth's size"
         )
     if not prediction[0:1].numel() and len(prediction):
-        raise ValueError("a mask has no pixels; leave it out")
+        raise ValueError("expected masks with pixels, got a mask with no pixels; leave it out")
     truth = truth.to(prediction.device)
     tp = torch.count_nonzero(prediction & truth, dim=(1, 2))
     fp = torch.count_nonzero(prediction, dim=(1, 2)) - tp

@@ -15,7 +15,7 @@ from lesionseg.metrics.per_image import PerImageMetric
 
 
 class _Score(PerImageMetric):
-    """One of the six scores; ``compute()`` gives it as a 0-d float64 tensor in [0, 1]."""
+    """A single score; ``compute()`` returns it as a 0-d float64 tensor in [0, 1]."""
 
     name: ClassVar[str]
     threshold: float = JACCARD_THRESHOLD
@@ -33,19 +33,46 @@ class _Score(PerImageMetric):
 
 
 class Accuracy(_Score):
-    """Share of pixels that are right, (TP + TN) / all."""
+    """Share of correct pixels, (TP + TN) / all.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.metrics import Accuracy
+        >>> prediction = torch.tensor([[[0.9, 0.2, 0.1, 0.7]], [[0.1, 0.3, 0.2, 0.4]]])
+        >>> truth = torch.tensor([[[1, 1, 0, 0]], [[0, 0, 0, 0]]])
+        >>> Accuracy()(prediction, truth)
+        tensor(0.7500, dtype=torch.float64)
+    """
 
     name = "accuracy"
 
 
 class Sensitivity(_Score):
-    """Share of the lesion that was found, TP / (TP + FN); 1 where the truth is empty."""
+    """Share of the lesion that was found, TP / (TP + FN); 1 where the truth is empty.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.metrics import Sensitivity
+        >>> prediction = torch.tensor([[[0.9, 0.2, 0.1, 0.7]], [[0.1, 0.3, 0.2, 0.4]]])
+        >>> truth = torch.tensor([[[1, 1, 0, 0]], [[0, 0, 0, 0]]])
+        >>> Sensitivity()(prediction, truth)
+        tensor(0.7500, dtype=torch.float64)
+    """
 
     name = "sensitivity"
 
 
 class Specificity(_Score):
-    """Share of the skin that was left out, TN / (TN + FP); 1 where the truth is full."""
+    """Share of the skin that was left out, TN / (TN + FP); 1 where the truth is full.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.metrics import Specificity
+        >>> prediction = torch.tensor([[[0.9, 0.2, 0.1, 0.7]], [[0.1, 0.3, 0.2, 0.4]]])
+        >>> truth = torch.tensor([[[1, 1, 0, 0]], [[0, 0, 0, 0]]])
+        >>> Specificity()(prediction, truth)
+        tensor(0.7500, dtype=torch.float64)
+    """
 
     name = "specificity"
 
@@ -54,14 +81,33 @@ class Jaccard(_Score):
     """Intersection over union, TP / (TP + FP + FN); 1 where both masks are empty.
 
     torchmetrics' ``BinaryJaccardIndex`` is another score: it pools the pixels of all images and
-    gives 0 where both masks are empty.
+    is 0 where both masks are empty.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.metrics import Jaccard
+        >>> prediction = torch.tensor([[[0.9, 0.2, 0.1, 0.7]], [[0.1, 0.3, 0.2, 0.4]]])
+        >>> truth = torch.tensor([[[1, 1, 0, 0]], [[0, 0, 0, 0]]])
+        >>> Jaccard()(prediction, truth)
+        tensor(0.6667, dtype=torch.float64)
+        >>> Jaccard(aggregation="pooled")(prediction, truth)
+        tensor(0.3333, dtype=torch.float64)
     """
 
     name = "jaccard"
 
 
 class Dice(_Score):
-    """Dice coefficient, 2 TP / (2 TP + FP + FN); 1 where both masks are empty."""
+    """Dice coefficient, 2 TP / (2 TP + FP + FN); 1 where both masks are empty.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.metrics import Dice
+        >>> prediction = torch.tensor([[[0.9, 0.2, 0.1, 0.7]], [[0.1, 0.3, 0.2, 0.4]]])
+        >>> truth = torch.tensor([[[1, 1, 0, 0]], [[0, 0, 0, 0]]])
+        >>> Dice()(prediction, truth)
+        tensor(0.7500, dtype=torch.float64)
+    """
 
     name = "dice"
 
@@ -70,13 +116,21 @@ class ThresholdedJaccard(_Score):
     """Jaccard index that counts as 0 below a threshold, the ranking score of ISIC 2018.
 
     Args:
-        threshold: Jaccard index in [0, 1]; exactly this passes. 0.65 is official.
+        threshold: Jaccard index in [0, 1] below which a score is 0; the official one is 0.65.
         aggregation: ``"image"`` for the official mean over images, ``"pooled"`` for one score of
             all pixels together.
         **kwargs: Passed to :class:`torchmetrics.Metric`.
 
     Raises:
         ValueError: If an argument is outside its range.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.metrics import ThresholdedJaccard
+        >>> prediction = torch.tensor([[[0.9, 0.2, 0.1, 0.7]], [[0.1, 0.3, 0.2, 0.4]]])
+        >>> truth = torch.tensor([[[1, 1, 0, 0]], [[0, 0, 0, 0]]])
+        >>> ThresholdedJaccard()(prediction, truth)
+        tensor(0.5000, dtype=torch.float64)
     """
 
     name = "threshold_jaccard"
@@ -88,16 +142,36 @@ class ThresholdedJaccard(_Score):
         **kwargs: Any,
     ) -> None:
         if not 0 <= threshold <= 1:
-            raise ValueError(f"threshold is {threshold}; take a Jaccard index from 0 to 1")
+            raise ValueError(f"expected threshold to be in [0, 1], got {threshold}")
         super().__init__(aggregation=aggregation, **kwargs)
         self.threshold = threshold
 
 
 class ISICScore(PerImageMetric):
-    """All six official scores at once, from one pass over the masks.
+    """All six official scores from a single pass over the masks.
 
-    ``compute()`` gives a dict, ``table()`` the per-image values behind it. The per-image mean
-    equals ``isic-challenge-scoring``.
+    ``compute()`` returns a dict, ``table()`` the per-image values behind it. The mean over images
+    equals the result of ``isic-challenge-scoring``.
+
+    Args:
+        aggregation: ``"image"`` for the official mean over images, ``"pooled"`` for one score of
+            all pixels together.
+        **kwargs: Passed to :class:`torchmetrics.Metric`.
+
+    Raises:
+        ValueError: If ``aggregation`` is neither.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.metrics import ISICScore
+        >>> score = ISICScore()
+        >>> prediction = torch.tensor([[[0.9, 0.2, 0.1, 0.7]], [[0.1, 0.3, 0.2, 0.4]]])
+        >>> truth = torch.tensor([[[1, 1, 0, 0]], [[0, 0, 0, 0]]])
+        >>> score.update(prediction, truth, ids=["ISIC_0000001", "ISIC_0000002"])
+        >>> score.compute()["threshold_jaccard"]
+        tensor(0.5000, dtype=torch.float64)
+        >>> score.table().worst(1)
+        ['ISIC_0000001']
     """
 
     def compute(self) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""The per-image table behind a score: means, spread, intervals, the worst images (numpy only)."""
+"""The per-image table behind a score: means, intervals, the worst images (numpy only)."""
 
 import csv
 import io
@@ -34,15 +34,31 @@ _ID_NAME = "image"
 
 @dataclass(frozen=True, eq=False)
 class ScoreTable:
-    """Confusion counts of every image, and what follows from them.
+    """Confusion counts of every image, and the scores that follow from them.
 
     Attributes:
-        ids: The images' ids, each once.
+        ids: The images' ids, without repetition.
         counts: int64 array (images, 4): true positives, false positives, false negatives and true
             negatives of each image, in pixels.
 
     Raises:
         InvalidDataError: If there is no image, an id is repeated, or ids and counts do not match.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.metrics import ScoreTable
+        >>> counts = np.array([[6, 2, 2, 90], [0, 0, 0, 100], [8, 0, 1, 91]])
+        >>> table = ScoreTable(["ISIC_0000001", "ISIC_0000002", "ISIC_0000003"], counts)
+        >>> print(f"{table.summary()['jaccard']:.3f} {table.summary('pooled')['jaccard']:.3f}")
+        0.830 0.737
+        >>> table.worst(2)
+        ['ISIC_0000001', 'ISIC_0000003']
+        >>> print(table.render())
+        3 images, official score: mean over images
+        <BLANKLINE>
+        score                 mean      std        95% interval
+        accuracy            0.9833   0.0170     0.9600 - 1.0000
+        ...
     """
 
     ids: Sequence[str]
@@ -53,7 +69,7 @@ class ScoreTable:
         try:
             counts = checked_counts(self.counts)
         except ValueError as error:
-            raise InvalidDataError(f"The score table's {error}.") from error
+            raise InvalidDataError(f"The score table has invalid counts: {error}.") from error
         if len(ids) != len(counts):
             raise InvalidDataError(
                 f"The score table has {len(ids)} ids for {len(counts)} images; pass one id each."
@@ -89,7 +105,7 @@ class ScoreTable:
         return {name: float(values.mean()) for name, values in self.scores.items()}
 
     def std(self) -> dict[str, float]:
-        """Return each score's standard deviation over the images (divided by their number)."""
+        """Return each score's standard deviation over the images, with N in the denominator."""
         return {name: float(values.std()) for name, values in self.scores.items()}
 
     def interval(
@@ -97,14 +113,14 @@ class ScoreTable:
     ) -> tuple[float, float]:
         """Return a bootstrap interval of a score's mean over images.
 
-        The images are drawn again with replacement ``resamples`` times; the interval lies between
-        the percentiles of the means. It does not depend on the order of the images.
+        The images are resampled with replacement ``resamples`` times; the interval lies between the
+        percentiles of the means. It does not depend on the order of the images.
 
         Args:
             name: One of :data:`~lesionseg.metrics.official.SCORE_NAMES`.
-            confidence: Share of the resampled means that the interval holds, between 0 and 1.
+            confidence: Share of the resampled means inside the interval, between 0 and 1.
             resamples: Number of resamples, at least 1.
-            seed: Seed of the draws; the same seed gives the same interval.
+            seed: Seed of the random numbers.
 
         Returns:
             Lower and upper end.
@@ -113,7 +129,7 @@ class ScoreTable:
             ValueError: If an argument is outside its range.
         """
         if name not in SCORE_NAMES:
-            raise ValueError(f"there is no score {name!r}; take one of {', '.join(SCORE_NAMES)}")
+            raise ValueError(f"expected name to be one of {', '.join(SCORE_NAMES)}, got {name!r}")
         return bootstrap_interval(np.sort(self.scores[name]), confidence, resamples, seed)
 
     def worst(self, n: int) -> list[str]:
@@ -133,7 +149,7 @@ class ScoreTable:
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write one row per image: id, the four counts, the six scores.
 
-        The file appears whole or not at all; missing parent folders are made.
+        The file is written atomically; missing parent folders are created.
 
         Raises:
             LesionsegError: If the file cannot be written.
@@ -155,15 +171,17 @@ class ScoreTable:
 
     @classmethod
     def from_csv(cls, path: str | os.PathLike[str]) -> "ScoreTable":
-        """Read what :meth:`to_csv` wrote; the scores are computed again from the counts.
+        """Read a file of :meth:`to_csv`; the scores are recomputed from the counts.
 
         Raises:
             DatasetNotFoundError: If there is no such file.
-            InvalidDataError: If the file is not such a table.
+            InvalidDataError: If the file is not a score table.
         """
         path = Path(path)
         try:
-            with path.open(newline="", encoding="utf-8-sig") as stream:  # Excel adds a mark
+            with path.open(
+                newline="", encoding="utf-8-sig"
+            ) as stream:  # Excel adds a byte order mark
                 rows = list(csv.DictReader(stream))
             ids = [row[_ID_NAME] for row in rows]
             counts = [[int(row[name]) for name in _COUNT_NAMES] for row in rows]
@@ -184,10 +202,10 @@ class ScoreTable:
     def to_json(self, aggregation: Aggregation = "image") -> str:
         """Return the summary as JSON.
 
-        It holds the official scorer's keys (``overall``, ``validation``, ``macro_average``; the
-        first two are the thresholded Jaccard), then ``aggregation`` (which decides the first two),
-        ``images`` (their number), ``pooled``, ``std`` and ``interval`` (95 %, of the mean over
-        images).
+        It has the official scorer's keys (``overall``, ``validation``, ``macro_average``; the
+        first two are the thresholded Jaccard), then ``aggregation`` (which determines the first
+        two), ``images`` (their number), ``pooled``, ``std`` and ``interval`` (95 %, of the mean
+        over images).
         """
         overall = self.summary(aggregation)["threshold_jaccard"]
         content: dict[str, Any] = {
@@ -206,8 +224,8 @@ class ScoreTable:
         """Return a plain-text table of at most 80 columns, without a newline at its end.
 
         Args:
-            aggregation: ``"image"`` gives mean, standard deviation and 95 % bootstrap interval over
-                the images; ``"pooled"`` gives the one value of all pixels together.
+            aggregation: ``"image"`` for mean, standard deviation and 95 % bootstrap interval over
+                the images; ``"pooled"`` for the score of all pixels together.
         """
         summary = self.summary(aggregation)
         images = f"{len(self)} image" + ("s" if len(self) > 1 else "")
@@ -226,12 +244,12 @@ class ScoreTable:
         return "\n".join(lines)
 
     def _ranked(self) -> list[str]:
-        """Return all ids by rising Jaccard; equals by id, so that the order is always the same."""
+        """Return all ids by ascending Jaccard, then by id, so that the order is deterministic."""
         jaccard: npt.NDArray[np.float64] = self.scores["jaccard"]
         return [name for _, name in sorted(zip(jaccard.tolist(), self.ids, strict=True))]
 
 
 def _checked_number(n: int) -> int:
     if n < 0:
-        raise ValueError(f"the number of images is {n}; take 0 or more")
+        raise ValueError(f"expected n to be at least 0, got {n}")
     return n

@@ -1,7 +1,7 @@
 """torchmetrics' ``Metric`` without the rest of torchmetrics.
 
 Importing torchmetrics imports all its metrics, and with them torchvision, scipy and torch's
-compiler: two thirds of the time that ``from lesionseg.metrics import ISICScore`` would take.
+compiler, which would take two thirds of the time of ``from lesionseg.metrics import ISICScore``.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _LOCK = RLock()
 
 
 class _DeferredPackage(ModuleType):
-    """A package whose ``__init__`` runs when one of its own names is first used.
+    """A package whose ``__init__`` runs when a name of its own is first used.
 
-    Its submodules can be imported before. :class:`importlib.util.LazyLoader` would run the
+    Its submodules can be imported before that. :class:`importlib.util.LazyLoader` would run the
     ``__init__`` for them, because importing them reads the package's ``__path__``.
     """
 
@@ -52,12 +52,12 @@ def _defer() -> None:
 
 _defer()
 try:
-    # Sorted otherwise they would import each other in a circle.
+    # In another order they would import each other in a circle.
     from torchmetrics.utilities import dim_zero_cat  # noqa: I001
     from torchmetrics.metric import Metric
 except ImportError:  # a version whose parts need the whole
-    for _part in [one for one in sys.modules if one.partition(".")[0] == _NAME]:
-        del sys.modules[_part]
+    for _module in [name for name in sys.modules if name.partition(".")[0] == _NAME]:
+        del sys.modules[_module]
     from torchmetrics import Metric
     from torchmetrics.utilities import dim_zero_cat
 

@@ -20,7 +20,7 @@ class ASNetNetwork(SegmentationNetwork):
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; any H and W from 32 up.
     The encoder's normalization is inside. Training at 32 x 32 needs two images at least, because a
-    batch normalisation cannot take one value per channel.
+    batch normalization cannot take one value per channel.
 
     Args:
         adaptive_scale: False leaves the adaptive scale module out: the paper's "Baseline"

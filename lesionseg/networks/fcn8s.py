@@ -15,7 +15,7 @@ class FCN8s(SegmentationNetwork):
     """VGG16 made convolutional, with scores at strides 8, 16 and 32; 134,271,430 parameters.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; H and W are multiples of 32.
-    ImageNet's normalisation is inside.
+    ImageNet's normalization is inside.
 
     Args:
         encoder_weights: None for random ones, "imagenet" for torchvision's VGG16 (IMAGENET1K_V1;
@@ -28,7 +28,7 @@ class FCN8s(SegmentationNetwork):
     Source: Long et al., Fully convolutional networks (CVPR 2015), section 4. It has one score map
     per class: here background and lesion, whose difference is the logit (a softmax over two
     classes). Chosen otherwise: padding that keeps the size instead of 100 pixels around the image
-    and crops; a last deconvolution that is learnt, from bilinear weights like the other two;
+    and crops; a last deconvolution that is learned, from bilinear weights like the other two;
     scores that start as torch starts them instead of 0, and He's other weights if not pretrained.
     """
 

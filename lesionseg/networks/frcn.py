@@ -15,12 +15,12 @@ class FrCN(SegmentationNetwork):
     """VGG16's convolutions without any subsampling, then three more; 16,263,554 parameters.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; any H and W. ImageNet's
-    normalisation is inside. Every map has the image's size, so time and memory are high: 266
+    normalization is inside. Every map has the image's size, so time and memory are high: 266
     billion multiplications per image of 128 x 128 pixels.
 
     Args:
         encoder_weights: None for random ones, "imagenet" for torchvision's VGG16 (IMAGENET1K_V1;
-            downloaded once), or the path of a local state dict of it. The weights were learnt with
+            downloaded once), or the path of a local state dict of it. The weights were learned with
             poolings in between, so that their receptive field is not the one that they get here.
 
     Raises:

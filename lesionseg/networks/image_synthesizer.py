@@ -26,8 +26,8 @@ class ImageSynthesizer(nn.Module):
         ValueError: If an argument is out of range.
 
     Source: Isola et al., pix2pix (CVPR 2017), appendix 6.1: 4x4 convolutions of stride 2, LeakyReLU
-    0.2 down and ReLU up, skips concatenated, no normalisation in the first and the innermost
-    convolution. Chosen: instance normalisation (that is what the original's batches of 1 amount
+    0.2 down and ReLU up, skips concatenated, no normalization in the first and the innermost
+    convolution. Chosen: instance normalization (that is what the original's batches of 1 amount
     to), which knows no difference between training and use; a sigmoid instead of tanh, as images
     are in [0, 1].
     """

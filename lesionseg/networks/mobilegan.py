@@ -34,7 +34,7 @@ class MobileGANGenerator(SegmentationNetwork):
     """The light generator of MobileGAN; 2,348,204 parameters.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; H and W are multiples of 8 (of
-    64 with ``cda_stride=2``). pix2pix's normalisation to [-1, 1] is inside.
+    64 with ``cda_stride=2``). pix2pix's normalization to [-1, 1] is inside.
 
     The paper's noise z is the decoder's dropout: active in training; ``eval()`` is deterministic,
     and :meth:`monte_carlo` draws from it. Training at the least size needs two images at least.
@@ -248,7 +248,7 @@ def _down_attention(
 
 
 def _factorized_attention(channels: int, dropout: float, dilation: int = 1) -> nn.Sequential:
-    """FCA: factorised convolution and attention."""
+    """FCA: factorized convolution and attention."""
     return nn.Sequential(NonBottleneck1D(channels, dropout, dilation), ChannelAttentionModule())
 
 

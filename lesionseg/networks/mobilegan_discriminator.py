@@ -13,11 +13,11 @@ class MobileGANDiscriminator(nn.Module):
 
     Image float (N, 3, H, W) in [0, 1] and mask float (N, 1, H, W) in [0, 1] (a truth, or a
     generator's probabilities, not logits) in; patch logits (N, 1, H / 16, W / 16) out, positive for
-    real. H and W are multiples of 16. pix2pix's normalisation of the image is inside.
+    real. H and W are multiples of 16. pix2pix's normalization of the image is inside.
 
     Source: Sarker et al., MobileGAN, sections 2.1 and 2.2: four 4x4 convolutions of stride
     2 and padding 1, PAM after the second, CAM after the third. Chosen where the paper is silent:
-    pix2pix's widths (64, 128, 256, 1), batch normalisation in the middle two, LeakyReLU 0.2.
+    pix2pix's widths (64, 128, 256, 1), batch normalization in the middle two, LeakyReLU 0.2.
     """
 
     size_multiple: int = 16

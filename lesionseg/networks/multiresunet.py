@@ -15,7 +15,7 @@ class MultiResUNet(SegmentationNetwork):
     """U-Net of multi-resolution residual blocks; 7,251,322 parameters at width 32.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; H and W are multiples of 16.
-    ImageNet's normalisation is inside. Training at 16 x 16 needs two images at least.
+    ImageNet's normalization is inside. Training at 16 x 16 needs two images at least.
 
     Args:
         width: U of the first stage, doubled in each of the next four; at least 4. A block of U has
@@ -30,7 +30,7 @@ class MultiResUNet(SegmentationNetwork):
 
     Source: Ibtehaz and Rahman, MultiResUNet (Neural Networks 121, 2020): the widths, the chain, the
     shortcuts and the lengths of the paths. Chosen where the text leaves it open: biases in all
-    convolutions; batch normalisation after each, the last one's logit included, after the chain's
+    convolutions; batch normalization after each, the last one's logit included, after the chain's
     maps are joined and after each sum; He's initial weights.
     """
 

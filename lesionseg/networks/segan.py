@@ -14,8 +14,8 @@ class SegANSegmentor(SegmentationNetwork):
     """U-shaped network of residual bottlenecks and global convolutions; 156,265,344 parameters.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; any H and W from 32 up.
-    ImageNet's normalisation is inside. Training below 65 x 65 needs two images at least, because a
-    batch normalisation cannot take one value per channel.
+    ImageNet's normalization is inside. Training below 65 x 65 needs two images at least, because a
+    batch normalization cannot take one value per channel.
 
     The encoder halves the image seven times; each level of the decoder concatenates the skip,
     upsamples bilinearly to the next level's size and convolves, with global convolutions of k = 7,
@@ -28,7 +28,7 @@ class SegANSegmentor(SegmentationNetwork):
         ValueError: If ``width`` is less than 1.
 
     Source: Xue et al., SegAN (Neuroinformatics 2018), section 2.2; layer shapes of its authors'
-    version for skin lesions. Chosen: the batch normalisations in the residual blocks, which that
+    version for skin lesions. Chosen: the batch normalizations in the residual blocks, which that
     version builds but leaves out when it runs, are in use; an odd side is padded by one before the
     one convolution of even kernel; weights start as torch starts them.
     """
@@ -112,7 +112,7 @@ class SegANSegmentor(SegmentationNetwork):
 
 
 def _unit(convolution: nn.Module, leaky: bool = False) -> nn.Sequential:
-    """A convolution, batch normalisation of its output, (leaky) ReLU."""
+    """A convolution, batch normalization of its output, (leaky) ReLU."""
     widths = [one.out_channels for one in convolution.modules() if isinstance(one, nn.Conv2d)]
     activation = nn.LeakyReLU(0.2, inplace=True) if leaky else nn.ReLU(inplace=True)
     return nn.Sequential(convolution, nn.BatchNorm2d(widths[-1]), activation)

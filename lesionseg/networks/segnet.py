@@ -23,7 +23,7 @@ class SegNet(SegmentationNetwork):
     """VGG16 and its mirror, which unpools by the encoder's indices; 29,443,585 parameters.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; H and W are multiples of 32.
-    ImageNet's normalisation is inside. Training at 32 x 32 needs two images at least.
+    ImageNet's normalization is inside. Training at 32 x 32 needs two images at least.
 
     Args:
         encoder_weights: None for random ones, "imagenet" for torchvision's VGG16_BN

@@ -16,7 +16,7 @@ class SLSDeep(SegmentationNetwork):
     """Dilated ResNet50 with pyramid pooling; 46,657,348 parameters.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; any H and W from 8 up.
-    ImageNet's normalisation is inside. Training needs two images at least, because the coarsest
+    ImageNet's normalization is inside. Training needs two images at least, because the coarsest
     pooling leaves one value per channel.
 
     Args:
@@ -30,7 +30,7 @@ class SLSDeep(SegmentationNetwork):
 
     Source: Sarker et al., SLSDeep (MICCAI 2018), section 2. It ends in the scores of background
     and lesion, whose difference is the logit (a softmax over two classes). Chosen where the paper
-    is silent or unclear: the scores are normalised, as the count of parameters has it, but have no
+    is silent or unclear: the scores are normalized, as the count of parameters has it, but have no
     ReLU, which would leave pixels with two negative scores at 0.5 without a gradient; ReLU and
     dropout of 0.5 come before the upsampling to the scores instead. Loss:
     :func:`~lesionseg.losses.nll_epe_loss`.

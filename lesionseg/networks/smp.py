@@ -21,7 +21,7 @@ _SOURCES = {
 
 
 class SMPNetwork(SegmentationNetwork):
-    """A network of segmentation-models-pytorch with ImageNet's normalisation inside.
+    """A network of segmentation-models-pytorch with ImageNet's normalization inside.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; :attr:`size_multiple` is the
     encoder's output stride, mostly 32.

@@ -16,11 +16,11 @@ class NetworkFacts(NamedTuple):
         name: For ``create_network``.
         parameters: Their number.
         macs: Multiplications with addition for one image of ``size``: convolutions, linear
-            layers, matrix products and attention; neither normalisation nor activation.
+            layers, matrix products and attention; neither normalization nor activation.
         size: (height, width), the paper's.
         paper: Its source.
         options: The arguments of the network and their defaults.
-        weights_license: What ``encoder_weights`` downloads and its licence; None where there is
+        weights_license: What ``encoder_weights`` downloads and its license; None where there is
             none.
     """
 

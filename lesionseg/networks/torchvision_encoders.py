@@ -12,7 +12,7 @@ from lesionseg.networks.encoder_weights import State, load_encoder_weights
 class ResNet34Encoder(nn.Module):
     """ResNet34 without its classifier; 21,284,672 parameters.
 
-    Normalised image (N, 3, H, W) in; five feature maps out, of 64, 64, 128, 256 and 512 channels at
+    Normalized image (N, 3, H, W) in; five feature maps out, of 64, 64, 128, 256 and 512 channels at
     1/2, 1/4, 1/8, 1/16 and 1/32 of the size (rounded up). Parameter names are torchvision's.
 
     Attributes:
@@ -63,12 +63,12 @@ def _without_classifier(state: State) -> State:
 class VGG16Stages(nn.ModuleList):
     """The 13 convolutions of VGG16 as five stages without the poolings between them.
 
-    14,714,688 parameters, 14,723,136 with batch normalisation. The stages have 64, 128, 256, 512
+    14,714,688 parameters, 14,723,136 with batch normalization. The stages have 64, 128, 256, 512
     and 512 channels and keep the size; layers have torchvision's numbers as names. Weights that
     are not loaded are He's.
 
     Args:
-        batch_norm: Normalise after each convolution (torchvision's ``vgg16_bn``).
+        batch_norm: Normalize after each convolution (torchvision's ``vgg16_bn``).
         weights: None, "imagenet" or the path of a local state dict of the whole classifier.
 
     Raises:

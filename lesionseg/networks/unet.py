@@ -9,10 +9,10 @@ from lesionseg.networks.base import SegmentationNetwork, he_initialize
 
 
 class UNet(SegmentationNetwork):
-    """U-Net with batch normalisation; 31,043,521 parameters at width 64.
+    """U-Net with batch normalization; 31,043,521 parameters at width 64.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; H and W are multiples of 16.
-    ImageNet's normalisation is inside. Training at 16 x 16 needs two images at least.
+    ImageNet's normalization is inside. Training at 16 x 16 needs two images at least.
 
     Args:
         width: Channels of the first stage, doubled in each of the next four. 32 has 7,765,985
@@ -22,7 +22,7 @@ class UNet(SegmentationNetwork):
         ValueError: If the width is less than 1.
 
     Source: Ronneberger et al., U-Net (MICCAI 2015), section 2. Chosen otherwise: the convolutions
-    are padded, so that nothing is cropped, and normalised after; there is no dropout; one logit
+    are padded, so that nothing is cropped, and normalized after; there is no dropout; one logit
     replaces two classes. Weights start as the paper's section 3 says (He).
     """
 

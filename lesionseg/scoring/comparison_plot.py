@@ -12,7 +12,7 @@ from lesionseg.files import MARK, atomic_path
 from lesionseg.scoring.comparison import Comparison
 from lesionseg.scoring.comparison_table import ComparisonTable
 
-_A, _B, _GREY = "#1f77b4", "#d95f02", "#555555"
+_A, _B, _GRAY = "#1f77b4", "#d95f02", "#555555"
 
 
 def save_plot(comparison: Comparison | ComparisonTable, path: str | Path) -> None:
@@ -52,8 +52,8 @@ def draw(comparison: Comparison) -> Figure:
     axes.vlines(images[order > 0], 0, order[order > 0], colors=_A, label="A is better")
     axes.axhline(0, color="black", linewidth=0.8)
     interval = f"mean {comparison.difference:+.4f} and {100 * comparison.confidence:g} % interval"
-    axes.axhspan(low, high, color=_GREY, alpha=0.3, linewidth=0)
-    axes.axhline(comparison.difference, color=_GREY, linestyle="--", label=interval)
+    axes.axhspan(low, high, color=_GRAY, alpha=0.3, linewidth=0)
+    axes.axhline(comparison.difference, color=_GRAY, linestyle="--", label=interval)
     axes.set_xlabel("images, sorted by difference")
     axes.set_ylabel(f"{comparison.score}, A - B")
     axes.set_title(f"{len(comparison)} images, p = {comparison.p_value:.2g} (signed-rank test)")
@@ -67,7 +67,7 @@ def draw_table(table: ComparisonTable) -> Figure:
     figure = Figure(figsize=(7, 1.5 + 0.4 * count), layout="constrained")
     axes = figure.subplots()
     for place, one in enumerate(table.comparisons):
-        axes.hlines(place, *one.interval, colors=_GREY)
+        axes.hlines(place, *one.interval, colors=_GRAY)
         axes.plot(one.difference, place, "o", color=_A)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(count), table.names[1:])

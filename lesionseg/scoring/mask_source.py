@@ -184,5 +184,5 @@ def open_source(path: Path, what: str) -> Iterator[MaskSource]:
 def _too_long(most: int, place: str) -> InvalidDataError:
     return InvalidDataError(
         f"{place} has more than the {most / 1e6:.1f} MB that a mask of its size can have; "
-        "write it again as an 8-bit grey PNG."
+        "write it again as an 8-bit gray PNG."
     )

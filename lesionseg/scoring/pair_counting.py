@@ -92,7 +92,7 @@ def count_pairs(
 
 
 class _Counted(NamedTuple):
-    """Counts of one pair, and the grey values of its masks: truth, prediction."""
+    """Counts of one pair, and the gray values of its masks: truth, prediction."""
 
     counts: tuple[int, int, int, int]
     values: tuple[Values, Values]
@@ -152,7 +152,7 @@ def _settle(
 def _load(
     source: MaskSource, entry: MaskFile, shape: tuple[int, ...] | None = None
 ) -> npt.NDArray[np.uint8]:
-    """Return a mask's grey values, uint8 (height, width).
+    """Return a mask's gray values, uint8 (height, width).
 
     Args:
         source: Where it is.
@@ -182,12 +182,12 @@ def _load(
     except Exception as error:
         reason = "" if "BytesIO" in str(error) else f" ({error})"
         raise InvalidDataError(
-            f"{place} is not a readable image{reason}; write it again as an 8-bit grey PNG."
+            f"{place} is not a readable image{reason}; write it again as an 8-bit gray PNG."
         ) from error
     if mode not in ("1", "L"):
         raise InvalidDataError(
-            f"{place} is not a mask: its mode is {mode}, not one grey channel; "
-            "write it as an 8-bit grey PNG."
+            f"{place} is not a mask: its mode is {mode}, not one gray channel; "
+            "write it as an 8-bit gray PNG."
         )
     if shape is not None and mask.shape != shape:
         raise _other_size(place, mask.shape, shape)

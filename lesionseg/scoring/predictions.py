@@ -40,7 +40,7 @@ def score_predictions(
     as ``_segmentation`` and ``_lesion`` (:func:`lesionseg.data.discovery.names.match_stems`).
     Predictions of images without a truth are left out, as the official scorer does, with a warning
     in the log.
-    Masks are grey (or 1-bit) images of a raster format, such as PNG; grey values > 128 are lesion.
+    Masks are gray (or 1-bit) images of a raster format, such as PNG; gray values > 128 are lesion.
     Masks that all hold 0 and one other number up to 128, such as 1, are taken as what they mean,
     with a warning. Each worker holds one pair in memory, however many there are.
 
@@ -53,7 +53,7 @@ def score_predictions(
         progress: Show a progress bar on stderr.
         workers: Pairs that are read at the same time, by as many threads; None takes the
             processor's cores, at most 8. Neither the table nor an error depends on it.
-        mask_threshold: Lesion is what lies above this grey value in all masks; None takes 128, or,
+        mask_threshold: Lesion is what lies above this gray value in all masks; None takes 128, or,
             for truths or predictions that all hold 0 and one other number up to 128, that number.
 
     Returns:
@@ -61,7 +61,7 @@ def score_predictions(
 
     Raises:
         DatasetNotFoundError: If a path does not exist.
-        InvalidDataError: If a mask is missing, doubled, of another size, not grey or not readable,
+        InvalidDataError: If a mask is missing, doubled, of another size, not gray or not readable,
             or there are none; the message names the file and the mend, and of several unreadable
             pairs the first.
         ValueError: If ``workers`` is less than 1.
@@ -72,7 +72,7 @@ def score_predictions(
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}; take 1 or more")
     if mask_threshold is not None and not 0 <= mask_threshold <= 254:
-        raise ValueError(f"mask_threshold is {mask_threshold}; take a grey value from 0 to 254")
+        raise ValueError(f"mask_threshold is {mask_threshold}; take a gray value from 0 to 254")
     with (
         open_source(Path(truth), "ground truth") as truths,
         open_source(Path(prediction), "prediction") as predictions,

@@ -16,7 +16,7 @@ def load(oracles: Path | None, name: str) -> dict[str, Tensor]:
 
 
 def norm_state(vectors: dict[str, Tensor], name: str, target: str) -> dict[str, Tensor]:
-    """A batch normalisation's entries of a state dict."""
+    """A batch normalization's entries of a state dict."""
     names = {"weight": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
     state = {f"{target}.{new}": vectors[f"{name}_{old}"] for old, new in names.items()}
     return {**state, f"{target}.num_batches_tracked": torch.tensor(0)}
@@ -41,7 +41,7 @@ def assert_same_function(first, second, x: Tensor) -> None:
     assert_reproduces(first, x, *output_and_gradient(second, x))
 
 
-def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
+def randomized(module: nn.Module, seed: int = 0) -> nn.Module:
     """The module in float64 and eval mode, all parameters and statistics drawn anew."""
     module = module.double().eval()
     generator = torch.Generator().manual_seed(seed)

@@ -17,7 +17,7 @@ def convolve(x, weight, bias=None, dilation=1):
     return out if bias is None else out + bias.view(-1, 1, 1)
 
 
-def normalised(x, bn):
+def normalized(x, bn):
     return F.batch_norm(x, bn.running_mean, bn.running_var, bn.weight, bn.bias, eps=1e-5)
 
 
@@ -32,7 +32,7 @@ def naive_scale_aware(module, a, b):
 
 def naive_adaptive_scale(module, x, dilations, fusion, share, residual):
     branches = [
-        normalised(convolve(x, module.shared.weight, dilation=d), norm)
+        normalized(convolve(x, module.shared.weight, dilation=d), norm)
         for d, norm in zip(dilations, module.norms, strict=True)
     ]
     fused = branches[0]
@@ -44,7 +44,7 @@ def naive_adaptive_scale(module, x, dilations, fusion, share, residual):
     kept = x if residual == "additive" else x - module.beta * x
     out = (module.beta * fused + kept).clamp(min=0)
     conv, bn, _ = module.project
-    return normalised(convolve(out, conv.weight), bn).clamp(min=0)
+    return normalized(convolve(out, conv.weight), bn).clamp(min=0)
 
 
 def scale_aware_state(vectors, number, prefix=""):
@@ -88,7 +88,7 @@ def test_adaptive_scale_reproduces_the_golden_vectors(oracles):
     seed=st.integers(0, 99),
 )
 def test_scale_aware_equals_the_naive_formula_for_both_inputs(channels, height, width, seed):
-    module = golden.randomised(ScaleAwareModule(channels), seed)
+    module = golden.randomized(ScaleAwareModule(channels), seed)
     a, b = torch.randn(2, 2, channels, height, width, dtype=torch.float64)
     golden.assert_same_function(
         lambda x: module(x, b), lambda x: naive_scale_aware(module, x, b), a
@@ -99,7 +99,7 @@ def test_scale_aware_equals_the_naive_formula_for_both_inputs(channels, height, 
 
 
 def test_scale_aware_stays_between_its_inputs():
-    module = golden.randomised(ScaleAwareModule(4))
+    module = golden.randomized(ScaleAwareModule(4))
     a, b = torch.randn(2, 3, 4, 6, 5, dtype=torch.float64)
     out = module(a, b)
     assert (out >= torch.minimum(a, b) - 1e-12).all()
@@ -120,7 +120,7 @@ def test_scale_aware_stays_between_its_inputs():
     ],
 )
 def test_adaptive_scale_equals_the_naive_formula(dilations, fusion, share, residual):
-    module = golden.randomised(AdaptiveScaleModule(6, dilations, fusion, share, residual))
+    module = golden.randomized(AdaptiveScaleModule(6, dilations, fusion, share, residual))
     x = torch.randn(2, 6, 7, 5, dtype=torch.float64)
     golden.assert_same_function(
         module, lambda x: naive_adaptive_scale(module, x, dilations, fusion, share, residual), x

@@ -87,7 +87,7 @@ def test_channel_attention_reproduces_the_golden_vectors(oracles):
     seed=st.integers(0, 99),
 )
 def test_position_attention_equals_the_naive_formula(channels, reduction, height, width, seed):
-    module = golden.randomised(PAM(channels, min(channels, reduction)), seed)
+    module = golden.randomized(PAM(channels, min(channels, reduction)), seed)
     x = torch.randn(2, channels, height, width, dtype=torch.float64)
     golden.assert_same_function(module, lambda x: naive_position(module, x), x)
 
@@ -101,7 +101,7 @@ def test_position_attention_equals_the_naive_formula(channels, reduction, height
     seed=st.integers(0, 99),
 )
 def test_pooled_position_attention_equals_the_naive_formula(stride, pooling, height, width, seed):
-    module = golden.randomised(PAM(12, 4, stride, pooling), seed)
+    module = golden.randomized(PAM(12, 4, stride, pooling), seed)
     x = torch.randn(2, 12, height, width, dtype=torch.float64)
     golden.assert_same_function(
         module, lambda x: naive_pooled_position(module, x, stride, pooling), x
@@ -123,13 +123,13 @@ def test_pooling_the_keys_adds_no_parameter(pooling):
     seed=st.integers(0, 99),
 )
 def test_channel_attention_equals_the_naive_formula(channels, height, width, seed):
-    module = golden.randomised(CAM(), seed)
+    module = golden.randomized(CAM(), seed)
     x = torch.randn(2, channels, height, width, dtype=torch.float64)
     golden.assert_same_function(module, lambda x: naive_channel(module.gamma, x), x)
 
 
 def test_position_attention_gradients_of_parameters_equal_the_naive_ones():
-    module = golden.randomised(PAM(16))
+    module = golden.randomized(PAM(16))
     x = torch.randn(2, 16, 6, 5, dtype=torch.float64)
     names, parameters = zip(*module.named_parameters(), strict=True)
     fused = torch.autograd.grad(module(x).pow(2).sum(), parameters)

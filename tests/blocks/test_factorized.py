@@ -18,7 +18,7 @@ def shifted_sum(x, conv, dilation, axis):
     return out + conv.bias.view(-1, 1, 1)
 
 
-def normalised(x, bn):
+def normalized(x, bn):
     def column(t):
         return t.view(-1, 1, 1)
 
@@ -28,9 +28,9 @@ def normalised(x, bn):
 
 def naive(module, dilation, x):
     out = shifted_sum(x, module.conv1, 1, 2).clamp(min=0)
-    out = normalised(shifted_sum(out, module.conv2, 1, 3), module.bn1).clamp(min=0)
+    out = normalized(shifted_sum(out, module.conv2, 1, 3), module.bn1).clamp(min=0)
     out = shifted_sum(out, module.conv3, dilation, 2).clamp(min=0)
-    out = normalised(shifted_sum(out, module.conv4, dilation, 3), module.bn2)
+    out = normalized(shifted_sum(out, module.conv4, dilation, 3), module.bn2)
     return (out + x).clamp(min=0)
 
 
@@ -57,7 +57,7 @@ def test_reproduces_the_golden_vectors(oracles):
     seed=st.integers(0, 99),
 )
 def test_equals_the_naive_formula(channels, dilation, height, width, seed):
-    module = golden.randomised(NonBottleneck1D(channels, dilation=dilation), seed)
+    module = golden.randomized(NonBottleneck1D(channels, dilation=dilation), seed)
     x = torch.randn(2, channels, height, width, dtype=torch.float64)
     golden.assert_same_function(module, lambda x: naive(module, dilation, x), x)
 

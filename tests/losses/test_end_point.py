@@ -17,7 +17,7 @@ def draw(seed=0, size=(3, 1, 6, 7)):
 def test_one_doubtful_pixel():
     target = torch.zeros(1, 1, 5, 5)
     logits = torch.full((1, 1, 5, 5), -1000.0)
-    logits[..., 2, 2] = 0  # wrong by 0.5: four neighbours see 2 * 0.5, four sqrt(2) * 0.5
+    logits[..., 2, 2] = 0  # wrong by 0.5: four neighbors see 2 * 0.5, four sqrt(2) * 0.5
     likelihood, distance = math.log(2) / 25, (4 * 1 + 4 * math.sqrt(2) / 2) / 25
     for weight in (0.0, 1.0, 3.0):
         expected = likelihood + weight * distance

@@ -5,6 +5,7 @@ import torch
 
 from lesionseg.errors import LesionsegError
 from lesionseg.losses import create_loss, loss_names
+from lesionseg.losses.base import SegmentationLoss
 
 
 @pytest.fixture(params=loss_names())
@@ -97,3 +98,8 @@ def test_gradients_equal_finite_differences(loss):
 def test_refuses_a_target_of_another_shape(loss, shape):
     with pytest.raises(ValueError, match=r"\(N, 1, H, W\)"):
         loss(torch.randn(2, 1, 5, 4), torch.zeros(shape))
+
+
+def test_a_loss_without_forward_cannot_be_built():
+    with pytest.raises(TypeError, match=r"abstract method '?forward"):
+        SegmentationLoss()

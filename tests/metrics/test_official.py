@@ -27,7 +27,7 @@ def ours(prediction, truth):
     return {name: values[0] for name, values in scores.items()}
 
 
-def grey(*rows):
+def gray(*rows):
     return np.array(rows, dtype=np.uint8)
 
 
@@ -35,7 +35,7 @@ def exactly(tp, fp, fn, tn):
     """A pair of masks with these confusion counts."""
     prediction = [255] * (tp + fp) + [0] * (fn + tn)
     truth = [255] * tp + [0] * fp + [255] * fn + [0] * tn
-    return grey(prediction), grey(truth)
+    return gray(prediction), gray(truth)
 
 
 EMPTY, FULL = np.zeros((4, 5), np.uint8), np.full((4, 5), 255, np.uint8)
@@ -51,7 +51,7 @@ PAIRS = {
     "threshold exactly": exactly(13, 4, 3, 7),
     "threshold exactly, large": exactly(13 * 37, 2 * 37, 5 * 37, 11),
     "just under the threshold": exactly(1299, 400, 300, 7),
-    "grey 127 128 129": (grey([127, 128, 129, 255]), grey([129, 129, 129, 128])),
+    "gray 127 128 129": (gray([127, 128, 129, 255]), gray([129, 129, 129, 128])),
 }
 
 
@@ -98,12 +98,12 @@ def test_bool_masks_count_as_the_grey_values_they_come_from(pair):
 
 @pytest.mark.parametrize("lesion", [1, 2, 127, 128])
 def test_masks_of_zero_and_a_small_number_are_refused(lesion):
-    label = grey([0, lesion], [lesion, 0])
+    label = gray([0, lesion], [lesion, 0])
     for pair in ((label, label * 0), (label * 0, label)):
-        with pytest.raises(ValueError, match=f"holds 0 and {lesion} only"):
+        with pytest.raises(ValueError, match=f"got only 0 and {lesion}"):
             confusion_counts(*pair)
-    assert confusion_counts(grey([0, 1, 2]), grey([0, 1, 2])) == (0, 0, 0, 3)
-    assert confusion_counts(grey([0, 129]), grey([0, 129])) == (1, 0, 0, 1)
+    assert confusion_counts(gray([0, 1, 2]), gray([0, 1, 2])) == (0, 0, 0, 3)
+    assert confusion_counts(gray([0, 129]), gray([0, 129])) == (1, 0, 0, 1)
 
 
 counts_arrays = hnp.arrays(
@@ -145,8 +145,8 @@ def test_pooled_is_the_score_of_the_images_side_by_side():
 @pytest.mark.parametrize(
     ("prediction", "truth", "message"),
     [
-        (np.zeros((2, 2)), EMPTY, "prediction has dtype float64"),
-        (EMPTY, np.zeros((1, 4, 5), bool), "truth has shape"),
+        (np.zeros((2, 2)), EMPTY, "prediction to be bool .* got float64"),
+        (EMPTY, np.zeros((1, 4, 5), bool), r"truth to be a mask \(height, width\), got shape"),
         (EMPTY, EMPTY.T, "resize the probabilities"),
     ],
 )

@@ -13,6 +13,7 @@ from lesionseg.metrics import (
     Dice,
     ISICScore,
     Jaccard,
+    PerImageMetric,
     Sensitivity,
     Specificity,
     ThresholdedJaccard,
@@ -87,7 +88,7 @@ def test_threshold():
         metric = ThresholdedJaccard(threshold)
         metric.update(prediction, truth)
         assert metric.compute().item() == pytest.approx(value)
-    with pytest.raises(ValueError, match="from 0 to 1"):
+    with pytest.raises(ValueError, match=r"in \[0, 1\], got 65"):
         ThresholdedJaccard(65)
 
 
@@ -129,8 +130,8 @@ def test_probabilities_over_a_half_are_lesion(dtype):
 
 def test_grey_values_over_128_are_lesion():
     metric = Sensitivity()
-    grey = torch.tensor([[[127, 128, 129, 255]]], dtype=torch.uint8)
-    metric.update(grey, torch.ones(1, 1, 4, dtype=torch.int64))
+    gray = torch.tensor([[[127, 128, 129, 255]]], dtype=torch.uint8)
+    metric.update(gray, torch.ones(1, 1, 4, dtype=torch.int64))
     assert metric.compute().item() == 0.5
 
 
@@ -141,7 +142,7 @@ ONES = torch.ones((1, 1, 4, 4))
     ("prediction", "truth", "message"),
     [
         (ONES.to(torch.uint8), ONES, r"pass \.bool\(\)"),
-        (ONES, ONES.to(torch.uint8), r"truth is uint8.*pass \.bool\(\)"),
+        (ONES, ONES.to(torch.uint8), r"truth of uint8.*pass \.bool\(\)"),
         (ONES * 3, ONES, "sigmoid"),
         (ONES * float("nan"), ONES, "sigmoid"),
         (ONES, ONES.long() * 255, "0/1 integers"),
@@ -152,7 +153,7 @@ ONES = torch.ones((1, 1, 4, 4))
         ([ONES[0].numpy()], ONES, "tensors"),
         (ONES, ONES[..., 1:], "truth's size"),
         ([ONES[0]], [ONES[0, :, 1:]], "truth's size"),
-        (ONES.expand(2, 1, 4, 4), ONES, "2 predictions for 1 truths"),
+        (ONES.expand(2, 1, 4, 4), ONES, "same number of masks, got 2 and 1"),
         (ONES[..., :0], ONES[..., :0], "no pixels"),
     ],
 )
@@ -204,7 +205,7 @@ def test_one_id_for_different_images_warns():
     ("ids", "message"),
     [
         (["a", "b"], "2 for 1 images"),
-        ("a", "one string"),
+        ("a", "a string"),
         ([""], "empty"),
         (["a\0"], "null"),
         (["ö" * 65], "130 bytes"),
@@ -233,6 +234,11 @@ def test_computing_nothing_is_an_error(metric_class):
     metric.update(ONES[:0], ONES[:0])
     with pytest.raises(InvalidDataError, match="no image to score"):
         metric.table()
+
+
+def test_a_metric_without_compute_cannot_be_built():
+    with pytest.raises(TypeError, match=r"abstract method '?compute"):
+        PerImageMetric()
 
 
 def test_unknown_aggregation_is_refused():

@@ -48,7 +48,7 @@ def test_monte_carlo_uses_only_the_decoders_dropout(image, training, decoder):
 
 
 @torch.no_grad()
-def test_z_is_in_every_factorised_block_of_the_decoder_and_nowhere_else(generator):
+def test_z_is_in_every_factorized_block_of_the_decoder_and_nowhere_else(generator):
     probabilities = {
         name: module.p
         for name, module in generator.named_modules()

@@ -96,14 +96,14 @@ def test_every_parameter_gets_a_gradient(any_network):
     state = {key: value.clone() for key, value in any_network.state_dict().items()}
     seen = input_sizes(any_network)
     any_network(images(any_network, 2)).square().mean().backward()
-    any_network.load_state_dict(state)  # the statistics of the normalisations
+    any_network.load_state_dict(state)  # the statistics of the normalizations
     without = [
         name
         for name, parameter in any_network.named_parameters()
         if parameter.grad is None or not parameter.grad.isfinite().all()
     ]
     assert without == []
-    # A bias right before a batch normalisation, and a key's, cannot matter; any weight does.
+    # A bias right before a batch normalization, and a key's, cannot matter; any weight does.
     flat = [
         name
         for name, parameter in any_network.named_parameters()
@@ -219,7 +219,7 @@ def test_spec_and_state_dict_survive_a_file(network, tmp_path):
     torch.testing.assert_close(again(image), expected, rtol=0, atol=0)
 
 
-def test_normalisation_is_inside(network, monkeypatch):
+def test_normalization_is_inside(network, monkeypatch):
     state = network.state_dict()
     mean, std = state["normalize.mean"], state["normalize.std"]
     assert mean.shape == std.shape == (1, 3, 1, 1)

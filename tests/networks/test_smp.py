@@ -6,7 +6,7 @@ from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.networks import create_network
 
 
-def test_is_smps_network_with_the_normalisation_inside():
+def test_is_smps_network_with_the_normalization_inside():
     network = create_network("smp:fpn/resnet18").eval()
     plain = smp.create_model("fpn", "resnet18", None, classes=1).eval()
     plain.load_state_dict(network.model.state_dict())

@@ -104,7 +104,7 @@ def test_frcn_keeps_the_resolution_everywhere():
         (nn.ConvTranspose2d(64, 96, 2, 2), 64),
     ],
 )
-def test_he_initialisation(convolution, inputs):
+def test_he_initialization(convolution, inputs):
     torch.manual_seed(0)
     he_initialize(nn.Sequential(convolution))
     assert convolution.weight.std().item() == pytest.approx((2 / inputs) ** 0.5, rel=0.03)

@@ -30,7 +30,7 @@ def test_stages_are_torchvisions_features_between_the_poolings(batch_norm, count
 def test_other_classifiers_weights_are_refused(tmp_path):
     files = {
         "resnet18": resnet18(weights=None).state_dict(),
-        "with normalisation": classifier_state(make_layers(cfgs["D"], batch_norm=True)),
+        "with normalization": classifier_state(make_layers(cfgs["D"], batch_norm=True)),
         "of VGG11": classifier_state(make_layers(cfgs["A"])),
     }
     for name, state in files.items():

@@ -46,7 +46,7 @@ def model(threshold):
 
 @pytest.fixture
 def sample():
-    """A grey image whose lesion is in the left third."""
+    """A gray image whose lesion is in the left third."""
     mask = torch.zeros(1, *SIZE)
     mask[..., : SIZE[1] // 3] = 1
     truth = (255 * mask[0]).byte()

@@ -28,17 +28,17 @@ def save(path, mask):
 
 @pytest.fixture
 def folders(tmp_path):
-    """Grey masks of differing sizes in two folders, and predictions of all of them."""
+    """Gray masks of differing sizes in two folders, and predictions of all of them."""
     truth, prediction = tmp_path / "truth", tmp_path / "prediction"
     truth.mkdir()
     prediction.mkdir()
     generator = np.random.default_rng(0)
     for number in NUMBERS:
         shape = (number % 7 + 5, 12)
-        grey = generator.integers(0, 256, shape, dtype=np.uint8)
+        gray = generator.integers(0, 256, shape, dtype=np.uint8)
         noise = generator.random(shape) > 0.9
-        save(truth / NAME.format(number), grey)
-        save(prediction / NAME.format(number), np.where(noise, 255 - grey, grey).astype(np.uint8))
+        save(truth / NAME.format(number), gray)
+        save(prediction / NAME.format(number), np.where(noise, 255 - gray, gray).astype(np.uint8))
     return truth, prediction
 
 
@@ -160,7 +160,7 @@ def encoded(mode):
         (encoded("RGBA"), "mode is RGBA"),
         (encoded("LA"), "mode is LA"),
         (encoded("P"), "mode is P"),
-        (encoded("I;16"), "not one grey channel"),
+        (encoded("I;16"), "not one gray channel"),
         (encoded("L")[:-40], "not a readable image"),
         (encoded("L")[:20], "not a readable image"),
         (b"some text", "not a readable image"),
@@ -173,7 +173,7 @@ def test_files_that_are_no_masks(folders, which, content, message):
     said = assert_refused_by_both(*folders, message)
     assert str(folders[which]) in said
     assert NAME.format(2) in said
-    assert "8-bit grey PNG" in said
+    assert "8-bit gray PNG" in said
 
 
 def test_a_folder_or_a_dead_link_in_place_of_a_mask(folders):
