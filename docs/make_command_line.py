@@ -1,6 +1,6 @@
-"""Writes the page of the command line: run ``python docs/make_command_line.py`` after a change.
+"""Write the page of the command line: run ``python docs/make_command_line.py`` after a change.
 
-The options come from where ``--help`` takes them. Those of Lightning's Trainer are left to it.
+The options are those that ``--help`` shows, without those of Lightning's Trainer.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 from lesionseg.cli.help.docstrings import plain
 from lesionseg.cli.help.parser import CommandParser
 from lesionseg.cli.help.sections import Section, sections_of
-from lesionseg.cli.main import SMALL_COMMANDS, TRAINER_COMMANDS
+from lesionseg.cli.main import SMALL_COMMANDS, SUMMARIES, TRAINER_COMMANDS
 
 PAGE = Path(__file__).parent / "command-line.md"
 INTRODUCTION = """# Command line
@@ -20,19 +20,22 @@ INTRODUCTION = """# Command line
 <!-- Written by docs/make_command_line.py. -->
 
 All commands and their options, as `lesionseg COMMAND --help` shows them.
-[Getting started](getting-started.md) goes through them in the order of use.
+[Getting started](getting-started.md) shows them in the order of use.
 
 | command | what it does |
 | --- | --- |
 {commands}
 
-`fit`, `validate`, `test` and `predict` take the options of the chosen model and data; below are
-those that several models or data sets share, and
+`fit`, `validate`, `test` and `predict` take the options of the chosen model and data. Below are
+those that several models or data sets share;
 `lesionseg fit --model ASNet --data ISICDataModule --help` shows the others.
-They also take all of Lightning's
+They also take all options of Lightning's
 [Trainer](https://lightning.ai/docs/pytorch/stable/common/trainer.html) as `--trainer.NAME`, such as
-`--trainer.max_epochs 20`. Exit codes: 0 done, 1 a mistake that the message names, 2 wrong usage,
-3 nothing left to train, 130 Ctrl-C, 141 nobody reads the output, 143 SIGTERM.
+`--trainer.max_epochs 20`. Their options have underscores, as
+Lightning's; those of the other commands have hyphens, and accept underscores too.
+
+Exit codes: 0 done, 1 an error that the message names, 2 wrong usage, 3 nothing left to train,
+130 Ctrl-C, 141 the reader of the output has gone, 143 SIGTERM.
 """
 
 
@@ -41,7 +44,7 @@ def _code(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that Markdown shows as it stands, with names of options and files as code."""
+    """Escape text for a table of Markdown, with names of options as code."""
     text = " ".join(text.split())
     text = re.sub(r"([\\*_|<>\[\]{}])", r"\\\1", text)
     return re.sub(
@@ -50,10 +53,10 @@ def _cell(text: str) -> str:
 
 
 def _values(value: str) -> str:
-    """A metavar; choices one by one, so that they can be broken into lines."""
+    """Format a metavar; choices separately, so that lines can be broken between them."""
     if value.startswith("{") and value.endswith("}"):
-        return ", ".join(_code(one) for one in value[1:-1].split(","))
-    return " or ".join(_code(one) for one in value.split("|"))
+        return ", ".join(_code(choice) for choice in value[1:-1].split(","))
+    return " or ".join(_code(kind) for kind in value.split("|"))
 
 
 def _table(rows: Iterable[tuple[str, str, str]]) -> str:
@@ -70,12 +73,12 @@ def _section(section: Section) -> str:
 
 
 def trainer_command(name: str, summary: str, first: str) -> str:
-    """One of the Trainer's commands; what an earlier one has alike is not shown again."""
-    sections = [one for one in sections_of(name, None, None) if one.title != "trainer"]
+    """Return the part of one of the Trainer's commands; what the first has too is not repeated."""
+    sections = [part for part in sections_of(name, None, None) if part.title != "trainer"]
     if name != first:
         before = sections_of(first, None, None)
-        sections = [one for one in sections if one not in before]
-    shown = "\n\n".join(_section(one).replace("### ", f"### {name}: ", 1) for one in sections)
+        sections = [part for part in sections if part not in before]
+    shown = "\n\n".join(_section(part).replace("### ", f"### {name}: ", 1) for part in sections)
     also = "" if name == first else f"\n\nThe other options are those of [`{first}`](#{first})."
     return f"## {name}\n\n{summary[0].upper()}{summary[1:]}.{also}\n\n{shown}"
 
@@ -93,7 +96,7 @@ def _value(action: argparse.Action) -> str:
 
 
 def small_command(name: str, module_name: str) -> str:
-    """One of the small commands: its description and its options."""
+    """Return the part of one of the small commands: its description and its options."""
     module = import_module(module_name)
     parser = CommandParser(prog=f"lesionseg {name}")
     module.add_arguments(parser)
@@ -111,11 +114,10 @@ def small_command(name: str, module_name: str) -> str:
 
 def page() -> str:
     """Return the whole page."""
-    summaries = TRAINER_COMMANDS | {name: entry[0] for name, entry in SMALL_COMMANDS.items()}
-    rows = "\n".join(f"| [`{name}`](#{name}) | {text} |" for name, text in summaries.items())
+    rows = "\n".join(f"| [`{name}`](#{name}) | {text} |" for name, text in SUMMARIES.items())
     parts = [INTRODUCTION.format(commands=rows).rstrip()]
-    parts += [trainer_command(name, text, "fit") for name, text in TRAINER_COMMANDS.items()]
-    parts += [small_command(name, entry[1]) for name, entry in SMALL_COMMANDS.items()]
+    parts += [trainer_command(name, SUMMARIES[name], "fit") for name in TRAINER_COMMANDS]
+    parts += [small_command(name, module) for name, module in SMALL_COMMANDS.items()]
     return "\n\n".join(parts) + "\n"
 
 

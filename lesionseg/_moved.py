@@ -22,7 +22,7 @@ R = TypeVar("R")
 MOVED = {
     "cli_messages": "cli.messages",
     "cli_streams": "cli.streams",
-    "config_file": "cli.config_file",
+    "config_file": "cli.recipes",
     "data.arrays": "data.io.arrays",
     "data.augmentation": "data.transforms.augmentation",
     "data.base_module": "data.datamodules.base",

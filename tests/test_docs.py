@@ -73,7 +73,7 @@ def dry(monkeypatch):
     monkeypatch.setattr(trainer_cli.LesionCLI, "instantiate_classes", lambda self: None)
     monkeypatch.setattr(trainer_cli.LesionCLI, "_run_subcommand", lambda self, subcommand: None)
     monkeypatch.setattr(sys, "argv", ["lesionseg"])
-    for _, module in cli.SMALL_COMMANDS.values():
+    for module in cli.SMALL_COMMANDS.values():
         monkeypatch.setattr(import_module(module), "run", lambda options: 0)
 
 

@@ -86,13 +86,13 @@ def test_no_half_prediction_is_left(tmp_path, number):
 @pytest.mark.slow
 def test_ctrl_c_ends_a_cross_validation_with_its_jobs(tmp_path):
     write_isic(tmp_path, 2018, "train", 8)
-    validate = ["cross-validate", "--num_folds=2", "--jobs=2", "--output=out", "--model=MobileGAN"]
+    validate = ["cross-validate", "--num-folds=2", "--jobs=2", "--output=out", "--model=MobileGAN"]
     validate += ["--data=ISICDataModule", f"--data.root={tmp_path}", "--data.size=[32,32]"]
     validate += ["--trainer.accelerator=cpu", "--trainer.max_epochs=100000"]
     output = tmp_path / "out"
     last = output / "fold_0" / "checkpoints" / "last.ckpt"
     stderr = interrupt(validate, tmp_path, last.exists, 0.3)
-    assert "goes on from here" in stderr
+    assert "resumes from here" in stderr
     before = last.stat().st_mtime_ns
     time.sleep(2)
     assert last.stat().st_mtime_ns == before  # nobody trains any more

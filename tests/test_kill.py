@@ -214,7 +214,7 @@ def test_a_cache_ends_with_the_same_bytes(context, tmp_path):
 def test_cross_validation_ends_with_the_same_scores(tmp_path):
     """Its jobs are processes of their own, which end with it."""
     write_isic(tmp_path, 2018, "train", 9)
-    validate = [sys.executable, "-m", "lesionseg.cli", "cross-validate", "--num_folds=2"]
+    validate = [sys.executable, "-m", "lesionseg.cli", "cross-validate", "--num-folds=2"]
     validate += ["--jobs=2", "--model=MobileGAN", "--data=ISICDataModule", "--output=out"]
     validate += [f"--data.root={tmp_path}", "--data.size=[32,32]", "--data.batch_size=2"]
     validate += ["--trainer.accelerator=cpu", "--trainer.max_epochs=6"]

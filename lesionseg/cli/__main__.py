@@ -1,4 +1,4 @@
-"""``python -m lesionseg.cli`` runs the program, also where its script is not on the path."""
+"""Run the program as ``python -m lesionseg.cli``, also where its script is not on the path."""
 
 from lesionseg.cli.main import program
 

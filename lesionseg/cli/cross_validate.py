@@ -1,4 +1,4 @@
-"""``lesionseg cross-validate``: train and score a new model for each fold."""
+"""``lesionseg cross-validate``: train and score a model on each fold."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from lesionseg.experiments.cross_validation import fold_jobs, keep_fold_lists
 from lesionseg.experiments.jobs import run_jobs
 from lesionseg.experiments.run_lock import claimed
 
-#: Arguments that this command does not know go to ``lesionseg fit``.
-PASSES_ON = True
+#: Arguments that this command does not know are those of ``lesionseg fit``.
+PASSES_ARGUMENTS_TO_FIT = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``lesionseg cross-validate`` to its parser."""
     parser.usage = (
-        "lesionseg cross-validate [--num_folds N] [--output DIR] [--jobs N] [--epoch last|best]\n"
-        "                                [what stands behind lesionseg fit]"
+        "lesionseg cross-validate [--num-folds N] [--output DIR] [--jobs N] [--epoch last|best]\n"
+        "                                [arguments of lesionseg fit]"
     )
     parser.description = (
-        "Train a fresh model on all folds but one, for each fold in turn, and score every image "
-        "with the model that never saw it. Everything else goes to lesionseg fit, such as "
-        "--config RECIPE --data.root DIR; the DataModule must know folds (ISICDataModule, "
-        "FolderDataModule). After an interruption the same command goes on where it stopped."
+        "For each fold, train a new model on the other folds and score the fold's images with it. "
+        "All other arguments go to lesionseg fit, such as --config RECIPE --data.root DIR; the "
+        "DataModule must support folds (ISICDataModule, FolderDataModule). After an interruption "
+        "the same command resumes."
     )
-    parser.add_argument("--num_folds", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--num-folds", type=int, default=5, metavar="N", help="default: 5")
     parser.add_argument(
         "--output",
         type=Path,
@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=int,
         metavar="N",
-        help="folds side by side (default: one for each GPU, or for each of up to four CPU cores)",
+        help="folds at the same time (default: one for each GPU, or for each of up to four CPU "
+        "cores)",
     )
     parser.add_argument(
         "--epoch",
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     """Run ``lesionseg cross-validate`` and return its exit code.
 
     Raises:
-        LesionsegError: A fold failed, or the output folder holds another cross-validation.
+        LesionsegError: If a fold fails, or the output folder holds another cross-validation.
     """
     folder: Path = options.output.resolve()
     jobs = fold_jobs(folder, options.rest, options.num_folds, options.epoch)

@@ -1,4 +1,4 @@
-"""What a command line gives, before it is parsed: in its options and in its configuration files."""
+"""What a command line gives before it is parsed, in its options and configuration files."""
 
 from __future__ import annotations
 
@@ -14,18 +14,45 @@ from lesionseg.errors import CheckpointError
 _PACKAGE = "lesionseg"  # whose classes a checkpoint may name
 
 
+def given_options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each option, given as ``--name value`` or ``--name=value``.
+
+    Args:
+        arguments: Command and its arguments.
+
+    Example:
+        >>> from lesionseg.cli.options import given_options
+        >>> list(given_options(["fit", "--model", "ASNet", "--data.size=32"]))
+        [('--model', 'ASNet'), ('--data.size', '32')]
+    """
+    for index, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name.startswith("-") and (equals or index + 1 < len(arguments)):
+            yield name, value if equals else arguments[index + 1]
+
+
+def values_of(arguments: Sequence[str], *options: str) -> list[str]:
+    """Return the values that are given to an option.
+
+    Args:
+        arguments: Command and its arguments.
+        *options: Names of the option, with their dashes.
+    """
+    return [value for name, value in given_options(arguments) if name in options]
+
+
 def option_value(arguments: Sequence[str], option: str) -> Any:
     """Return the last value that is given to an option.
 
     Args:
-        arguments: The command and what stands behind it.
-        option: Without dashes; a key of the top level in files that ``--config`` names.
+        arguments: Command and its arguments.
+        option: Name without dashes; a key of the top level in files that ``--config`` names.
 
     Returns:
         A string from the command line, any plain value from a file; None if there is none.
     """
     found = None
-    for name, value in _options(arguments):
+    for name, value in given_options(arguments):
         if name == f"--{option}":
             found = value
         elif name in ("--config", "-c"):
@@ -38,7 +65,7 @@ def class_name(value: Any) -> str | None:
     """Return the class that the value of ``--model`` names, with or without its module.
 
     Args:
-        value: As :func:`option_value` gives it: a name, or a mapping with a ``class_path``, which
+        value: As :func:`option_value` returns it: a name, or a mapping with a ``class_path``, which
             may be text in JSON.
     """
     if isinstance(value, str) and value.lstrip().startswith("{"):
@@ -52,21 +79,21 @@ def class_name(value: Any) -> str | None:
 def model_of(hyper_parameters: Mapping[str, Any], asked: str | None, path: str) -> dict[str, Any]:
     """Return a model's class and arguments as its checkpoint gives them, if they are safe to use.
 
-    A class path is imported, so a checkpoint's is taken only if it is a class of this package or
-    the one that the user names.
+    A class path is imported, so a checkpoint's is used only if it is a class of this package or the
+    class that the user names.
 
     Args:
-        hyper_parameters: Of a checkpoint.
-        asked: The class that the user names; None if there is none.
-        path: Of the checkpoint, for messages.
+        hyper_parameters: Hyperparameters of a checkpoint.
+        asked: Class that the user names; None if there is none.
+        path: Path of the checkpoint, for messages.
 
     Returns:
-        ``class_path`` and ``init_args``; empty if the checkpoint names no class, or another one
+        ``class_path`` and ``init_args``; empty if the checkpoint names no class, or another class
         than the user.
 
     Raises:
-        CheckpointError: The class is neither of this package nor named by the user, or an argument
-            names a class.
+        CheckpointError: If the class is neither of this package nor named by the user, or an
+            argument names a class.
     """
     arguments = dict(hyper_parameters)
     class_path = arguments.pop("_class_path", None)
@@ -88,16 +115,8 @@ def model_of(hyper_parameters: Mapping[str, Any], asked: str | None, path: str) 
     return {"class_path": class_path, "init_args": arguments}
 
 
-def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Name and value of each option, given as ``--name value`` or ``--name=value``."""
-    for index, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if name.startswith("-"):
-            yield name, value if equals else next(iter(arguments[index + 1 :]), "")
-
-
 def _load(path: str) -> Mapping[str, Any]:
-    """A configuration file; empty if it cannot be read, which the parser will say."""
+    """Read a configuration file; empty if it cannot be read, which the parser reports."""
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
@@ -106,7 +125,7 @@ def _load(path: str) -> Mapping[str, Any]:
 
 
 def _names_class(value: Any) -> bool:
-    """Whether jsonargparse might import a class that is named somewhere in a value."""
+    """Return whether jsonargparse might import a class named somewhere in a value."""
     if isinstance(value, Mapping):
         return "class_path" in value or any(map(_names_class, value.values()))
     if isinstance(value, list | tuple):

@@ -1,11 +1,21 @@
-"""The recipes that come with the package, by name."""
+"""Configuration files of the Trainer's commands: recipes by name, and what a fit saved.
+
+jsonargparse is imported where it is used, so that help pages stay fast.
+"""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import yaml
+
+from lesionseg.cli.help.classes import CALLBACKS
 from lesionseg.errors import LesionsegError
+
+if TYPE_CHECKING:
+    from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
 
 _CONFIGS = files("lesionseg") / "configs"
 
@@ -18,10 +28,10 @@ def recipe_names() -> list[str]:
 
 
 def recipe_path(name: str) -> str:
-    """Return the path of a recipe, or of a configuration file.
+    """Return the path of a recipe or of a configuration file.
 
     Args:
-        name: A recipe's name, or a path.
+        name: Name of a recipe, or a path.
 
     Raises:
         LesionsegError: If there is neither.
@@ -34,3 +44,43 @@ def recipe_path(name: str) -> str:
         f"there is no configuration file {name!r} and no recipe of that name; "
         f"recipes are {', '.join(recipe_names())}."
     )
+
+
+def config_action(command: str) -> type[ActionConfigFile]:
+    """Return the argparse action of a command's ``--config``.
+
+    Args:
+        command: ``fit``, ``validate``, ``test`` or ``predict``.
+    """
+    from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
+
+    class ConfigFile(ActionConfigFile):
+        def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
+            part = shared_part(values, command)
+            super().__call__(parser, cfg, part, option_string)  # type: ignore[no-untyped-call]
+
+    return ConfigFile
+
+
+def shared_part(config: str, command: str) -> str:
+    """Leave out of a fit's configuration what another command does not have.
+
+    Args:
+        config: Path of a YAML file, or YAML.
+        command: Command that it is given to.
+
+    Returns:
+        The same, or YAML without the groups of the fit's own callbacks and the checkpoint that the
+        fit was resumed from. Configurations that no fit has saved stay as they are.
+    """
+    path = Path(config)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig")) if path.is_file() else None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):  # the parser reports it
+        return config
+    fit_only = CALLBACKS["fit"].keys()
+    if command == "fit" or not isinstance(content, dict) or fit_only.isdisjoint(content):
+        return config
+    kept = {key: content[key] for key in content.keys() - fit_only - {"ckpt_path"}}
+    text: str = yaml.safe_dump(kept)
+    return text

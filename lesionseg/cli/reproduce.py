@@ -7,13 +7,7 @@ from pathlib import Path
 
 from lesionseg.cli import PROGRAM
 from lesionseg.experiments.paper_table import load_table, table_names
-from lesionseg.experiments.reproduction import (
-    check_root,
-    choose_recipes,
-    choose_rows,
-    missing_tests,
-    reproduce,
-)
+from lesionseg.experiments.reproduction import Reproduction
 from lesionseg.experiments.run_lock import claimed
 
 
@@ -21,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``lesionseg reproduce`` to its parser."""
     parser.description = (
         "Train and score every row of a paper's table under one protocol and print it beside the "
-        "quoted figures. After an interruption the same command goes on where it stopped."
+        "quoted figures. After an interruption the same command resumes."
     )
     parser.add_argument("table", metavar="TABLE", help=f"one of {', '.join(table_names())}")
     parser.add_argument(
@@ -35,33 +29,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget",
         choices=["full", "quick"],
         default="full",
-        help="full (default), or quick: the whole path in small, under an hour on two CPU cores",
+        help="full (default), or quick: all rows, small, in less than an hour on two CPU cores",
     )
     parser.add_argument(
         "--recipe",
         choices=["common", "paper", "both"],
-        help="one recipe for all rows, from scratch; or the paper's own; or both (default: both, "
-        "with --budget quick the common one)",
+        help="the same recipe for all rows, from scratch; the paper's own; or both (default: both, "
+        "with --budget quick common)",
     )
     parser.add_argument(
         "--rows", nargs="+", metavar="ROW", help="only these rows, by their names in the table"
     )
     parser.add_argument(
-        "--epochs", type=int, metavar="N", help="epochs of every run, instead of the budget's"
+        "--epochs", type=int, metavar="N", help="epochs of every run (default: the budget's)"
     )
-    parser.add_argument("--precision", metavar="P", help="of the Trainer, such as bf16-mixed")
+    parser.add_argument("--precision", metavar="P", help="the Trainer's, such as bf16-mixed")
     parser.add_argument(
         "--workers", type=int, default=0, metavar="N", help="processes that read images for a run"
     )
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: runs/TABLE-BUDGET")
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="runs side by side; see cross-validate"
+        "--jobs", type=int, metavar="N", help="runs at the same time; see cross-validate"
     )
     parser.add_argument(
-        "--keep_checkpoints",
+        "--keep-checkpoints",
         action="store_true",
-        help="keep the weights of every run, so that tests whose images come later need no "
-        "training; they take gigabytes",
+        help="keep the weights of every run (gigabytes), so that tests whose images are added "
+        "later need no training",
     )
 
 
@@ -69,23 +63,27 @@ def run(options: argparse.Namespace) -> int:
     """Run ``lesionseg reproduce`` and return its exit code.
 
     Raises:
-        LesionsegError: There is no such table, row or data, or a run failed.
+        LesionsegError: If there is no such table, row or data, or a run fails.
     """
     table = load_table(options.table)
-    rows = choose_rows(table, options.rows)
-    check_root(options.root)
-    recipes = choose_recipes(table, options)
     folder = (options.output or Path("runs") / f"{table.name}-{options.budget}").resolve()
-    settings = {
-        "table": table.name,
-        "budget": options.budget,
-        "root": str(options.root.resolve()),
-        "precision": options.precision,
-        "epochs": options.epochs,
-    }
-    with claimed(folder, settings, "reproduction.json"):
-        print(reproduce(table, rows, recipes, folder, options, settings, PROGRAM))
-    for missing in missing_tests(table, options.root):
-        print(missing)
+    reproduction = Reproduction(
+        table,
+        options.root,
+        folder,
+        options.budget,
+        options.recipe,
+        options.rows,
+        options.epochs,
+        options.precision,
+        options.workers,
+        options.jobs,
+        options.keep_checkpoints,
+    )
+    reproduction.check()
+    with claimed(folder, reproduction.settings, "reproduction.json"):
+        print(reproduction.run(PROGRAM))
+    for sentence in reproduction.missing_tests():
+        print(sentence)
     print(f"Table: {folder / 'table.md'} (also .csv and .json), plot {folder / 'table.png'}")
     return 0

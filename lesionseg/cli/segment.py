@@ -65,7 +65,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--test-time-augmentation",
-        "--test_time_augmentation",  # as test and predict spell it
         choices=TEST_TIME_AUGMENTATIONS,
         default="none",
         help="average each image's probabilities over its 4 flips, or over its 8 flips and "

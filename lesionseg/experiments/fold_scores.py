@@ -1,4 +1,4 @@
-"""The scores of a cross-validation: fold by fold, over folds and over images."""
+"""Scores of a cross-validation: of each fold, over folds and over images."""
 
 from __future__ import annotations
 
@@ -23,20 +23,31 @@ from lesionseg.metrics.table import ScoreTable
 
 @dataclass(frozen=True)
 class FoldScores:
-    """The score table of each fold's held-out images.
+    """The scores of each fold's held-out images.
 
     Attributes:
-        tables: One for each fold, in order; no image is in two.
+        tables: Score table of each fold, in order; no image is in two folds.
 
     Raises:
-        InvalidDataError: There is no fold, or an image is in two.
+        InvalidDataError: If there is no fold, or an image is in two folds.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.experiments.fold_scores import FoldScores
+        >>> from lesionseg.metrics.table import ScoreTable
+        >>> counts = np.array([[8, 1, 1, 90], [6, 2, 2, 90]])  # tp, fp, fn, tn
+        >>> scores = FoldScores([ScoreTable(["a"], counts[:1]), ScoreTable(["b"], counts[1:])])
+        >>> [round(fold["jaccard"], 2) for fold in scores.folds]
+        [0.8, 0.6]
+        >>> print(f"{scores.mean('jaccard'):.2f} +- {scores.std('jaccard'):.2f}")
+        0.70 +- 0.14
     """
 
     tables: Sequence[ScoreTable]
 
     def __post_init__(self) -> None:
         if not self.tables:
-            raise InvalidDataError("There is no fold to score.")
+            raise InvalidDataError("there is no fold to score.")
         _ = self.images
 
     @classmethod
@@ -46,7 +57,7 @@ class FoldScores:
 
     @cached_property
     def images(self) -> ScoreTable:
-        """All held-out images in one table, each predicted by the one model that never saw it."""
+        """All held-out images in one table, each predicted by the model not trained on it."""
         ids = [name for table in self.tables for name in table.ids]
         return ScoreTable(ids, np.concatenate([table.counts for table in self.tables]))
 
@@ -56,15 +67,15 @@ class FoldScores:
         return [table.summary() for table in self.tables]
 
     def mean(self, name: str) -> float:
-        """The mean over folds of a score."""
+        """Return the mean of a score over folds."""
         return mean(fold[name] for fold in self.folds)
 
     def std(self, name: str) -> float:
-        """The sample standard deviation over folds (divided by their number less one)."""
+        """Return the sample standard deviation of a score over folds (n - 1 in the divisor)."""
         return stdev(fold[name] for fold in self.folds) if len(self.folds) > 1 else math.nan
 
     def summary(self) -> dict[str, Any]:
-        """All numbers as plain lists and dicts."""
+        """Return all numbers as plain lists and dicts."""
         images = self.images
         return {
             "num_folds": len(self.tables),
@@ -88,7 +99,7 @@ class FoldScores:
         }
 
     def rows(self) -> list[list[str]]:
-        """Header and lines of the table: every fold, over folds, over images."""
+        """Return header and lines of the table: each fold, over folds, over images."""
         lines = [["", "images", *SCORE_NAMES]]
         for number, (table, scores) in enumerate(zip(self.tables, self.folds, strict=True)):
             cells = [f"{scores[name]:.4f}" for name in SCORE_NAMES]
@@ -108,7 +119,7 @@ class FoldScores:
         return lines
 
     def render(self) -> str:
-        """A plain-text table of at most 80 columns: one line for each score."""
+        """Return a plain-text table of at most 80 columns, a line for each score."""
         count = len(self.tables)
         lines = [
             f"{len(self.images)} images, each held out once in {count} folds",
@@ -126,7 +137,7 @@ class FoldScores:
         return "\n".join(lines)
 
     def write(self, folder: Path) -> None:
-        """Write ``scores.csv`` (image by image), ``folds.csv``, ``.json``, ``.md`` and ``.png``."""
+        """Write ``scores.csv`` (per image), ``folds.csv``, ``.json``, ``.md`` and ``.png``."""
         self.images.to_csv(folder / "scores.csv")
         rows = self.rows()
         text = io.StringIO()
@@ -141,23 +152,23 @@ class FoldScores:
         self.plot(folder / "folds.png")
 
     def plot(self, path: Path) -> None:
-        """Draw the per-image Jaccard of every fold as a box, and the folds' means."""
+        """Draw the per-image Jaccard of each fold as a box, and the means of the folds."""
         from matplotlib.figure import Figure  # slow to import
 
         figure = Figure(figsize=(1.2 * len(self.tables) + 2.5, 4), layout="constrained")
         axes = figure.subplots()
-        places = range(len(self.tables))
+        positions = range(len(self.tables))
         axes.boxplot(
             [table.scores["jaccard"] for table in self.tables],
-            positions=list(places),
+            positions=list(positions),
             flierprops={"markersize": 2},
         )
         means = [fold["jaccard"] for fold in self.folds]
-        axes.plot(places, means, "o", color="tab:red", label="mean of the fold")
+        axes.plot(positions, means, "o", color="tab:red", label="mean of the fold")
         axes.axhline(self.mean("jaccard"), color="tab:red", linewidth=1, label="mean over folds")
         axes.axhline(
             JACCARD_THRESHOLD,
-            color="grey",
+            color="gray",
             linestyle=":",
             linewidth=1,
             label="the official threshold",
@@ -169,7 +180,11 @@ class FoldScores:
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table of a header and lines."""
+    """Return a Markdown table.
+
+    Args:
+        rows: Header and lines.
+    """
     header, *lines = rows
     rule = ["---", *("---:" for _ in header[1:])]
     return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *lines))

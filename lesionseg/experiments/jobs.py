@@ -1,4 +1,4 @@
-"""Trainings with their tests, each in a process and folder of its own, side by side."""
+"""Trainings with their tests, each in its own process and folder, several at a time."""
 
 from __future__ import annotations
 
@@ -19,25 +19,33 @@ from lesionseg.files import atomic_path
 
 _ERROR = re.compile(r"^lesionseg: error: (.*)$", re.MULTILINE)
 _POLL_SECONDS = 0.2
-_OF_FIT = 0.95  # the share of a job that its fit takes, about; the rest are its tests
+_FIT_SHARE = 0.95  # approximate share of the fit in the time of a job; the rest are its tests
 PROGRESS = "progress.txt"
-"""The file in a job's folder that tells how far its fit is."""
-_PATIENCE_SECONDS = 10.0
+"""The file in a job's folder with the finished fraction of its fit."""
+_TERMINATE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Job:
-    """One ``lesionseg fit`` and the tests of what it trained.
+    """A ``lesionseg fit`` and the tests of the trained model.
 
     Attributes:
-        folder: Where everything goes: ``log.txt``, ``config.yaml``, ``metrics.csv``, ``splits``,
+        folder: Folder of ``log.txt``, ``config.yaml``, ``metrics.csv``, ``splits``,
             ``checkpoints`` and, for each test, ``scores.csv``, ``scores.json``, ``overlays.png``.
-        fit: What stands behind ``lesionseg fit``.
-        tests: What stands behind ``lesionseg test``, by the name of a sub-folder of the results;
-            "." is the folder itself. Trainer and data are those of the fit unless said otherwise.
-        epoch: Which epoch is tested: the ``last``, on which no validation image has a say, or the
+        fit: Arguments of ``lesionseg fit``.
+        tests: Arguments of ``lesionseg test``, by the name of a subfolder of the results; "." is
+            the folder itself. Trainer and data are those of the fit unless an argument changes
+            them.
+        epoch: Which epoch is tested: the ``last``, which no validation image has selected, or the
             ``best`` by validation Jaccard.
-        keep_checkpoints: Keep the checkpoints once all tests are done.
+        keep_checkpoints: Whether to keep the checkpoints once all tests are done.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from lesionseg.experiments.jobs import Job
+        >>> job = Job(Path("out/unet"), ["--config=comparison-isic2018", "--model=Segmenter"])
+        >>> job.done, job.log.name
+        (False, 'log.txt')
     """
 
     folder: Path
@@ -48,12 +56,12 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether every test has its scores."""
+        """Whether every test has scores."""
         return all((self.folder / name / "scores.csv").is_file() for name in self.tests)
 
     @property
     def log(self) -> Path:
-        """What its process prints."""
+        """The file with the output of the job's process."""
         return self.folder / "log.txt"
 
     def write(self) -> None:
@@ -69,7 +77,7 @@ class Job:
 
 
 def default_parallel() -> int:
-    """How many jobs run side by side unless told: one for each GPU, or up to four on CPU cores."""
+    """Return the default number of jobs at a time: one for each GPU, else for up to four cores."""
     return _gpus() or min(4, os.cpu_count() or 1)
 
 
@@ -81,32 +89,32 @@ def run_jobs(
     *,
     program: str,
 ) -> None:
-    """Run the jobs that are not done yet; each goes on where an earlier run of it stopped.
+    """Run the jobs that are not done yet; an interrupted job is resumed.
 
-    With GPUs, job after job takes the next one; without, the CPU's cores are shared out. A progress
-    bar on stderr counts the jobs.
+    With GPUs each job takes the next GPU; without, the jobs share the CPU's cores. A progress bar
+    on stderr counts the jobs.
 
     Args:
-        jobs: In the order in which they start; their folders differ.
-        parallel: How many run at a time; None takes :func:`default_parallel`.
-        title: What stands before the progress bar.
-        on_done: Called after each job that ended well.
-        program: The function that runs a command and returns its exit code, as
+        jobs: Jobs in the order in which they start; their folders differ.
+        parallel: Number of jobs at a time; None for :func:`default_parallel`.
+        title: Title of the progress bar.
+        on_done: Called after each job that succeeded.
+        program: Function that runs a command and returns its exit code, as
             ``package.module:function``.
 
     Raises:
-        LesionsegError: A job failed; the message is the job's own and names its log. Jobs already
-            running are ended, and go on from their last epoch the next time.
-        ValueError: ``parallel`` is less than 1.
+        LesionsegError: If a job fails; the message is that of the job and names its log. Running
+            jobs are ended, and resume from their last epoch the next time.
+        ValueError: If ``parallel`` is less than 1.
     """
     from tqdm import tqdm
 
     parallel = default_parallel() if parallel is None else parallel
     if parallel < 1:
-        raise ValueError(f"the number of jobs side by side must be at least 1, got {parallel}")
+        raise ValueError(f"expected the number of jobs to be at least 1, got {parallel}")
     waiting = [job for job in jobs if not job.done]
     running: dict[int, tuple[Job, subprocess.Popen[bytes]]] = {}
-    # a terminal sees the time pass; a file gets a line's worth every half minute
+    # a terminal is updated all the time, a file every half minute
     style = {} if sys.stderr.isatty() else {"mininterval": 30.0}
     done = len(jobs) - len(waiting)
     with tqdm(
@@ -118,7 +126,7 @@ def run_jobs(
     ) as bar:
         if waiting:
             bar.write(
-                f"The log of each run is {waiting[0].log.name} in its folder, of the first one "
+                f"The log of each run is {waiting[0].log.name} in its folder, of the first run "
                 f"{waiting[0].log}",
                 file=sys.stderr,
             )
@@ -131,29 +139,29 @@ def run_jobs(
                 names = ", ".join(_name(job) for job, _ in running.values())
                 bar.set_postfix_str(names, refresh=False)
                 part = sum(_fit_done(job) for job, _ in running.values())
-                bar.update(done + _OF_FIT * part - bar.n)
+                bar.update(done + _FIT_SHARE * part - bar.n)
                 time.sleep(_POLL_SECONDS)
                 for slot, (job, process) in list(running.items()):
                     if (code := process.poll()) is None:
                         continue
                     del running[slot]
                     if code or not job.done:
-                        raise LesionsegError(_complaint(job, code))
+                        raise LesionsegError(_failure(job, code))
                     on_done(job)
                     done += 1
             bar.update(done - bar.n)
         except KeyboardInterrupt:
-            bar.write("The same command goes on from here.", file=sys.stderr)
+            bar.write("The same command resumes from here.", file=sys.stderr)
             raise
         finally:
             _end([process for _, process in running.values()])
 
 
 def _fit_done(job: Job) -> float:
-    """The share of a job's fit that is done, from 0 to 1."""
+    """Return the finished fraction of a job's fit, from 0 to 1."""
     try:
         return float((job.folder / PROGRESS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # it has not begun
+    except (OSError, ValueError):  # not started
         return 0.0
 
 
@@ -170,11 +178,11 @@ def _start(job: Job, slot: int, parallel: int, program: str) -> subprocess.Popen
     with job.log.open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "lesionseg.experiments.worker", program, str(job.folder)],
-            stdin=subprocess.PIPE,  # closes when this process ends, however it ends
+            stdin=subprocess.PIPE,  # closes whenever this process ends
             stdout=log,
             stderr=log,
             env=environment,
-            start_new_session=True,  # Ctrl-C is for this process, which ends its jobs
+            start_new_session=True,  # Ctrl-C reaches this process only, which ends the jobs
         )
 
 
@@ -183,19 +191,19 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
         process.terminate()
     for process in processes:
         try:
-            process.wait(_PATIENCE_SECONDS)
+            process.wait(_TERMINATE_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
-def _complaint(job: Job, code: int) -> str:
+def _failure(job: Job, code: int) -> str:
     text = ""
     with suppress(OSError):
         text = job.log.read_text(encoding="utf-8", errors="replace")
     found = _ERROR.findall(text)
-    said = found[-1].rstrip(".") if found else f"it ended with exit code {code}"
-    return f"{_name(job)} failed: {said}. Its log is {job.log}; the same command goes on from here."
+    reason = found[-1].rstrip(".") if found else f"it ended with exit code {code}"
+    return f"{_name(job)} failed: {reason}. Its log is {job.log}; the same command resumes it."
 
 
 def _gpus() -> int:

@@ -14,20 +14,20 @@ from lesionseg.errors import LesionsegError
 
 _TABLES = files("lesionseg") / "configs" / "tables"
 
-#: What the classes whose network is no argument segment with.
+#: Networks of the classes that have no argument for it.
 _NETWORKS = {"GANFCN": "gan_fcn", "MobileGAN": "mobilegan", "SegAN": "segan"}
 
 
 @dataclass(frozen=True)
 class TableTest:
-    """One test of every trained model.
+    """A test of every trained model.
 
     Attributes:
-        arguments: What stands behind ``lesionseg test``.
-        what: Which images, in words.
-        score: The score that the report compares.
-        quoted: The scores that the paper prints.
-        needs: Year and official split whose folders must be there; None if the training set's do.
+        arguments: Arguments of ``lesionseg test``.
+        what: Description of the images.
+        score: Score that the report compares.
+        quoted: Scores that the paper prints.
+        needs: Year and official split whose folders are needed; None for those of training.
         pooled: Whether the paper's scores are of pooled pixels.
     """
 
@@ -41,16 +41,16 @@ class TableTest:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row.
+    """A row of a table.
 
     Attributes:
-        name: As the paper has it, or ours for a control.
-        quoted: The paper's scores in per cent; empty for a control of our own.
-        quoted_std: What the paper prints behind +-.
+        name: Name in the paper, or ours for a control.
+        quoted: The paper's scores in percent; empty for a control.
+        quoted_std: Deviations that the paper prints after +-.
         models: The ``model`` section of a configuration for each recipe.
-        changes: Changes of the configuration that only this row has, by budget.
-        epoch_shares: Arguments of the model that are a share of all epochs, at least 1.
-        quoted_parameters: The paper's number of parameters in millions; None where it has none.
+        changes: Changes of the configuration for this row, by budget.
+        epoch_shares: Arguments of the model that are a fraction of all epochs, at least 1 epoch.
+        quoted_parameters: The paper's number of parameters in millions; None where it prints none.
     """
 
     name: str
@@ -71,32 +71,32 @@ class TableRow:
         arguments = model["init_args"]
         network = _NETWORKS.get(model["class_path"]) or arguments["network"]
         options = dict(arguments.get("network_arguments", {}))
-        options.pop("encoder_weights", None)  # they need not be here
+        options.pop("encoder_weights", None)  # not downloaded to be counted
         with torch.device("meta"):  # shapes only
-            made = create_network(network, **options)
-        return sum(parameter.numel() for parameter in made.parameters())
+            created = create_network(network, **options)
+        return sum(parameter.numel() for parameter in created.parameters())
 
     @property
     def folder(self) -> str:
-        """The name as a folder's."""
+        """Name of the row's folder."""
         return slug(self.name)
 
 
 @dataclass(frozen=True)
 class PaperTable:
-    """All that ``lesionseg reproduce`` needs to know of a table.
+    """A paper's table, as ``lesionseg reproduce`` trains and scores it.
 
     Attributes:
-        name: The name on the command line.
+        name: Name on the command line.
         title: Paper and table.
-        paper: The citation.
-        num_folds: Folds of the cross-validation; None where the data has one split.
-        reference: The row that the others are compared with.
-        variants: Training sets: their names, and what stands behind ``lesionseg fit`` for each.
-        tests: By their names.
-        rows: In the paper's order.
-        recipes: Configurations of ``lesionseg fit`` without a model.
-        budgets: By name; ``recipes``, those run unless told, and ``changes`` of the configuration.
+        paper: Citation.
+        num_folds: Folds of the cross-validation; None where there is a single split.
+        reference: Name of the row that the others are compared with.
+        variants: Arguments of ``lesionseg fit`` for each training set, by its name.
+        tests: Tests by name.
+        rows: Rows in the paper's order.
+        recipes: Configurations of ``lesionseg fit`` without a model, by name.
+        budgets: ``recipes`` that are run by default and ``changes`` of the configuration, by name.
         differences: Sentences on how the protocol differs from the paper's.
     """
 
@@ -115,13 +115,13 @@ class PaperTable:
     def config(
         self, row: TableRow, recipe: str, budget: str, epochs: int | None = None
     ) -> dict[str, Any]:
-        """The configuration of a row's ``lesionseg fit``, without the data's root.
+        """Return the configuration of a row's ``lesionseg fit``, without the root of the data.
 
         Args:
-            row: One of :attr:`rows`.
-            recipe: A key of :attr:`recipes`.
-            budget: A key of :attr:`budgets`.
-            epochs: Instead of the budget's.
+            row: A row of :attr:`rows`.
+            recipe: Key of :attr:`recipes`.
+            budget: Key of :attr:`budgets`.
+            epochs: Number of epochs; None for the budget's.
         """
         config = _merged(self.recipes[recipe], self.budgets[budget]["changes"])
         config = _merged(config, {"model": row.models[recipe]})
@@ -136,22 +136,31 @@ class PaperTable:
 
 
 def table_names() -> list[str]:
-    """The tables that can be made again, sorted."""
+    """Return the sorted names of the tables that can be reproduced."""
     return sorted(
         Path(entry.name).stem for entry in _TABLES.iterdir() if entry.name.endswith(".yaml")
     )
 
 
 def load_table(name: str) -> PaperTable:
-    """Read a table by its name.
+    """Read a table.
+
+    Args:
+        name: A name of :func:`table_names`.
 
     Raises:
-        LesionsegError: There is no such table.
+        LesionsegError: If there is no such table.
+
+    Example:
+        >>> from lesionseg.experiments.paper_table import load_table, table_names
+        >>> table_names()
+        ['asnet-table2', 'mobilegan-tables']
+        >>> table = load_table("asnet-table2")
+        >>> [row.quoted["jaccard"] for row in table.rows if row.name == "ASNet"]
+        [82.15]
     """
     if name not in table_names():
-        raise LesionsegError(
-            f"there is no table {name!r}; choose one of {', '.join(table_names())}."
-        )
+        raise LesionsegError(f"there is no table {name!r}; choose from {', '.join(table_names())}.")
     content = yaml.safe_load((_TABLES / f"{name}.yaml").read_text(encoding="utf-8"))
     recipes, budgets = content["recipes"], content["budgets"]
     return PaperTable(
@@ -181,7 +190,7 @@ def load_table(name: str) -> PaperTable:
 
 
 def slug(name: str) -> str:
-    """A name as a folder's: lower case, words joined by dashes."""
+    """Return a name as that of a folder: lower case, words joined by hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
@@ -191,7 +200,7 @@ def _test(content: dict[str, Any]) -> TableTest:
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The base with the changes laid over it, mapping by mapping."""
+    """Return the base updated with the changes, mapping by mapping."""
     merged = dict(base)
     for key, value in changes.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)

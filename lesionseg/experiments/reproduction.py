@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
@@ -16,123 +17,165 @@ from lesionseg.experiments.reproduction_results import Cell
 from lesionseg.files import atomic_path
 
 
-def reproduce(
-    table: PaperTable,
-    rows: Sequence[TableRow],
-    recipes: Sequence[str],
-    folder: Path,
-    options: argparse.Namespace,
-    settings: dict[str, object],
-    program: str,
-) -> str:
-    """Train, score and write everything; return the table."""
-    cells = list(_cells(table, rows, recipes, folder, options))
-    jobs = [job for cell in cells for job in cell.jobs]
-    run_jobs(jobs, options.jobs, table.name, program=program)
+@dataclass(frozen=True)
+class Reproduction:
+    """A paper's table, reproduced with a budget.
 
-    from lesionseg.experiments.reproduction_report import report
+    Attributes:
+        table: Table to reproduce.
+        root: Folder of the official folders.
+        folder: Folder of the results.
+        budget: Key of the table's budgets.
+        recipe: A recipe for all rows, or ``"both"``; None for those of the budget.
+        rows: Names of the rows; None for all.
+        epochs: Epochs of every run; None for those of the budget.
+        precision: The Trainer's precision, such as ``"bf16-mixed"``; None for its default.
+        workers: Processes that read images for a run.
+        jobs: Runs at the same time; None for :func:`~lesionseg.experiments.jobs.default_parallel`.
+        keep_checkpoints: Whether to keep the weights of every run.
 
-    chosen = {key: value for key, value in settings.items() if key != "root"}
-    chosen |= {"epochs": options.epochs, "rows": options.rows, "recipes": list(recipes)}
-    return report(table, cells, folder, chosen)
-
-
-def _cells(
-    table: PaperTable,
-    rows: Sequence[TableRow],
-    recipes: Sequence[str],
-    folder: Path,
-    options: argparse.Namespace,
-) -> Iterator[Cell]:
-    tests = {
-        slug(name): test.arguments
-        for name, test in table.tests.items()
-        if _is_there(options.root, test.needs)
-    }
-    for recipe in recipes:
-        for variant, training in table.variants.items():
-            for row in rows:
-                place = folder / recipe / slug(variant) / row.folder
-                fit = [f"--config={_write_config(table, row, recipe, place, options)}"]
-                fit += training
-                keep = options.keep_checkpoints
-                if table.num_folds is None:
-                    jobs = [Job(place, fit, tests, keep_checkpoints=keep)]
-                else:
-                    jobs = fold_jobs(place, fit, table.num_folds, keep_checkpoints=keep)
-                yield Cell(row, recipe, variant, jobs)
-
-
-def _write_config(
-    table: PaperTable,
-    row: TableRow,
-    recipe: str,
-    place: Path,
-    options: argparse.Namespace,
-) -> Path:
-    config = table.config(row, recipe, options.budget, options.epochs)
-    config["data"]["init_args"] |= {
-        "root": str(options.root.resolve()),
-        "num_workers": options.workers,
-    }
-    if options.precision is not None:
-        config["trainer"]["precision"] = options.precision
-    path = place / "recipe.yaml"
-    with atomic_path(path) as unfinished:
-        unfinished.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    return path
-
-
-def choose_recipes(table: PaperTable, options: argparse.Namespace) -> list[str]:
-    """Return the recipes that the options ask for, else those of the budget."""
-    if options.recipe is None:
-        chosen: list[str] = table.budgets[options.budget]["recipes"]
-        return chosen
-    return list(table.recipes) if options.recipe == "both" else [options.recipe]
-
-
-def choose_rows(table: PaperTable, names: Sequence[str] | None) -> list[TableRow]:
-    """Return the rows of these names, or all for None.
-
-    Raises:
-        LesionsegError: If the table has no row of a name.
+    Example:
+        >>> from pathlib import Path
+        >>> from lesionseg.experiments.paper_table import load_table
+        >>> from lesionseg.experiments.reproduction import Reproduction
+        >>> table = load_table("asnet-table2")
+        >>> reproduction = Reproduction(table, Path("data"), Path("out"), "quick", rows=["ASNet"])
+        >>> reproduction.recipes, [row.name for row in reproduction.chosen_rows()]
+        (['common'], ['ASNet'])
     """
-    by_slug = {row.folder: row for row in table.rows}
-    for name in names or ():
-        if slug(name) not in by_slug:
-            known = ", ".join(f'"{row.name}"' for row in table.rows)
-            raise LesionsegError(f"{table.name} has no row {name!r}; its rows are {known}.")
-    return [row for row in table.rows if names is None or row.folder in map(slug, names)]
 
+    table: PaperTable
+    root: Path
+    folder: Path
+    budget: str = "full"
+    recipe: Literal["common", "paper", "both"] | None = None
+    rows: Sequence[str] | None = None
+    epochs: int | None = None
+    precision: str | None = None
+    workers: int = 0
+    jobs: int | None = None
+    keep_checkpoints: bool = False
 
-def check_root(root: Path) -> None:
-    """Check that the training images are there before anything is trained.
+    @property
+    def recipes(self) -> list[str]:
+        """Names of the chosen recipes."""
+        if self.recipe is None:
+            chosen: list[str] = self.table.budgets[self.budget]["recipes"]
+            return chosen
+        return list(self.table.recipes) if self.recipe == "both" else [self.recipe]
 
-    Raises:
-        DatasetNotFoundError: If they are not.
-    """
-    from lesionseg.data import ISICDataset
+    @property
+    def settings(self) -> dict[str, object]:
+        """What all runs of the results folder must have in common."""
+        return {
+            "table": self.table.name,
+            "budget": self.budget,
+            "root": str(self.root.resolve()),
+            "precision": self.precision,
+            "epochs": self.epochs,
+        }
 
-    ISICDataset(root, 2018, "train")
+    def chosen_rows(self) -> list[TableRow]:
+        """Return the chosen rows in the table's order.
 
+        Raises:
+            LesionsegError: If the table has no row of a name.
+        """
+        if self.rows is None:
+            return self.table.rows
+        known = {row.folder for row in self.table.rows}
+        for name in self.rows:
+            if slug(name) not in known:
+                names = ", ".join(f'"{row.name}"' for row in self.table.rows)
+                raise LesionsegError(
+                    f"{self.table.name} has no row {name!r}; its rows are {names}."
+                )
+        wanted = set(map(slug, self.rows))
+        return [row for row in self.table.rows if row.folder in wanted]
 
-def _is_there(root: Path, needs: tuple[int, str] | None) -> bool:
-    from lesionseg.data import ISICDataset
+    def check(self) -> None:
+        """Check rows and training images before anything is trained.
 
-    return needs is None or ISICDataset.has(root, needs[0], needs[1])  # type: ignore[arg-type]
+        Raises:
+            LesionsegError: If the table has no row of a name.
+            DatasetNotFoundError: If the training images are missing.
+        """
+        from lesionseg.data import ISICDataset
 
+        self.chosen_rows()
+        ISICDataset(self.root, 2018, "train")
 
-def missing_tests(table: PaperTable, root: Path) -> Iterator[str]:
-    """One sentence for each test whose official files are not there."""
-    from lesionseg.data import ISICDataset
-    from lesionseg.data.archives import how_to_get
+    def run(self, program: str) -> str:
+        """Train and score what is not done yet, and write the table.
 
-    for name, test in table.tests.items():
-        if test.needs is not None and not _is_there(root, test.needs):
-            official = ISICDataset.check(*test.needs)
-            wanted = [one.folder for one in official if not (root / one.folder).is_dir()]
-            yield (
-                f"Not tested: {name} ({test.what}), because {' and '.join(wanted)} "
-                f"{'is' if len(wanted) == 1 else 'are'} not in {root}; "
-                f"{how_to_get(root, *test.needs)}, and then this command again."
-            )
+        Args:
+            program: Function that runs a command; see :func:`~lesionseg.experiments.jobs.run_jobs`.
+
+        Returns:
+            The table as text.
+
+        Raises:
+            LesionsegError: If a run fails.
+        """
+        cells = list(self._cells())
+        jobs = [job for cell in cells for job in cell.jobs]
+        run_jobs(jobs, self.jobs, self.table.name, program=program)
+
+        from lesionseg.experiments.reproduction_report import report
+
+        shown = {key: value for key, value in self.settings.items() if key != "root"}
+        shown |= {"rows": self.rows, "recipes": self.recipes}
+        return report(self.table, cells, self.folder, shown)
+
+    def missing_tests(self) -> Iterator[str]:
+        """Yield a sentence for each test whose official files are missing."""
+        from lesionseg.data import ISICDataset
+        from lesionseg.data.archives import how_to_get
+
+        for name, test in self.table.tests.items():
+            if test.needs is not None and not self._has(test.needs):
+                official = ISICDataset.check(*test.needs)
+                folders = [entry.folder for entry in official]
+                missing = [folder for folder in folders if not (self.root / folder).is_dir()]
+                yield (
+                    f"Not tested: {name} ({test.what}), because {' and '.join(missing)} "
+                    f"{'is' if len(missing) == 1 else 'are'} not in {self.root}; "
+                    f"{how_to_get(self.root, *test.needs)}, and then this command again."
+                )
+
+    def _cells(self) -> Iterator[Cell]:
+        tests = {
+            slug(name): test.arguments
+            for name, test in self.table.tests.items()
+            if self._has(test.needs)
+        }
+        for recipe in self.recipes:
+            for variant, training in self.table.variants.items():
+                for row in self.chosen_rows():
+                    folder = self.folder / recipe / slug(variant) / row.folder
+                    fit = [f"--config={self._write_config(row, recipe, folder)}"]
+                    fit += training
+                    keep = self.keep_checkpoints
+                    if self.table.num_folds is None:
+                        jobs = [Job(folder, fit, tests, keep_checkpoints=keep)]
+                    else:
+                        jobs = fold_jobs(folder, fit, self.table.num_folds, keep_checkpoints=keep)
+                    yield Cell(row, recipe, variant, jobs)
+
+    def _write_config(self, row: TableRow, recipe: str, folder: Path) -> Path:
+        config = self.table.config(row, recipe, self.budget, self.epochs)
+        config["data"]["init_args"] |= {
+            "root": str(self.root.resolve()),
+            "num_workers": self.workers,
+        }
+        if self.precision is not None:
+            config["trainer"]["precision"] = self.precision
+        path = folder / "recipe.yaml"
+        with atomic_path(path) as unfinished:
+            unfinished.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+        return path
+
+    def _has(self, needs: tuple[int, str] | None) -> bool:
+        from lesionseg.data import ISICDataset
+
+        return needs is None or ISICDataset.has(self.root, needs[0], needs[1])  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A reproduced table as a picture."""
+"""A reproduced table as a plot."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from lesionseg.files import atomic_path
 def plot_table(
     table: PaperTable, records: Sequence[Mapping[str, Any]], caption: str, path: Path
 ) -> None:
-    """Draw, for each test, the rows' scores with intervals, and the quoted ones as crosses.
+    """Draw the scores of the rows with intervals for each test, and the quoted scores as crosses.
 
     Args:
-        table: The paper's.
+        table: Table of the paper.
         records: The ``results`` of ``table.json``.
-        caption: What stands above the plot.
-        path: The PNG to write.
+        caption: Title of the plot.
+        path: PNG to write.
     """
     from matplotlib.figure import Figure  # slow to import
 
-    tests = list(dict.fromkeys(one["test"] for one in records))
+    tests = list(dict.fromkeys(record["test"] for record in records))
     names = [row.name for row in table.rows]
     figure = Figure(figsize=(5 * len(tests) + 2, 0.45 * len(names) + 2.3), layout="constrained")
     figure.suptitle(caption, fontsize="medium")
@@ -32,24 +32,24 @@ def plot_table(
     for axis, test in zip(axes, tests, strict=True):
         score, what = table.tests[test].score, table.tests[test].what
         series: dict[str, list[Mapping[str, Any]]] = {}
-        for one in records:
-            if one["test"] == test:
-                label = f"{one['recipe']} recipe, {one['training']}"
-                series.setdefault(label, []).append(one)
+        for record in records:
+            if record["test"] == test:
+                label = f"{record['recipe']} recipe, {record['training']}"
+                series.setdefault(label, []).append(record)
         for number, (label, group) in enumerate(series.items()):
             shift = 0.16 * (number - (len(series) - 1) / 2)
-            places = [names.index(one["row"]) + shift for one in group]
-            means = [100 * one[score] for one in group]
-            reach = [
-                [100 * (one[score] - one["interval_low"]) for one in group],
-                [100 * (one["interval_high"] - one[score]) for one in group],
+            positions = [names.index(record["row"]) + shift for record in group]
+            means = [100 * record[score] for record in group]
+            errors = [
+                [100 * (record[score] - record["interval_low"]) for record in group],
+                [100 * (record["interval_high"] - record[score]) for record in group],
             ]
-            axis.errorbar(means, places, xerr=reach, fmt="o", markersize=4, label=label)
+            axis.errorbar(means, positions, xerr=errors, fmt="o", markersize=4, label=label)
         quoted = [
             (row.quoted[score], names.index(row.name)) for row in table.rows if score in row.quoted
         ]
         axis.plot(*zip(*quoted, strict=True), "x", color="black", label="quoted in the paper")
-        axis.set(xlabel=f"{score}, per cent", yticks=range(len(names)), yticklabels=names)
+        axis.set(xlabel=f"{score}, percent", yticks=range(len(names)), yticklabels=names)
         axis.set_title("\n".join([test, *textwrap.wrap(what, 60)]), fontsize="small")
         axis.grid(axis="x", alpha=0.3)
         axis.legend(fontsize="x-small")

@@ -1,4 +1,4 @@
-"""A reproduced table as text, Markdown, CSV, JSON and a plot: ours beside the quoted scores."""
+"""A reproduced table as text, Markdown, CSV, JSON and plot: our scores and the quoted scores."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def report(table: PaperTable, cells: Sequence[Cell], folder: Path, settings: dic
     """Write ``table.md``, ``.csv``, ``.json`` and ``.png``; return the table for a terminal.
 
     Args:
-        table: The paper's.
-        cells: What was trained; cells without scores are left out.
-        folder: Of the results.
-        settings: How it was run, for the files.
+        table: Table of the paper.
+        cells: Trained models; those without scores are left out.
+        folder: Folder of the results.
+        settings: Budget, recipes, rows, epochs and precision, for the files.
     """
-    made = list(sections(table, cells))
+    shown = list(sections(table, cells))
     quoted = list(dict.fromkeys(name for test in table.tests.values() for name in test.quoted))
-    records = [record for section in made for record in _records(section, quoted)]
+    records = [record for section in shown for record in _records(section, quoted)]
     about = {
         **settings,
         "paper": table.paper,
@@ -47,23 +47,23 @@ def report(table: PaperTable, cells: Sequence[Cell], folder: Path, settings: dic
         writer.writeheader()
         writer.writerows(records)
     for suffix, content in (
-        ("md", _markdown(table, made, settings)),
+        ("md", _markdown(table, shown, settings)),
         ("csv", text.getvalue()),
         ("json", json.dumps(about | {"results": records}, indent=2) + "\n"),
     ):
         with atomic_path(folder / f"table.{suffix}") as unfinished:
             unfinished.write_text(content, encoding="utf-8", newline="")
-    if made:
+    if shown:
         plot_table(table, records, plot_caption(table, settings), folder / "table.png")
-    return "\n\n".join(_render(table, section) for section in made)
+    return "\n\n".join(_render(table, section) for section in shown)
 
 
 def plot_caption(table: PaperTable, settings: dict[str, Any]) -> str:
-    """Return what stands above the plot: how the rows were trained, and a warning if in small.
+    """Return the title of the plot: how the rows were trained, and a warning for a quick budget.
 
     Args:
-        table: The paper's.
-        settings: How it was run; what ``table.json`` begins with.
+        table: Table of the paper.
+        settings: Budget, recipes and epochs, as in ``table.json``.
     """
     lines = [
         line
@@ -77,7 +77,7 @@ def plot_caption(table: PaperTable, settings: dict[str, Any]) -> str:
 
 
 def _records(section: Section, quoted: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """One flat line for each row: all six scores, image by image and pooled."""
+    """Yield a flat record for each row: all six scores, per image and pooled."""
     printed = section.test.quoted
     for result in section.results:
         low, high = result.table.interval(section.test.score)
@@ -109,14 +109,14 @@ def _records(section: Section, quoted: Sequence[str]) -> Iterator[dict[str, Any]
 
 
 def _render(table: PaperTable, section: Section) -> str:
-    """One section in at most 80 columns."""
+    """Return a section in at most 80 columns."""
     test = section.test
     pooled = test.pooled
     names = max(len(row.name) for row in table.rows)
     ours = 7 if table.num_folds is None else 15
     lines = [
         f"{table.title}: {section.title}",
-        *textwrap.wrap(f"{test.score} in per cent; M: million parameters; {test.what}", 80),
+        *textwrap.wrap(f"{test.score} in percent; M: million parameters; {test.what}", 80),
         "",
         f"{'row':<{names}}{'M':>6}{'paper':>6}{'ours':>{ours}}{'pooled' if pooled else '':>7}"
         f" {f'{table.reference} - row [95 %], p':<26}".rstrip(),
@@ -143,22 +143,27 @@ def _with_std(result: Result, name: str) -> str:
 
 
 def _difference(result: Result) -> str:
-    one = result.comparison
-    if one is None:
+    found = result.comparison
+    if found is None:
         return ""
-    low, high = one.interval
-    return f"{100 * one.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}], {_p(one.p_value)}"
+    low, high = (100 * bound for bound in found.interval)
+    return f"{100 * found.difference:+.1f} [{low:+.1f}, {high:+.1f}], {_p(found.p_value)}"
 
 
 def _p(value: float) -> str:
     return "<.001" if value < 0.001 else f"{value:.3f}".lstrip("0")
 
 
-def _markdown(table: PaperTable, made: Sequence[Section], settings: dict[str, Any]) -> str:
-    lines = [f"# {table.title}", "", f"{table.paper}. In per cent, the paper's in brackets.", ""]
+def _markdown(table: PaperTable, shown: Sequence[Section], settings: dict[str, Any]) -> str:
+    lines = [
+        f"# {table.title}",
+        "",
+        f"{table.paper}. In percent; the paper's scores in brackets.",
+        "",
+    ]
     lines += [
         f"- recipe {recipe}: {_protocol(table, recipe, settings)}"
-        for recipe in dict.fromkeys(section.recipe for section in made)
+        for recipe in dict.fromkeys(section.recipe for section in shown)
     ]
     lines += [
         f"- command: `{_command(table, settings)}`",
@@ -166,7 +171,7 @@ def _markdown(table: PaperTable, made: Sequence[Section], settings: dict[str, An
         "- scores: official, at the masks' own size, mean over images (over folds: +- their "
         "standard deviation)",
     ]
-    for section in made:
+    for section in shown:
         lines += ["", f"## {section.title[0].upper()}{section.title[1:]}", ""]
         lines += [f"{section.test.what[0].upper()}{section.test.what[1:]}.", ""]
         lines += [markdown(_markdown_rows(table, section))]
@@ -175,18 +180,18 @@ def _markdown(table: PaperTable, made: Sequence[Section], settings: dict[str, An
             header = ["row", *section.test.quoted]
             rows = [
                 [
-                    one.row.name,
-                    *(f"{one.pooled(name):.2f}{_quoted(one, name)}" for name in header[1:]),
+                    result.row.name,
+                    *(f"{result.pooled(name):.2f}{_quoted(result, name)}" for name in header[1:]),
                 ]
-                for one in section.results
+                for result in section.results
             ]
             lines += [markdown([header, *rows])]
     lines += ["", "## Differences from the paper", ""]
-    return "\n".join([*lines, *(f"- {one}" for one in table.differences)]) + "\n"
+    return "\n".join([*lines, *(f"- {difference}" for difference in table.differences)]) + "\n"
 
 
 def _command(table: PaperTable, settings: dict[str, Any]) -> str:
-    """The command that makes the table again."""
+    """Return the command that reproduces the table."""
     recipes = settings["recipes"]
     words = [f"lesionseg reproduce {table.name} --root DIR --budget {settings['budget']}"]
     if recipes != table.budgets[settings["budget"]]["recipes"]:
@@ -200,12 +205,12 @@ def _command(table: PaperTable, settings: dict[str, Any]) -> str:
 
 
 def _protocol(table: PaperTable, recipe: str, settings: dict[str, Any]) -> str:
-    """Size, images, epochs and seed of a recipe, and which rows have others."""
+    """Return size, images, epochs and seed of a recipe, and the rows for which they differ."""
     budget, epochs = settings["budget"], settings["epochs"]
     configs = {row.name: table.config(row, recipe, budget, epochs) for row in table.rows}
     usual, *_ = described = [_described(config) for config in configs.values()]
     others = [
-        f"{name}: {own}" for name, own in zip(configs, described, strict=True) if own != usual
+        f"{name}: {other}" for name, other in zip(configs, described, strict=True) if other != usual
     ]
     return "; ".join([usual, *others])
 
@@ -224,19 +229,21 @@ def _markdown_rows(table: PaperTable, section: Section) -> list[list[str]]:
     scores = [*section.test.quoted, f"95 % interval of {section.test.score}"]
     header = ["row", "million parameters", *scores]
     rows = [[*header, f"{table.reference} - row [95 %], Wilcoxon p"]]
-    for one in section.results:
-        low, high = one.table.interval(section.test.score)
-        cells = [f"{_with_std(one, name)}{_quoted(one, name)}" for name in section.test.quoted]
-        interval = f"{100 * low:.2f} to {100 * high:.2f}"
-        size = _millions(one.row.parameters(section.recipe))
-        if one.row.quoted_parameters is not None:
-            size += f" ({one.row.quoted_parameters})"
-        rows.append([one.row.name, size, *cells, interval, _difference(one)])
+    for result in section.results:
+        low, high = (100 * bound for bound in result.table.interval(section.test.score))
+        cells = [
+            f"{_with_std(result, name)}{_quoted(result, name)}" for name in section.test.quoted
+        ]
+        interval = f"{low:.2f} to {high:.2f}"
+        size = _millions(result.row.parameters(section.recipe))
+        if result.row.quoted_parameters is not None:
+            size += f" ({result.row.quoted_parameters})"
+        rows.append([result.row.name, size, *cells, interval, _difference(result)])
     return rows
 
 
 def _quoted(result: Result, name: str) -> str:
-    """The paper's score in brackets, with its deviation if it has one; nothing for a control."""
+    """Return the paper's score in brackets, with its deviation; empty for a control."""
     if name not in result.row.quoted:
         return ""
     deviation = result.row.quoted_std.get(name)

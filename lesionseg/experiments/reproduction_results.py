@@ -1,4 +1,4 @@
-"""The runs of a reproduced table and what they scored."""
+"""The runs of a reproduced table and their scores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lesionseg.scoring.comparison import Comparison, compare_tables
 
 
 class Cell(NamedTuple):
-    """One model of the table: a row trained by a recipe on a training set, and its jobs."""
+    """A model of the table: a row trained by a recipe on a training set, and its jobs."""
 
     row: TableRow
     recipe: str
@@ -24,14 +24,14 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """The scores of one trained row on one test.
+    """The scores of a trained row on a test.
 
     Attributes:
-        row: Which row.
-        table: The per-image scores; of all folds together in a cross-validation.
-        folds: The scores by fold; None where there are no folds.
-        comparison: The reference row against this one on the same images; None for the reference,
-            and as long as it has no scores.
+        row: Row of the table.
+        table: Per-image scores, of all folds together in a cross-validation.
+        folds: Scores by fold; None where there are no folds.
+        comparison: Comparison of the reference row with this row on the same images; None for the
+            reference, and as long as it has no scores.
     """
 
     row: TableRow
@@ -40,17 +40,17 @@ class Result:
     comparison: Comparison | None
 
     def score(self, name: str) -> float:
-        """The official score in per cent: mean over folds, or over images without folds."""
+        """Return the official score in percent: mean over folds, or over images without folds."""
         return 100 * (self.folds.mean(name) if self.folds else self.table.summary()[name])
 
     def pooled(self, name: str) -> float:
-        """The score of all pixels together, in per cent."""
+        """Return the score of all pixels together, in percent."""
         return 100 * self.table.summary("pooled")[name]
 
 
 @dataclass(frozen=True)
 class Section:
-    """All results of one recipe, training set and test, in the order of the rows."""
+    """All results of a recipe, training set and test, in the order of the rows."""
 
     recipe: str
     variant: str
@@ -60,12 +60,17 @@ class Section:
 
     @property
     def title(self) -> str:
-        """Which recipe, training set and test."""
+        """Names of the recipe, training set and test."""
         return f"recipe {self.recipe}, {self.variant}, {self.name}"
 
 
 def sections(table: PaperTable, cells: Sequence[Cell]) -> Iterator[Section]:
-    """Read the scores that there are; a cross-validation counts once all folds are done."""
+    """Yield the results that exist; a cross-validation counts once all its folds are done.
+
+    Args:
+        table: Table of the paper.
+        cells: Trained models.
+    """
     for recipe, variant in dict.fromkeys((cell.recipe, cell.variant) for cell in cells):
         group = [cell for cell in cells if (cell.recipe, cell.variant) == (recipe, variant)]
         for name, test in table.tests.items():

@@ -1,8 +1,8 @@
 """Run a training and its tests: ``python -m lesionseg.experiments.worker PROGRAM FOLDER``.
 
-The folder's ``job.json`` is written by :class:`lesionseg.experiments.jobs.Job`. What is done is not
-done again: a finished test is skipped, a cut-off training goes on from its last checkpoint. The
-commands are those of ``lesionseg``; the log shows them.
+The folder's ``job.json`` is written by :class:`lesionseg.experiments.jobs.Job`. A finished test is
+skipped, an interrupted training resumes from its last checkpoint. The log shows the ``lesionseg``
+commands that are run.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from lesionseg.errors import NOTHING_TO_TRAIN
 from lesionseg.experiments.jobs import PROGRESS
 from lesionseg.files import atomic_path
 
-#: What a test takes from the configuration that the fit saved; the model is in the checkpoint.
+#: Sections of the fit's configuration that a test uses; the model is in the checkpoint.
 _SHARED = ("seed_everything", "trainer", "data")
 
 
 def run(folder: Path, program: Callable[[Sequence[str]], int]) -> int:
-    """Fit, test, and remove the checkpoints if the job says so.
+    """Fit, test, and remove the checkpoints unless the job keeps them.
 
     Args:
-        folder: The job's.
+        folder: Folder of the job.
         program: Runs a command of ``lesionseg``, given as its arguments; returns the exit code.
 
     Returns:
@@ -47,26 +47,26 @@ def run(folder: Path, program: Callable[[Sequence[str]], int]) -> int:
         if not (folder / name / "scores.csv").is_file()
     }
     if waiting:
-        place = [
+        logger = [
             f"--trainer.logger.init_args.save_dir={folder.parent}",
             "--trainer.logger.init_args.name=",
             f"--trainer.logger.init_args.version={folder.name}",
         ]
         resume = [f"--ckpt_path={last}"] if last.is_file() else []
-        if not resume:  # a best.ckpt of a first epoch that was cut off
+        if not resume:  # a best.ckpt of an interrupted first epoch
             shutil.rmtree(checkpoints, ignore_errors=True)
-        shown = [
+        progress = [
             "--trainer.callbacks+=lesionseg.callbacks.progress_file.ProgressFile",
             f"--trainer.callbacks.path={folder / PROGRESS}",
         ]
-        # last.ckpt is written anyway
-        chosen = [] if job["epoch"] == "best" else ["--checkpoint.save_top_k=0"]
-        code = _command(program, "fit", *job["fit"], *place, *shown, *chosen, *resume)
+        # last.ckpt is always written
+        kept = [] if job["epoch"] == "best" else ["--checkpoint.save_top_k=0"]
+        code = _command(program, "fit", *job["fit"], *logger, *progress, *kept, *resume)
         if code not in (0, NOTHING_TO_TRAIN):
             return code
         model = _write_test_config(folder)
     for name, arguments in waiting.items():
-        # a checkpoint's word for its class is taken for this package's only
+        # a checkpoint names its class itself only if it is of this package
         common = (f"--config={folder / 'test.yaml'}", f"--model={model}", "--trainer.logger=false")
         checkpoint = f"--ckpt_path={checkpoints / job['epoch']}.ckpt"
         report = f"--report.directory={folder / name}"
@@ -83,7 +83,7 @@ def _command(program: Callable[[Sequence[str]], int], *arguments: str) -> int:
 
 
 def _write_test_config(folder: Path) -> str:
-    """Write what the tests take from the fit's configuration; return the path of its model."""
+    """Write what the tests use of the fit's configuration; return the path of its model class."""
     saved = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     with atomic_path(folder / "test.yaml") as unfinished:
         text = yaml.safe_dump({key: saved[key] for key in _SHARED if key in saved})
@@ -93,10 +93,10 @@ def _write_test_config(folder: Path) -> str:
 
 
 def _end_with_parent() -> None:
-    """Ends this process when the other end of its standard input closes: its parent is gone."""
+    """End this process when its parent has ended, which closes its standard input."""
 
     def wait() -> None:
-        os.read(0, 1)  # not through sys.stdin, whose lock would outlive the thread
+        os.read(0, 1)  # not sys.stdin, whose lock would outlive the thread
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -9,7 +9,7 @@ from lesionseg.models.supervised import SupervisedModule
 
 FIT = [
     "fit",
-    "--model=test_monitored.Tiny",
+    "--model=test_monitor_check.Tiny",
     "--data=SyntheticDataModule",
     "--data.size=32",
     "--data.batch_size=2",

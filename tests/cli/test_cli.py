@@ -314,7 +314,7 @@ def test_sigterm_ends_a_small_command_with_a_word(monkeypatch, capsys):
         time.sleep(5)
 
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr("lesionseg.networks.summary.run", run)
+    monkeypatch.setattr("lesionseg.cli.models.run", run)
     assert cli.main(["models"]) == 143
     assert capsys.readouterr().err == "lesionseg: error: terminated\n"
     assert signal.getsignal(signal.SIGTERM) is before

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and /dev/
 PROGRAM = (
     sys.executable,
     "-c",
-    "import sys; from lesionseg import cli; from lesionseg.networks import listing\n"
-    "listing.run = lambda options: print('a line') or 0\n"
-    "sys.exit(cli.main())",
+    "import sys; from lesionseg.cli import main, models\n"
+    "models.run = lambda options: print('a line') or 0\n"
+    "sys.exit(main.main())",
 )
 
 
@@ -69,7 +69,7 @@ def test_another_broken_pipe_is_told(monkeypatch, capsys):
     def run(options):
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr("lesionseg.networks.summary.run", run)
+    monkeypatch.setattr("lesionseg.cli.models.run", run)
     monkeypatch.setattr(cli_streams, "_is_broken", lambda stream: False)
     assert cli.main(["models"]) == 1
     assert capsys.readouterr().err == "lesionseg: error: Broken pipe\n"

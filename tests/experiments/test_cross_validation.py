@@ -27,7 +27,7 @@ EPOCHS = 4
 def arguments(root, output, *more):
     return [
         "cross-validate",
-        "--num_folds=3",
+        "--num-folds=3",
         "--jobs=2",
         f"--output={output}",
         "--model=Segmenter",

@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from tqdm import tqdm
 
 from lesionseg.errors import LesionsegError
 from lesionseg.experiments import jobs as jobs_file
-from lesionseg.experiments.jobs import Job, run_jobs
+from lesionseg.experiments.jobs import Job
 
 STAND_IN = """
 import json, os, sys, time
@@ -29,6 +30,9 @@ for name in job["tests"]:
     (folder / name).mkdir(exist_ok=True)
     (folder / name / "scores.csv").write_text("done")
 """
+
+
+run_jobs = partial(jobs_file.run_jobs, program="no.module:main")  # which the stand-in replaces
 
 
 @pytest.fixture(autouse=True)
@@ -121,5 +125,5 @@ def test_the_bar_moves_within_a_run_and_says_where_the_logs_are(tmp_path, capsys
     assert moved[0] == pytest.approx(0.5 * 0.95)
     assert sum(moved) == pytest.approx(1)
     said = capsys.readouterr().err
-    assert f"of the first one {job.log}" in said
+    assert f"of the first run {job.log}" in said
     assert "1.0/1 runs" in said

@@ -11,7 +11,7 @@ import pytest
 import torch
 from conftest_cli import TINY
 
-from lesionseg.cli.distributed import PEER_LOST
+from lesionseg.cli.distributed import PROCESS_LOST
 
 PATIENCE = 60.0
 FIT = [
@@ -106,7 +106,7 @@ def test_the_other_process_ends_with_a_sentence_and_the_run_goes_on(
         os.kill(worker(process, rank), signal.SIGKILL)
         output = finish(process, PATIENCE)
     assert process.returncode != 0
-    assert f"lesionseg: error: {PEER_LOST}" in output
+    assert f"lesionseg: error: {PROCESS_LOST}" in output
     assert ("Traceback" in output) == (launcher == "torchrun")  # which has one of its own
     if rank == 0:  # once for each launcher is enough
         return

@@ -25,8 +25,8 @@ class Kind(NamedTuple):
 
     Attributes:
         metavar: How help shows its value.
-        items: What a list has: 2 for a pair, 0 for any number; None where no list is taken.
-        text: Whether a word may stand for it where a list may stand too.
+        items: Length of a list: 2 for a pair, 0 for any length; None where no list is accepted.
+        text: Whether a word is accepted where a list is accepted too.
     """
 
     metavar: str
@@ -35,35 +35,46 @@ class Kind(NamedTuple):
 
 
 def kind_of(annotation: ast.expr | None) -> Kind:
-    """Tell what an option of a type takes.
+    """Return what an option of a type takes.
 
     Args:
         annotation: A type, aliases resolved.
+
+    Example:
+        >>> import ast
+        >>> from lesionseg.cli.help.annotations import kind_of
+        >>> kind_of(ast.parse("tuple[int, int] | str", mode="eval").body)
+        Kind(metavar='[INT,INT]|TEXT', items=2, text=True)
     """
     parts = list(dict.fromkeys(_alternatives(annotation)))
-    items = [one for one in (_items(part) for part in parts) if one is not None]
+    lengths = [length for part in parts if (length := _length(part)) is not None]
     shown = list(dict.fromkeys(_shown(part) for part in parts))
     if "PATH" in shown and "TEXT" in shown:
         shown.remove("TEXT")
     text = any(_shown(part) in ("TEXT", "PATH") for part in parts)
-    return Kind(merged_metavar(shown) or "VALUE", items[0] if items else None, text)
+    return Kind(merged_metavar(shown) or "VALUE", lengths[0] if lengths else None, text)
 
 
 def merged_metavar(metavars: Iterable[str]) -> str:
-    """Return one metavar for several, all their choices together.
+    """Merge metavars into one, with all their choices in one set.
 
     Args:
         metavars: Such as ``{a,b}`` and ``INT``.
+
+    Example:
+        >>> from lesionseg.cli.help.annotations import merged_metavar
+        >>> merged_metavar(["{a,b}", "INT", "{b,c}"])
+        '{a,b,c}|INT'
     """
-    parts = [part for one in metavars for part in re.findall(r"\{[^}]*\}|[^|]+", one)]
-    choices = [word for one in parts if one[0] == "{" for word in one.strip("{}").split(",")]
-    others = [one for one in parts if one[0] != "{"]
+    parts = [part for metavar in metavars for part in re.findall(r"\{[^}]*\}|[^|]+", metavar)]
+    choices = [word for part in parts if part[0] == "{" for word in part.strip("{}").split(",")]
+    others = [part for part in parts if part[0] != "{"]
     first = [f"{{{','.join(dict.fromkeys(choices))}}}"] if choices else []
     return "|".join([*first, *dict.fromkeys(others)])
 
 
 def _alternatives(annotation: ast.expr | None) -> list[str]:
-    """The members of a union, without None, as source."""
+    """Return the members of a union, without None, as source."""
     if annotation is None:
         return []
     if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
@@ -75,13 +86,13 @@ def _alternatives(annotation: ast.expr | None) -> list[str]:
         if name == "Union":
             members = annotation.slice
             parts = members.elts if isinstance(members, ast.Tuple) else [members]
-            return [one for part in parts for one in _alternatives(part)]
+            return [member for part in parts for member in _alternatives(part)]
     source = ast.unparse(annotation)
     return [] if source == "None" else [source]
 
 
 def _parse(part: str) -> tuple[str, list[ast.expr]]:
-    """The name of a type and what stands in its brackets."""
+    """Return the name of a type and what is in its brackets."""
     node = ast.parse(part, mode="eval").body
     if not isinstance(node, ast.Subscript):
         return part.rpartition(".")[2], []
@@ -92,19 +103,19 @@ def _parse(part: str) -> tuple[str, list[ast.expr]]:
 def _shown(part: str) -> str:
     name, inner = _parse(part)
     if name == "Literal":
-        values = [ast.literal_eval(one) for one in inner]
+        values = [ast.literal_eval(value) for value in inner]
         return f"{{{','.join(str(value) for value in values)}}}"
     if name in _SEQUENCES:
-        words = [kind_of(one).metavar for one in inner if ast.unparse(one) != "..."]
+        words = [kind_of(item).metavar for item in inner if ast.unparse(item) != "..."]
         if name.lower() != "tuple" or len(words) != len(inner):
             words = [*words[:1], "..."]
         return f"[{','.join(words)}]"
     return _WORDS.get(name, name.upper() if name.islower() else name)
 
 
-def _items(part: str) -> int | None:
+def _length(part: str) -> int | None:
     name, inner = _parse(part)
     if name not in _SEQUENCES:
         return None
-    fixed = name.lower() == "tuple" and all(ast.unparse(one) != "..." for one in inner)
+    fixed = name.lower() == "tuple" and all(ast.unparse(item) != "..." for item in inner)
     return len(inner) if fixed else 0

@@ -1,8 +1,8 @@
-"""Which model and which data a command line chooses, in so far as that needs no torch."""
+"""Which model and which data a command line chooses, as far as that is known without torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,22 +10,29 @@ from typing import Any
 import yaml
 
 from lesionseg.cli.help.classes import DATA_MODULES, MODELS
+from lesionseg.cli.options import values_of
 from lesionseg.cli.recipes import recipe_path
 from lesionseg.errors import LesionsegError
 
 KNOWN = {"model": MODELS, "data": DATA_MODULES}
+"""Known classes of ``--model`` and ``--data`` by name."""
 
 
-def chosen_class(arguments: Sequence[str], what: str) -> str | None:
+def chosen_class(arguments: Sequence[str], option: str) -> str | None:
     """Return the dotted path of the class that a command line chooses.
 
     Args:
-        arguments: Of a command of the Trainer; ``--model``, recipes and, behind both, the
-            configuration beside a checkpoint are looked at.
-        what: ``"model"`` or ``"data"``.
+        arguments: Command of the Trainer and its arguments. ``--model`` or ``--data`` comes before
+            recipes, and these before the configuration beside a checkpoint.
+        option: ``"model"`` or ``"data"``.
 
     Returns:
-        None where nothing is chosen, or a name that is not known.
+        None where nothing is chosen, or an unknown name.
+
+    Example:
+        >>> from lesionseg.cli.help.chosen import chosen_class
+        >>> chosen_class(["fit", "--config=quickstart"], "model")
+        'lesionseg.models.asnet.ASNet'
     """
     configs = [_read(name) for name in values_of(arguments, "--config", "-c")]
     beside = [
@@ -33,43 +40,27 @@ def chosen_class(arguments: Sequence[str], what: str) -> str | None:
         for name in values_of(arguments, "--ckpt_path")
     ]
     given: list[Any] = [
-        *(config.get(what) for config in [*beside, *configs]),
-        *(_parsed(value) for value in values_of(arguments, f"--{what}")),
-        *(_parsed(value) for value in values_of(arguments, f"--{what}.class_path")),
+        *(config.get(option) for config in [*beside, *configs]),
+        *(_parsed(value) for value in values_of(arguments, f"--{option}")),
+        *(_parsed(value) for value in values_of(arguments, f"--{option}.class_path")),
     ]
     names = [name for name in map(_class_of, given) if name]
     if not names:
         return None
-    return KNOWN[what].get(names[-1], names[-1] if "." in names[-1] else None)
-
-
-def values_of(arguments: Sequence[str], *options: str) -> Iterator[str]:
-    """Yield the values of an option, given as ``--name value`` or ``--name=value``.
-
-    Args:
-        arguments: Of a command.
-        *options: The option's names.
-    """
-    for index, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if name in options:
-            if equals:
-                yield value
-            elif index + 1 < len(arguments):
-                yield arguments[index + 1]
+    return KNOWN[option].get(names[-1], names[-1] if "." in names[-1] else None)
 
 
 def _read(name: str) -> Mapping[str, Any]:
-    """A configuration; empty where there is none that can be read: the parser will say so."""
+    """Read a configuration; empty where it cannot be read, which the parser reports."""
     with suppress(OSError, ValueError, LesionsegError, yaml.YAMLError):
-        read = yaml.safe_load(Path(recipe_path(name)).read_text(encoding="utf-8"))
-        if isinstance(read, dict):
-            return read
+        content = yaml.safe_load(Path(recipe_path(name)).read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            return content
     return {}
 
 
 def _parsed(value: str) -> Any:
-    """A class's name, or the mapping that a user may give instead; a file of one is read."""
+    """Return a class's name, or the mapping that a user may give instead, inline or as a file."""
     with suppress(yaml.YAMLError):
         parsed = yaml.safe_load(value)
         if isinstance(parsed, dict):

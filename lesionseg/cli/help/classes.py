@@ -1,11 +1,11 @@
-"""Which classes the Trainer's commands know, and the defaults that they set."""
+"""Classes that the Trainer's commands know by name, and the defaults that the commands set."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
 
-#: Classes whose bare names stand for them after ``--model``.
+#: Classes that ``--model`` accepts by name.
 MODELS = {
     "ASNet": "lesionseg.models.asnet.ASNet",
     "GANFCN": "lesionseg.models.gan_fcn.GANFCN",
@@ -13,7 +13,7 @@ MODELS = {
     "SegAN": "lesionseg.models.segan.SegAN",
     "Segmenter": "lesionseg.models.segmenter.Segmenter",
 }
-#: The same for ``--data``.
+#: Classes that ``--data`` accepts by name.
 DATA_MODULES = {
     "FolderDataModule": "lesionseg.data.datamodules.folder.FolderDataModule",
     "ISICDataModule": "lesionseg.data.datamodules.isic.ISICDataModule",
@@ -21,7 +21,7 @@ DATA_MODULES = {
     "SyntheticDataModule": "lesionseg.data.datamodules.synthetic.SyntheticDataModule",
 }
 TRAINER = "lightning.pytorch.trainer.trainer.Trainer"
-#: Callbacks with options of their own: for each command the group's name and the class.
+#: Callbacks with options: for each command the name of the group and the class.
 CALLBACKS = {
     "fit": {
         "checkpoint": "lesionseg.callbacks.best_checkpoint.BestCheckpoint",
@@ -31,7 +31,7 @@ CALLBACKS = {
     "test": {"report": "lesionseg.callbacks.score_report.ScoreReport"},
     "predict": {"output": "lesionseg.callbacks.prediction_writer.MaskWriter"},
 }
-#: Defaults of all commands that are not the classes' own.
+#: Defaults of all commands where they differ from the classes'.
 TRAINER_DEFAULTS: dict[str, Any] = {
     "trainer.max_epochs": 80,
     "trainer.default_root_dir": "runs",
@@ -41,14 +41,14 @@ TRAINER_DEFAULTS: dict[str, Any] = {
         "init_args": {"save_dir": "runs", "name": ""},
     },
 }
-#: The same for single commands.
+#: Defaults of single commands.
 COMMAND_DEFAULTS: dict[str, dict[str, Any]] = {
     "fit": {
         "checkpoint.monitor": "val/jaccard",
         "checkpoint.mode": "max",
         "checkpoint.filename": "best",
         "checkpoint.enable_version_counter": False,
-        "checkpoint.save_weights_only": True,  # last.ckpt has the rest
+        "checkpoint.save_weights_only": True,  # last.ckpt holds the rest
     },
     "validate": {},
     "test": {"verbose": False},  # the report prints a better table
@@ -60,7 +60,7 @@ def load_class(path: str) -> Any:
     """Import a class.
 
     Args:
-        path: Its dotted path.
+        path: Dotted path of the class.
     """
     module, _, name = path.rpartition(".")
     return getattr(import_module(module), name)

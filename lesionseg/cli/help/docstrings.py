@@ -19,7 +19,12 @@ def plain(text: str) -> str:
     """Replace Sphinx roles, links and code marks by their words.
 
     Args:
-        text: Of a docstring.
+        text: Text of a docstring.
+
+    Example:
+        >>> from lesionseg.cli.help.docstrings import plain
+        >>> plain("See :class:`~torch.nn.Conv2d`, ``bias`` and `a link <https://example.org>`_.")
+        'See Conv2d, bias and a link.'
     """
     text = _TITLED.sub(r"\1", text)
     text = _ROLE.sub(lambda match: "".join(match[2].split()).strip("()").rpartition(".")[2], text)
@@ -32,10 +37,10 @@ def summary(docstring: str) -> str:
 
 
 def arguments(docstring: str) -> Mapping[str, str]:
-    """Return what a docstring's ``Args:`` section says of each argument, on one line.
+    """Return the description of each argument in a docstring's ``Args:`` section, on one line.
 
     Args:
-        docstring: In Google's style; its indentation has been cleaned.
+        docstring: Docstring in Google's style, its indentation cleaned.
     """
     lines = iter(docstring.splitlines())
     for line in lines:
@@ -56,7 +61,7 @@ def arguments(docstring: str) -> Mapping[str, str]:
 
 
 def _paragraph(lines: list[str]) -> str:
-    """Join the lines of the first paragraph, without the default, which is shown by itself."""
+    """Join the lines of the first paragraph, without the default, which is shown separately."""
     text = "\n".join(lines).strip().split("\n\n")[0]
     text = _DEFAULT.sub("", " ".join(_DIRECTIVE.sub("", text).split())).strip()
     is_word = re.match(r"[a-z]+\b(?!_)", text)
@@ -68,7 +73,7 @@ def first_sentences(text: str, length: int = 200) -> str:
 
     Args:
         text: Plain text.
-        length: Number of characters that should suffice.
+        length: Maximum number of characters after the first sentence.
     """
     sentences = re.split(r"(?<=\w{2}[.)])\s+(?=[A-Z])", text)
     kept = sentences[0]

@@ -10,7 +10,7 @@ from lesionseg.cli.help.chosen import chosen_class
 from lesionseg.cli.help.sources import read_class
 
 _OPTION = re.compile(r"^--(model|data)\.(?:init_args\.)?(\w+)$")
-_SIZE = Kind("", 2, False)  # also of a class whose source cannot be read
+_SIZE = Kind("", 2, False)  # for a class whose source cannot be read
 _PAIR = re.compile(r"^[\[(]?\s*(\d+)\s*[,x]\s*(\d+)\s*[\])]?$")
 _NUMBERS = re.compile(r"^[\d.eE+-]+$")
 
@@ -18,33 +18,38 @@ _NUMBERS = re.compile(r"^[\d.eE+-]+$")
 def with_lists(arguments: Sequence[str]) -> list[str]:
     """Write the lists among the values of the model's and the data's options as YAML.
 
-    ``--data.size 32`` is a square; a list of any other option needs its commas or is one item.
+    ``--data.size 32`` is a square; any other value without commas is a list of one item.
 
     Args:
-        arguments: The command and what stands behind it.
+        arguments: Command and its arguments.
+
+    Example:
+        >>> from lesionseg.cli.help.lists import with_lists
+        >>> with_lists(["fit", "--data=ISICDataModule", "--data.augmentation=gamma,clahe"])
+        ['fit', '--data=ISICDataModule', '--data.augmentation=[gamma,clahe]']
     """
     kinds: dict[str, Mapping[str, Kind]] = {}
     changed = list(arguments)
     for index, argument in enumerate(arguments):
         flag, equals, value = argument.partition("=")
         option = _OPTION.match(flag)
-        where = index if equals else index + 1
-        if option is None or where >= len(arguments):
+        position = index if equals else index + 1
+        if option is None or position >= len(arguments):
             continue
-        what, name = option.groups()
-        if what not in kinds:
-            kinds[what] = _kinds(chosen_class(arguments, what))
-        kind = kinds[what].get(name, _SIZE if name == "size" else None)
+        group, name = option.groups()
+        if group not in kinds:
+            kinds[group] = _kinds(chosen_class(arguments, group))
+        kind = kinds[group].get(name, _SIZE if name == "size" else None)
         if kind is not None and kind.items is not None:
-            written = _as_list(value if equals else arguments[where], kind, name == "size")
-            changed[where] = f"{flag}={written}" if equals else written
+            written = _as_list(value if equals else arguments[position], kind, name == "size")
+            changed[position] = f"{flag}={written}" if equals else written
     return changed
 
 
 def _kinds(path: str | None) -> Mapping[str, Kind]:
     found = read_class(path) if path else None
     parameters = found.parameters.values() if found else ()
-    return {one.name: kind_of(one.annotation) for one in parameters}
+    return {parameter.name: kind_of(parameter.annotation) for parameter in parameters}
 
 
 def _as_list(value: str, kind: Kind, is_size: bool) -> str:
@@ -59,7 +64,7 @@ def _as_list(value: str, kind: Kind, is_size: bool) -> str:
     if not text or text[0] in "[{" or text in ("null", "None"):
         return value
     parts = [part.strip() for part in text.split(",")]
-    if kind.text:  # the word may be the name of a file
+    if kind.text:  # may be the name of a file
         return value
     if len(parts) > 1 or (kind.items == 0 and not _NUMBERS.match(text)):
         return f"[{','.join(parts)}]"

@@ -1,82 +1,56 @@
-"""``lesionseg fit --help`` and that of the other commands of the Trainer."""
+"""``lesionseg fit --help`` and the help of the other commands of the Trainer."""
 
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
 
-from lesionseg.cli.help.chosen import KNOWN, chosen_class, values_of
+from lesionseg.cli.help.chosen import KNOWN, chosen_class
 from lesionseg.cli.help.classes import DATA_MODULES, MODELS
-from lesionseg.cli.help.docstrings import plain
 from lesionseg.cli.help.sections import Section, class_section, sections_of
+from lesionseg.cli.options import values_of
 from lesionseg.cli.recipes import recipe_names
-
-_SUMMARIES = {
-    "fit": "Train a model.",
-    "validate": "Score a checkpoint on the validation images, at the network's size.",
-    "test": "Score a checkpoint on the test images, at their original size.",
-    "predict": "Write masks, overlays and a submission zip for a data set.",
-}
 
 
 def wants_help(arguments: Sequence[str]) -> bool:
-    """Tell whether a command line of the Trainer's commands asks for help that this module has."""
+    """Return whether arguments of a Trainer's command ask for help that this module prints."""
     return any(
-        one.partition("=")[0] in ("-h", "--help", "--model.help", "--data.help")
-        for one in arguments
+        argument.partition("=")[0] in ("-h", "--help", "--model.help", "--data.help")
+        for argument in arguments
     )
 
 
-def print_help(arguments: Sequence[str]) -> None:
+def print_help(arguments: Sequence[str], summary: str) -> None:
     """Print the help that a command line asks for.
 
     Args:
-        arguments: The command and what stands behind it. A model, data or a recipe among them says
-            whose options are shown.
+        arguments: Command and its arguments. A model, data or a recipe among them chooses whose
+            options are shown.
+        summary: What the command does, in one line.
     """
     command = arguments[0]
-    lone = [
-        what for what in KNOWN if any(one.split("=")[0] == f"--{what}.help" for one in arguments)
-    ]
-    if lone:
-        what = lone[0]
-        names = [one for one in values_of(arguments, f"--{what}.help") if not one.startswith("-")]
-        path = (
-            KNOWN[what].get(names[-1], names[-1] if "." in names[-1] else None) if names else None
-        )
-        path = path or chosen_class(arguments, what)
-        shown = [class_section(what, path, KNOWN[what])]
+    names = [argument.partition("=")[0] for argument in arguments]
+    of_class = [option for option in KNOWN if f"--{option}.help" in names]
+    if of_class:
+        option = of_class[0]
+        values = [
+            value for value in values_of(arguments, f"--{option}.help") if not value.startswith("-")
+        ]
+        path = None
+        if values:
+            path = KNOWN[option].get(values[-1], values[-1] if "." in values[-1] else None)
+        path = path or chosen_class(arguments, option)
+        shown = [class_section(option, path, KNOWN[option])]
     else:
         shown = sections_of(
             command, chosen_class(arguments, "model"), chosen_class(arguments, "data")
         )
-    sys.stdout.write(_parser(command, shown).format_help())
+    sys.stdout.write(_parser(command, summary, shown).format_help())
 
 
-@contextmanager
-def plain_help(arguments: Sequence[str]) -> Iterator[None]:
-    """Within it jsonargparse's help of a class, such as a logger's, loses its Sphinx roles.
-
-    Args:
-        arguments: The command and what stands behind it.
-    """
-    if not any(one.partition("=")[0].endswith(".help") for one in arguments):
-        yield
-        return
-    printed = io.StringIO()
-    try:
-        with redirect_stdout(printed):
-            yield
-    finally:
-        sys.stdout.write(plain(printed.getvalue()))
-
-
-def usage_of(command: str) -> str:
-    """Return the usage of one of the Trainer's commands."""
+def _usage(command: str) -> str:
     checkpoint = "" if command == "fit" else " --ckpt_path FILE"
     model = " --model CLASS" if command == "fit" else ""
     return (
@@ -85,18 +59,21 @@ def usage_of(command: str) -> str:
     )
 
 
-def description_of(command: str) -> str:
-    """Return what one of the Trainer's commands does."""
+def _description(summary: str) -> str:
     return (
-        f"{_SUMMARIES[command]} Recipes: {', '.join(recipe_names())}. Models: "
-        f"{', '.join(MODELS)}. Data: {', '.join(DATA_MODULES)}. What a recipe says can be "
-        "overridden behind it. Everything is written to runs/version_N unless "
+        f"{summary[0].upper()}{summary[1:]}. Recipes: {', '.join(recipe_names())}. Models: "
+        f"{', '.join(MODELS)}. Data: {', '.join(DATA_MODULES)}. Options behind a recipe override "
+        "it. Everything is written to runs/version_N unless "
         "--trainer.logger.init_args.version names it."
     )
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Breaks no word at its hyphen: they are names."""
+    """Wrap lines without breaking words at hyphens, since they are names.
+
+    Overrides two private methods, as argparse's own formatters do; tests/cli/test_private_api.py
+    names them.
+    """
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=28)
@@ -109,12 +86,12 @@ class _Formatter(argparse.HelpFormatter):
         return "\n".join(indent + line for line in lines)
 
 
-def _parser(command: str, sections: Sequence[Section]) -> argparse.ArgumentParser:
-    """A parser that is there for its help alone: argparse knows how to lay it out."""
+def _parser(command: str, summary: str, sections: Sequence[Section]) -> argparse.ArgumentParser:
+    """Return a parser that only lays out the help."""
     parser = argparse.ArgumentParser(
         prog=f"lesionseg {command}",
-        usage=usage_of(command),
-        description=description_of(command),
+        usage=_usage(command),
+        description=_description(summary),
         add_help=False,
         formatter_class=_Formatter,
     )

@@ -21,15 +21,19 @@ from lesionseg.cli.help.sources import Constructor, Parameter, read_class, value
 from lesionseg.errors import shorten
 
 TEST_TIME_AUGMENTATION = (
-    "Average each image's probabilities over its 4 flips, or over its 8 flips and rotations, in "
-    "as many times the time."
+    "Average each image's probabilities over its 4 flips, or over its 8 flips and rotations, which "
+    "takes 4 or 8 times as long."
 )
-_CHECKPOINT = "Checkpoint to use; model, size and hyperparameters are its own unless overridden."
+_CHECKPOINT = "Checkpoint; gives model, size and hyperparameters unless they are overridden."
 _SIZE = "H,W"
-_TELLING = 20  # characters of a beginning that says enough
-_OWN: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+_ENOUGH = 20  # characters of a common beginning that suffice as a description
+_COMMAND_OPTIONS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "fit": (
-        ("--ckpt_path", "FILE|last", "Resume from a checkpoint, or from the last one of this fit."),
+        (
+            "--ckpt_path",
+            "FILE|last",
+            "Resume from a checkpoint, or from the last checkpoint of this fit.",
+        ),
     ),
     "validate": (
         ("--ckpt_path", "FILE", _CHECKPOINT),
@@ -58,49 +62,49 @@ _OWN: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ),
     ),
 }
-_ALL = (
-    ("-c, --config", "RECIPE", "A recipe's name, or a YAML file; what follows overrides it."),
+_COMMON_OPTIONS = (
+    ("-c, --config", "RECIPE", "A recipe's name, or a YAML file; options behind it override it."),
     ("--seed_everything", "INT", "Seed of all random numbers (default: 0)."),
     (
         "--print_config",
         "[FLAGS]",
-        "Print the whole configuration and exit; FLAGS are of comments, skip_default, skip_unset.",
+        "Print the whole configuration and exit; FLAGS: comments, skip_default, skip_unset.",
     ),
     (
         "--weights_only",
         "{true,false}",
-        "Whether torch.load may read nothing but tensors and plain values from a checkpoint.",
+        "Read only tensors and plain values from a checkpoint, as torch.load does.",
     ),
 )
 _GROUPS = {
-    "checkpoint": "The best epoch's checkpoint; options of Lightning's ModelCheckpoint, in short."
+    "checkpoint": "The best epoch's checkpoint; options of Lightning's ModelCheckpoint, shortened."
 }
-#: Where Lightning's types do not say what may be given.
+#: Where Lightning's types do not name the accepted values.
 _METAVARS = {
     "--checkpoint.mode": "{min,max}",
     "--trainer.gradient_clip_algorithm": "{norm,value}",
     "--trainer.precision": "PRECISION",
     "--trainer.profiler": "{simple,advanced,pytorch}",
 }
-#: Instead of Lightning's words, which tell of defaults that are not those of this program.
+#: Instead of Lightning's descriptions, whose defaults are not those of this program.
 _TRAINER_TEXTS = {
     "devices": "Number of devices, a list of their indices, or auto.",
-    "precision": "Of the computation: 32-true, 16-mixed, bf16-mixed, 64-true (default: 32-true).",
+    "precision": "Precision: 32-true, 16-mixed, bf16-mixed or 64-true (default: 32-true).",
     "max_epochs": "Number of epochs; -1 sets no limit.",
-    "logger": "Where scores go: a logger's class, such as TensorBoardLogger, or false.",
+    "logger": "Class of the logger, such as TensorBoardLogger, or false.",
     "callbacks": "Add a callback's class, such as EarlyStopping, with --trainer.callbacks+=CLASS.",
-    "default_root_dir": "Folder of logs and checkpoints where no logger gives one.",
+    "default_root_dir": "Folder of logs and checkpoints if the logger has none.",
     "enable_progress_bar": "Whether to show a progress bar (default: true).",
 }
 
 
 class Option(NamedTuple):
-    """One option.
+    """An option of a command.
 
     Attributes:
-        flags: Its names, separated by commas.
-        metavar: Its value.
-        text: What it does, with its default.
+        flags: Names, separated by commas.
+        metavar: Placeholder or choices of the value.
+        text: Description, with the default.
     """
 
     flags: str
@@ -109,12 +113,12 @@ class Option(NamedTuple):
 
 
 class Section(NamedTuple):
-    """Options that belong together.
+    """A group of options.
 
     Attributes:
-        title: Its heading.
-        about: What they belong to; may be empty.
-        options: What there is.
+        title: Heading.
+        about: What the options belong to; may be empty.
+        options: Options in order.
     """
 
     title: str
@@ -128,81 +132,91 @@ def sections_of(command: str, model: str | None, data: str | None) -> list[Secti
     Args:
         command: ``fit``, ``validate``, ``test`` or ``predict``.
         model: Dotted path of the model's class; None for the options that models share.
-        data: The same of the DataModule.
+        data: Dotted path of the DataModule's class; None for the options that DataModules share.
+
+    Example:
+        >>> from lesionseg.cli.help.sections import sections_of
+        >>> sections = sections_of("test", "lesionseg.models.asnet.ASNet", None)
+        >>> [section.title for section in sections]
+        ['model ASNet', 'data', 'command', 'report', 'trainer']
     """
     callbacks = CALLBACKS[command].items()
     defaults = {**TRAINER_DEFAULTS, **COMMAND_DEFAULTS[command]}
+    config, *others = _COMMON_OPTIONS
+    options = (config, *_COMMAND_OPTIONS[command], *others)
     return [
         class_section("model", model, MODELS),
         class_section("data", data, DATA_MODULES),
-        Section("command", "", [Option(*one) for one in (_ALL[0], *_OWN[command], *_ALL[1:])]),
+        Section("command", "", [Option(*option) for option in options]),
         *(_group(name, path, defaults) for name, path in callbacks),
         _trainer(defaults),
     ]
 
 
-def class_section(what: str, path: str | None, known: Mapping[str, str]) -> Section:
-    """Return the options of the chosen class, or those that several known ones share.
+def class_section(group: str, path: str | None, known: Mapping[str, str]) -> Section:
+    """Return the options of the chosen class, or those that several known classes share.
 
     Args:
-        what: ``model`` or ``data``.
-        path: The chosen class; None for those that are shared.
-        known: Classes by name.
+        group: ``model`` or ``data``.
+        path: Dotted path of the chosen class; None for the shared options.
+        known: Dotted paths by class name.
     """
-    choice = Option(f"--{what}", f"{{{','.join(known)}}}", "Class, or the path of your own.")
+    choice = Option(f"--{group}", f"{{{','.join(known)}}}", "Class, or the path of your own.")
     found = read_class(path) if path else None
     if found is not None:
-        options = [_option(f"--{what}.", one) for one in found.parameters.values()]
-        return Section(f"{what} {found.name}", found.summary, [choice, *options])
+        options = [_option(f"--{group}.", parameter) for parameter in found.parameters.values()]
+        return Section(f"{group} {found.name}", found.summary, [choice, *options])
     if path:
-        about = f"{path} can be read only when it is imported: --{what}.help {path}."
-        return Section(f"{what} {path}", about, [choice])
-    about = f"Shared options. With --{what} CLASS or a recipe, --help tells all of that class."
-    constructors = [one for one in map(read_class, known.values()) if one]
-    return Section(what, about, [choice, *_shared(what, constructors)])
+        about = f"{path} can be read only when it is imported: --{group}.help {path}."
+        return Section(f"{group} {path}", about, [choice])
+    about = f"Shared options. With --{group} CLASS or a recipe, --help shows all of that class."
+    constructors = [found for found in map(read_class, known.values()) if found]
+    return Section(group, about, [choice, *_shared(group, constructors)])
 
 
-def _shared(what: str, classes: Sequence[Constructor]) -> Iterable[Option]:
-    """Options that at least two classes have, and which they are where not all have them."""
-    names = dict.fromkeys(name for one in classes for name in one.parameters)
+def _shared(group: str, classes: Sequence[Constructor]) -> Iterable[Option]:
+    """Yield the options that at least two classes have, with their names if not all have it."""
+    names = dict.fromkeys(name for cls in classes for name in cls.parameters)
     for name in names:
-        owners = [one for one in classes if name in one.parameters]
+        owners = [cls for cls in classes if name in cls.parameters]
         if len(owners) < 2:
             continue
-        found = [one.parameters[name] for one in owners]
-        text = _common_text([one.text for one in found])
-        kinds = dict.fromkeys(kind_of(one.annotation).metavar for one in found)
+        found = [cls.parameters[name] for cls in owners]
+        text = _common_text([parameter.text for parameter in found])
+        metavars = dict.fromkeys(kind_of(parameter.annotation).metavar for parameter in found)
         defaults: dict[str, list[str]] = {}
         for owner, parameter in zip(owners, found, strict=True):
             defaults.setdefault(_shown(value_of(parameter.default)), []).append(owner.name)
         if len(defaults) > 1:
             each = [
-                f"{value or 'none'} in {shorten(who, 5, 'and')}" for value, who in defaults.items()
+                f"{value or 'none'} in {shorten(names_of, 5, 'and')}"
+                for value, names_of in defaults.items()
             ]
             text += f" (default: {', '.join(each)})"
         else:
             text += "".join(f" (default: {value})" for value in defaults if value)
             if len(owners) < len(classes):
-                text += f" [{', '.join(one.name for one in owners)}]"
-        metavar = _SIZE if name == "size" else merged_metavar(kinds)
-        yield Option(f"--{what}.{name}", metavar, text)
+                text += f" [{', '.join(cls.name for cls in owners)}]"
+        metavar = _SIZE if name == "size" else merged_metavar(metavars)
+        yield Option(f"--{group}.{name}", metavar, text)
 
 
 def _common_text(texts: Sequence[str]) -> str:
-    """What several classes say of one option: how they all begin, or what most of them say."""
-    clauses = [re.split(r"(?=[;.,(])", one) for one in texts]
+    """Return the common beginning of several descriptions, or the most frequent of them."""
+    clauses = [re.split(r"(?=[;.,(])", text) for text in texts]
     alike = takewhile(lambda column: len(set(column)) == 1, zip(*clauses, strict=False))
     start = "".join(column[0] for column in alike)
-    if len(start) >= _TELLING and len(set(texts)) > 1:
+    if len(start) >= _ENOUGH and len(set(texts)) > 1:
         return f"{start}."
-    return max(texts, key=lambda one: (texts.count(one), len(one)))
+    return max(texts, key=lambda text: (texts.count(text), len(text)))
 
 
 def _group(name: str, path: str, defaults: Mapping[str, Any]) -> Section:
     found = read_class(path)
     assert found is not None
     options = [
-        _option(f"--{name}.", one, defaults, length=200) for one in found.parameters.values()
+        _option(f"--{name}.", parameter, defaults, length=200)
+        for parameter in found.parameters.values()
     ]
     return Section(name, _GROUPS.get(name, found.summary), options)
 
@@ -213,14 +227,14 @@ def _trainer(defaults: Mapping[str, Any]) -> Section:
     options = [
         _option(
             "--trainer.",
-            one._replace(text=_TRAINER_TEXTS.get(one.name, one.text)),
+            parameter._replace(text=_TRAINER_TEXTS.get(parameter.name, parameter.text)),
             defaults,
             length=160,
         )
-        for one in parameters.values()
+        for parameter in parameters.values()
     ]
     about = (
-        "Options of Lightning's Trainer, in short. Those of a class that is given here: "
+        "Options of Lightning's Trainer, shortened. For those of a class that is given here see "
         "--trainer.callbacks.help CLASS, --trainer.logger.help CLASS and so on."
     )
     return Section("trainer", about, options)
@@ -231,13 +245,12 @@ def _option(
     parameter: Parameter,
     defaults: Mapping[str, Any] | None = None,
     length: int = 1000,
-    show_default: bool = True,
 ) -> Option:
     flag = f"{prefix}{parameter.name}"
     default = (defaults or {}).get(flag.removeprefix("--"), value_of(parameter.default))
     text = first_sentences(parameter.text, length)
     shown = _shown(default)
-    if shown and show_default:
+    if shown:
         text = f"{text} (default: {shown})".strip()
     elif parameter.default is None:
         text = f"{text} (required)"
@@ -248,7 +261,7 @@ def _option(
 
 
 def _shown(value: Any) -> str:
-    """A default as the command line takes it; empty for None."""
+    """Return a default as the command line takes it; empty for None."""
     if value is None or isinstance(value, type):
         return ""
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
-"""What a class's constructor takes, read from its source file: nothing is imported.
+"""Arguments of a class's constructor, read from its source file without importing it.
 
-Importing Lightning takes seconds, which a help text should not.
+Importing Lightning takes seconds, too long for a help page.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _SEE = re.compile(r"^See :class:`~?([\w.]+)`[.;,]?\s*(.*)$", re.DOTALL)
 
 
 class Parameter(NamedTuple):
-    """One argument of a constructor.
+    """An argument of a constructor.
 
     Attributes:
-        name: Its name.
-        annotation: Its type, aliases resolved; None where there is none.
-        default: Its default, as it stands in the source; None where there is none.
-        text: What the docstring says of it, plain.
+        name: Name.
+        annotation: Type, aliases resolved; None where there is none.
+        default: Default, as in the source, constants resolved; None where there is none.
+        text: Description in the docstring, as plain text.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Parameter(NamedTuple):
 
 
 class Constructor(NamedTuple):
-    """What is known of a class.
+    """A class and the arguments of its constructor.
 
     Attributes:
-        name: The class's name.
-        summary: The first paragraph of its docstring, plain.
-        parameters: Of its constructor, by name.
+        name: Name of the class.
+        summary: First paragraph of its docstring, as plain text.
+        parameters: Arguments of its constructor by name.
     """
 
     name: str
@@ -53,10 +53,16 @@ def read_class(path: str) -> Constructor | None:
     """Read a class from the source of its module.
 
     Args:
-        path: Its dotted path.
+        path: Dotted path of the class.
 
     Returns:
         None where the class or its constructor cannot be found that way.
+
+    Example:
+        >>> from lesionseg.cli.help.sources import read_class, value_of
+        >>> found = read_class("lesionseg.callbacks.overlay_logger.OverlayLogger")
+        >>> {name: value_of(found.parameters[name].default) for name in found.parameters}
+        {'images': 8, 'every_n_epochs': 1}
     """
     found = _find(*path.rpartition(".")[::2])
     if found is None or not isinstance(found[1], ast.ClassDef):
@@ -76,16 +82,22 @@ def read_class(path: str) -> Constructor | None:
         name: Parameter(
             name,
             _resolved(module, annotation),
-            default,
-            plain(_looked_up(module, name, texts.get(name, ""))),
+            _constant(module, default),
+            plain(_described(module, name, texts.get(name, ""))),
         )
         for name, annotation, default in _parameters(init)
     }
     return Constructor(node.name, summary(docstring), parameters)
 
 
-def _looked_up(module: str, name: str, text: str) -> str:
-    """Replace "See :class:`Other`" by what is said of the same argument there."""
+def _constant(module: str, default: ast.expr | None) -> ast.expr | None:
+    """Replace the name of a constant by its value."""
+    found = _find(module, default.id) if isinstance(default, ast.Name) else None
+    return found[1] if found and isinstance(found[1], ast.expr) else default
+
+
+def _described(module: str, name: str, text: str) -> str:
+    """Replace "See :class:`Other`" by the description of the same argument there."""
     reference = _SEE.match(text)
     if reference is None:
         return text
@@ -101,10 +113,10 @@ def _looked_up(module: str, name: str, text: str) -> str:
 def _with_constructor(
     module: str, node: ast.ClassDef
 ) -> tuple[str, ast.ClassDef, ast.FunctionDef] | None:
-    """Find the first class of the bases, depth first, that has a constructor of its own."""
-    for one in node.body:
-        if isinstance(one, ast.FunctionDef) and one.name == "__init__":
-            return module, node, one
+    """Find the first class that defines a constructor, among a class and its bases, depth first."""
+    for statement in node.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+            return module, node, statement
     for base in node.bases:
         found = _find(module, ast.unparse(base))
         if found and isinstance(found[1], ast.ClassDef):
@@ -128,7 +140,7 @@ def _parameters(
 
 
 def _resolved(module: str, annotation: ast.expr | None, depth: int = 0) -> ast.expr | None:
-    """Replace names that stand for a ``Literal`` or another type by what they stand for."""
+    """Replace aliases, such as of a ``Literal``, by their types."""
     if annotation is None or depth > 8:
         return annotation
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str) and depth == 0:
@@ -151,7 +163,7 @@ def _find(module: str, name: str, depth: int = 0) -> tuple[str, ast.AST] | None:
     """Find the definition of a name, also where a module only imports it.
 
     Returns:
-        The module that defines it, and its class or the value that is assigned to it.
+        The module that defines it, and its class or the value assigned to it.
     """
     tree = _tree(module)
     if tree is None or depth > 8:
@@ -161,7 +173,7 @@ def _find(module: str, name: str, depth: int = 0) -> tuple[str, ast.AST] | None:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return module, node
         if isinstance(node, ast.Assign) and any(
-            isinstance(one, ast.Name) and one.id == name for one in node.targets
+            isinstance(target, ast.Name) and target.id == name for target in node.targets
         ):
             return module, node.value
         if (
@@ -170,13 +182,18 @@ def _find(module: str, name: str, depth: int = 0) -> tuple[str, ast.AST] | None:
             and ast.unparse(node.target) == name
         ):
             return module, node.value
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        if isinstance(node, ast.ImportFrom) and node.module:
             imports.append(node)
     for node in imports:
         for alias in node.names:
             if (alias.asname or alias.name) == name:
-                return _find(str(node.module), alias.name, depth + 1)
+                return _find(_absolute(module, node), alias.name, depth + 1)
     return None
+
+
+def _absolute(module: str, node: ast.ImportFrom) -> str:
+    """Return the module that a statement imports from, relative in the stub of a package."""
+    return f"{module}.{node.module}" if node.level else str(node.module)
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -192,7 +209,7 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 def _tree(module: str) -> ast.Module | None:
     top, *rest = module.split(".")
     try:
-        spec = find_spec(top)  # of a package within it, that would import the package
+        spec = find_spec(top)  # for a submodule it would import the package
     except (ImportError, ValueError):
         return None
     if spec is None:
@@ -200,20 +217,20 @@ def _tree(module: str) -> ast.Module | None:
     folders = list(spec.submodule_search_locations or ())
     candidates = [Path(spec.origin)] if not folders and not rest and spec.origin else []
     for folder in folders:
-        place = Path(folder, *rest)
-        candidates += [place.with_suffix(".py")] if rest else []
-        candidates.append(place / "__init__.py")
+        base = Path(folder, *rest)
+        candidates += [base.with_suffix(".py")] if rest else []
+        candidates += [base / "__init__.pyi", base / "__init__.py"]  # a stub lists lazy names
     for path in candidates:
-        if path.suffix == ".py" and path.is_file():
+        if path.suffix in (".py", ".pyi") and path.is_file():
             return ast.parse(path.read_text(encoding="utf-8"))
     return None
 
 
 def value_of(default: ast.expr | None) -> object:
-    """Return a default's value, or its source where it is more than a literal.
+    """Return the value of a default, or its source where it is no literal.
 
     Args:
-        default: As :class:`Parameter` has it.
+        default: Attribute of a :class:`Parameter`.
     """
     if default is None:
         return inspect.Parameter.empty

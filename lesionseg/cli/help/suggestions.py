@@ -1,4 +1,4 @@
-"""Which option was meant where there is none of a name."""
+"""Suggestions for misspelled options."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
-_LEAST = 0.7
-_SHORTEST = 4  # letters of a word that may stand for one that it is a part of
-#: Of jsonargparse, in its newer and its older words.
+_MINIMUM = 0.7  # likeness of a suggestion
+_SHORTEST = 4  # letters of a part that suggests the whole name
+#: Messages of jsonargparse, newer and older.
 _REFUSED = re.compile(
     r"(?:--([\w.-]+):? ?)?(?:Option|Key) ['\"]([\w.-]+)['\"] is not (?:accepted|expected)"
 )
@@ -18,38 +18,45 @@ _UNRECOGNIZED = re.compile(r"unrecognized arguments:.*?(-{1,2}[A-Za-z][\w.+-]*)"
 def closest_options(wrong: str, known: Iterable[str], shown: int = 2) -> list[str]:
     """Return the options that were most likely meant, the best first.
 
-    Spelling, ``-`` for ``_``, parts of a name, its words' initials (``lr``) and another group's
-    option all count.
+    Considers spelling, ``-`` for ``_``, parts of a name, initials of its words (``lr``) and options
+    of another group.
 
     Args:
-        wrong: What was given, with its dashes.
-        known: Options there are, with theirs.
-        shown: How many at most; several are returned only where they are equally likely.
+        wrong: Unknown option, with its dashes.
+        known: Existing options, with their dashes.
+        shown: Maximum number; several are returned only if they are equally likely.
+
+    Example:
+        >>> from lesionseg.cli.help.suggestions import closest_options
+        >>> closest_options("--model.lr", ["--model.learning_rate", "--model.threshold"])
+        ['--model.learning_rate']
     """
-    scored = [(_likeness(wrong, one), one) for one in dict.fromkeys(known)]
+    scored = [(_likeness(wrong, option), option) for option in dict.fromkeys(known)]
     best = max((score for score, _ in scored), default=0.0)
-    if best < _LEAST:
+    if best < _MINIMUM:
         return []
-    return sorted((one for score, one in scored if best - score < 0.01), key=len)[:shown]
+    return sorted((option for score, option in scored if best - score < 0.01), key=len)[:shown]
 
 
 def _likeness(wrong: str, option: str) -> float:
     group, _, name = wrong.lstrip("-").replace(".init_args", "").rpartition(".")
     known_group, _, known_name = option.lstrip("-").rpartition(".")
-    one, other = _letters(name), _letters(known_name)
-    if one == other:
+    letters, known_letters = _letters(name), _letters(known_name)
+    if letters == known_letters:
         score = 1.0
-    elif one == "".join(word[0] for word in re.split(r"[_-]", known_name) if word):
+    elif letters == "".join(word[0] for word in re.split(r"[_-]", known_name) if word):
         score = 0.95
-    elif len(one) >= _SHORTEST and (other.endswith(one) or other.startswith(one)):
+    elif len(letters) >= _SHORTEST and (
+        known_letters.endswith(letters) or known_letters.startswith(letters)
+    ):
         score = 0.9
-    elif len(one) > 1 and _initials_end(known_name, one):
+    elif len(letters) > 1 and _initials_end(known_name, letters):
         score = 0.85
     else:
-        score = SequenceMatcher(None, one, other).ratio()
+        score = SequenceMatcher(None, letters, known_letters).ratio()
     if group == known_group:
         return score
-    # the wrong group, or none: only a name that is clearly that of another group's option
+    # another group, or none: the name must match clearly
     ratio = SequenceMatcher(None, group, known_group).ratio() if group else 0.5
     return score - 0.2 * (1 - ratio)
 
@@ -59,27 +66,27 @@ def _letters(name: str) -> str:
 
 
 def _initials_end(name: str, initials: str) -> bool:
-    """Whether they are those of the last words: ``lr`` of ``generator_learning_rate``."""
+    """Return whether they are those of the last words: ``lr`` of ``generator_learning_rate``."""
     words = re.split(r"[_-]", name)
     return "".join(word[:1] for word in words).endswith(initials)
 
 
 def hint(wrong: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean ...?"``, or nothing where nothing is close.
+    """Return ``"; did you mean ...?"``, empty where nothing is close.
 
     Args:
-        wrong: What was given, with its dashes.
-        known: Options there are, with theirs.
+        wrong: Unknown option, with its dashes.
+        known: Existing options, with their dashes.
     """
     close = closest_options(wrong, known)
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def refused_option(message: str) -> str | None:
-    """Return the option, with its dashes, that an error message of a parser refuses.
+    """Return the option, with its dashes, that a parser's error message refuses.
 
     Args:
-        message: Of argparse or, shortened, of jsonargparse.
+        message: Message of argparse or, shortened, of jsonargparse.
     """
     refused = _REFUSED.search(message)
     if refused:
@@ -89,13 +96,13 @@ def refused_option(message: str) -> str | None:
 
 
 def unknown_options(arguments: Sequence[str], known: Iterable[str]) -> list[str]:
-    """Return what looks like a long option among the arguments of a command and is none.
+    """Return the long options among the arguments of a command that do not exist.
 
     Args:
-        arguments: Up to a lone ``--``.
-        known: Options there are, with their dashes.
+        arguments: Arguments; those from ``--`` on are ignored.
+        known: Existing options, with their dashes.
     """
     names = set(known)
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    found = [one.partition("=")[0] for one in arguments[:end] if one.startswith("--")]
-    return [one for one in found if one not in names]
+    options = [word.partition("=")[0] for word in arguments[:end] if word.startswith("--")]
+    return [option for option in options if option not in names]

@@ -1,5 +1,6 @@
 """Which option is suggested for a wrong one."""
 
+import re
 import sys
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from lesionseg.cli import main as cli
 from lesionseg.cli import trainer as trainer_cli
 from lesionseg.cli.help.mistakes import explained
+from lesionseg.cli.help.parser import CommandParser
 from lesionseg.cli.help.suggestions import closest_options, refused_option
 
 RECIPE = ["fit", "--config", "asnet-isic2018", "--data.root", "d"]
@@ -107,7 +109,7 @@ def test_other_complaints_stay_as_they_are():
         ("score a b --aggregaton pooled", "--aggregaton; did you mean --aggregation?"),
         ("models --ouput json", "--ouput; did you mean --output?"),
         ("models --zzzz", "unrecognized arguments: --zzzz"),
-        ("cross-validate --num_fold 3 --config asnet-isic2018", "did you mean --num_folds?"),
+        ("cross-validate --num_fold 3 --config asnet-isic2018", "did you mean --num-folds?"),
         ("cross-validate --confgi asnet-isic2018", "did you mean --config?"),
         ("reproduce asnet-table2 --epoch 3", "--epoch; did you mean --epochs?"),
     ],
@@ -119,11 +121,48 @@ def test_the_small_commands_say_it(arguments, sentence, capsys):
     assert capsys.readouterr().err.rstrip().endswith(sentence)
 
 
+@pytest.mark.parametrize(
+    ("command", "hyphens", "values"),
+    [
+        ("cross-validate", ["--num-folds", "3"], {"num_folds": 3}),
+        ("reproduce asnet-table2", ["--keep-checkpoints"], {"keep_checkpoints": True}),
+        ("segment a.jpg", ["--no-overlays", "--on-error=skip"], {"on_error": "skip"}),
+        ("segment a.jpg", ["--test-time-augmentation=flips"], {"test_time_augmentation": "flips"}),
+        ("score a b", ["--mask-threshold", "7"], {"mask_threshold": 7}),
+        ("download isic2018 --root d", ["--keep-archives"], {"keep_archives": True}),
+    ],
+)
+def test_options_have_hyphens_and_accept_underscores(command, hyphens, values, monkeypatch, capsys):
+    name, *arguments = command.split()
+    got = []
+    monkeypatch.setattr(f"{cli.SMALL_COMMANDS[name]}.run", lambda options: got.append(options) or 0)
+    underscores = [
+        f"--{flag[2:].replace('-', '_')}" if flag[0] == "-" else flag for flag in hyphens
+    ]
+    for flags in (hyphens, underscores):
+        assert cli.main([name, *arguments, *flags]) == 0
+    assert got[0] == got[1]
+    assert vars(got[0]).items() >= values.items()
+    with pytest.raises(SystemExit):
+        cli.main([name, "--help"])
+    assert not set(re.findall(r"--\w+_\w+", capsys.readouterr().out)) - {"--ckpt_path"}
+
+
+def test_what_is_passed_on_keeps_its_spelling():
+    parser = CommandParser(prog="lesionseg")
+    parser.add_argument("--num-folds", type=int)
+    given = ["--num_folds=2", "--print_config", "--data.batch_size", "4", "--", "--num_folds"]
+    options, rest = parser.parse_known_args(given)
+    assert options.num_folds == 2
+    assert rest[:3] == ["--print_config", "--data.batch_size", "4"]
+    assert rest[-1] == "--num_folds"
+
+
 def test_cross_validate_passes_on_what_fit_knows(monkeypatch):
-    from lesionseg.experiments import cross_validation
+    from lesionseg.cli import cross_validate
 
     passed = []
-    monkeypatch.setattr(cross_validation, "run", lambda options: passed.extend(options.rest) or 0)
+    monkeypatch.setattr(cross_validate, "run", lambda options: passed.extend(options.rest) or 0)
     rest = (
         "--config asnet-isic2018 --data.root d --seed_everything 3 --trainer t.yaml --model=ASNet"
     )

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from lesionseg.cli.config_file import shared_part
 from lesionseg.cli.help.classes import CALLBACKS
+from lesionseg.cli.recipes import shared_part
 
 SAVED = {
     "seed_everything": 0,

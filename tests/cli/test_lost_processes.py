@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.distributed import DistNetworkError
 
 from lesionseg.cli import main as cli
-from lesionseg.cli.distributed import PEER_LOST, is_peer_lost
+from lesionseg.cli.distributed import PROCESS_LOST, is_process_lost
 
 CLOSED = "[pair.cc:534] Connection closed by peer [127.0.0.1]:5"
 
@@ -26,12 +26,12 @@ CLOSED = "[pair.cc:534] Connection closed by peer [127.0.0.1]:5"
     ],
 )
 def test_only_a_lost_connection_is_taken_for_one(error, lost):
-    assert is_peer_lost(error) == lost
+    assert is_process_lost(error) == lost
 
 
 @pytest.mark.parametrize(
     ("error", "code", "words"),
-    [(RuntimeError(CLOSED), 1, PEER_LOST), (SIGTERMException(), 143, "terminated")],
+    [(RuntimeError(CLOSED), 1, PROCESS_LOST), (SIGTERMException(), 143, "terminated")],
 )
 def test_the_program_says_it_in_a_sentence(error, code, words, monkeypatch, capsys):
     def fail(arguments):
@@ -45,17 +45,17 @@ def test_the_program_says_it_in_a_sentence(error, code, words, monkeypatch, caps
 
 CHILD = """
 import time
-from lesionseg import peers
-peers._GRACE_SECONDS = 0.1
-peers.end_with_launcher()
+from lesionseg.cli import distributed
+distributed._GRACE_SECONDS = 0.1
+distributed.end_with_launcher()
 print("up", flush=True)
 time.sleep(60)
 """
 LAUNCHER = """
 import os, subprocess, sys
-from lesionseg import peers
+from lesionseg.cli import distributed
 if len(sys.argv) == 2:  # as Lightning's own launcher; torchrun's processes do not know this one
-    peers.end_with_launcher()
+    distributed.end_with_launcher()
 os.environ["LOCAL_RANK"] = "1"
 print(subprocess.Popen([sys.executable, "-c", sys.argv[1]]).pid, flush=True)
 sys.stdin.read()
@@ -85,7 +85,7 @@ def test_a_process_ends_after_the_one_that_started_it_as_its_peer(foreign):
             os.kill(child, signal.SIGKILL)
         said = launcher.stderr.read()
     assert ended == (not foreign)
-    assert (PEER_LOST in said) == ended
+    assert (PROCESS_LOST in said) == ended
 
 
 def alive(pid):
