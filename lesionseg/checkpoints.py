@@ -1,4 +1,4 @@
-"""Checkpoints and other files of weights: the only place that reads them, and it runs no code."""
+"""Read checkpoints and other files of weights, without running code from them."""
 
 from __future__ import annotations
 
@@ -16,28 +16,38 @@ from lesionseg.errors import CheckpointError
 from lesionseg.pretrained import find_pretrained, read_pretrained, suggest_names
 
 OUTSIDE_WEIGHTS = ("encoder_weights", "init_from")
-"""Arguments that ask for weights from outside; a checkpoint holds weights, not these."""
+"""Arguments that load weights from other sources, which a checkpoint makes needless."""
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # a drive of Windows has one letter
-_MOST_EXPANSION, _SPARE_BYTES = 2, 1 << 20  # torch.save compresses nothing
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # a Windows drive is a single letter
+_MAX_EXPANSION, _SPARE_BYTES = 2, 1 << 20  # torch.save does not compress
 
 Location = str | torch.device | Callable[[Any, str], Any] | dict[str, str] | None
-"""Where tensors go; see :func:`torch.load`."""
+"""Device of loaded tensors; see :func:`torch.load`."""
 
 
 def load_weights(path: str | Path, map_location: Location = "cpu") -> Any:
-    """Read what ``torch.save`` wrote: tensors and plain values, nothing that could run code.
+    """Read a file of ``torch.save`` that holds tensors and plain values only.
 
     Args:
-        path: Of a local file.
+        path: Path of a local file.
         map_location: See :func:`torch.load`.
 
     Returns:
-        The content of the file.
+        Content of the file.
 
     Raises:
-        CheckpointError: If it is a URL, there is no such file, it cannot be read, or it holds
-            anything else than tensors and plain values.
+        CheckpointError: If the path is a URL, there is no such file, it cannot be read, or it holds
+            objects that could run code.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import torch
+        >>> from lesionseg.checkpoints import load_weights
+        >>> with TemporaryDirectory() as folder:
+        ...     torch.save({"weight": torch.ones(2)}, Path(folder, "a.pt"))
+        ...     load_weights(Path(folder, "a.pt"))
+        {'weight': tensor([1., 1.])}
     """
     if _URL.match(str(path)):
         raise CheckpointError(f"{path} is a URL; download the file and give its path.")
@@ -63,21 +73,26 @@ def load_weights(path: str | Path, map_location: Location = "cpu") -> Any:
 
 
 def read_checkpoint(path: str | Path, map_location: Location = "cpu") -> dict[str, Any]:
-    """Read a checkpoint of Lightning with :func:`load_weights`, or a pretrained model.
+    """Read a Lightning checkpoint with :func:`load_weights`, or a pretrained model.
 
     Sources of pretrained weights are set to None in the arguments of model and network, so that
-    nothing that is built from them looks for files or downloads.
+    models built from them neither look for files nor download.
 
     Args:
-        path: Of a local file, or what :func:`lesionseg.pretrained.find_pretrained` takes.
+        path: Path of a local file, or source of :func:`lesionseg.pretrained.find_pretrained`.
         map_location: See :func:`torch.load`.
 
     Returns:
-        The checkpoint, with the dicts ``state_dict`` and ``hyper_parameters`` at least.
+        Checkpoint, with the dicts ``state_dict`` and ``hyper_parameters`` at least.
 
     Raises:
-        CheckpointError: As :func:`load_weights`, or if the file is not a checkpoint, or the
-            pretrained model's folder is incomplete or was changed.
+        CheckpointError: If :func:`load_weights` raises it, the file is not a checkpoint, or the
+            folder of the pretrained model is incomplete or was changed.
+
+    Example:
+        >>> from lesionseg.checkpoints import read_checkpoint
+        >>> read_checkpoint("asnet-lite")["hyper_parameters"]["_class_path"]
+        '...'
     """
     folder = find_pretrained(path)
     checkpoint: dict[str, Any]
@@ -95,7 +110,7 @@ def read_checkpoint(path: str | Path, map_location: Location = "cpu") -> dict[st
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
     ):
         raise CheckpointError(
-            f"{path} is not a checkpoint: it holds no state_dict; give a .ckpt file of a fit."
+            f"{path} is not a checkpoint: it holds no state_dict; give the .ckpt file of a fit."
         )
     hyper_parameters = checkpoint.setdefault("hyper_parameters", {})
     if not isinstance(hyper_parameters, dict):
@@ -109,17 +124,27 @@ def read_checkpoint(path: str | Path, map_location: Location = "cpu") -> dict[st
 
 
 def check_weights_only(weights_only: bool | None) -> None:
-    """Refuse the one value of Lightning's argument that would let a file run code.
+    """Refuse ``weights_only=False``, with which a file could run code.
 
     Raises:
         ValueError: If it is False.
     """
     if weights_only is False:
-        raise ValueError("weights_only=False would run code that a file holds; leave it out.")
+        raise ValueError(
+            "expected weights_only to be True or None, got False, which would run code of the file"
+        )
 
 
 def forget(arguments: dict[str, Any], names: Iterable[str] = OUTSIDE_WEIGHTS) -> None:
-    """Set the named entries of a dict to None in place, also those of dicts and lists in it."""
+    """Set entries of a dict to None in place, also in nested dicts and lists.
+
+    Example:
+        >>> from lesionseg.checkpoints import forget
+        >>> arguments = {"width": 8, "encoder": [{"encoder_weights": "imagenet"}]}
+        >>> forget(arguments)
+        >>> arguments
+        {'width': 8, 'encoder': [{'encoder_weights': None}]}
+    """
     for key, value in arguments.items():
         if key in names:
             arguments[key] = None
@@ -128,27 +153,27 @@ def forget(arguments: dict[str, Any], names: Iterable[str] = OUTSIDE_WEIGHTS) ->
 
 
 def _without(value: Any, names: Iterable[str]) -> Any:
-    """A copy of the dicts and lists in a value, without what :func:`forget` forgets."""
+    """Copy nested dicts and lists, and apply :func:`forget` to them."""
     if isinstance(value, dict):
         value = dict(value)
         forget(value, names)
     elif isinstance(value, list):
-        value = [_without(one, names) for one in value]
+        value = [_without(item, names) for item in value]
     return value
 
 
 def _check_expansion(path: Path) -> None:
-    """Refuse a small file that unpacks to a huge one."""
+    """Refuse a small file that expands to a huge one."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
-        unpacked = sum(info.file_size for info in archive.infolist())
-    if unpacked > _MOST_EXPANSION * path.stat().st_size + _SPARE_BYTES:
-        raise ValueError(f"it would unpack to {unpacked} bytes")
+        expanded = sum(info.file_size for info in archive.infolist())
+    if expanded > _MAX_EXPANSION * path.stat().st_size + _SPARE_BYTES:
+        raise ValueError(f"it would expand to {expanded} bytes")
 
 
 def _unreadable(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(
-        f"{path} cannot be read as a checkpoint; it may be cut off or something else "
+        f"{path} cannot be read as a checkpoint; it may be incomplete or another kind of file "
         f"({type(error).__name__})."
     )

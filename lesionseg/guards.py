@@ -1,4 +1,4 @@
-"""Refuse images and masks of a type or range that networks and losses would take wrongly."""
+"""Refuse images and masks of a type or range that networks and losses would misread."""
 
 from __future__ import annotations
 
@@ -18,69 +18,83 @@ _TOO_SMALL = re.compile(
     "|Expected more than 1 spatial element when training"  # of instance normalization
 )
 _TOLERANCE = 0.1  # of images: resizing may overshoot, and wrong ranges are wrong by far more
-_EVERY = 50  # calls on an accelerator, which has to be waited for
+_EVERY = 50  # calls on an accelerator, because reading values waits for it
 
 _calls: Counter[str] = Counter()
 
 
 def check_images(owner: str, images: Tensor) -> None:
-    """Refuse images that are no floating-point numbers from 0 to 1.
+    """Refuse images that are not floating point in [0, 1].
 
-    The type is looked at in every call. The values are looked at on the CPU, which takes a
-    thousandth of a network's time, and on other devices in every 50th call of an owner, because
-    the program has to wait for them; not while a program is compiled, exported or traced.
+    The type is checked in every call. Values are checked in every call on the CPU, which takes a
+    thousandth of a network's time, and in every 50th call of an owner on other devices, because
+    the program has to wait for them. They are not checked while a program is compiled, exported
+    or traced.
 
     Args:
-        owner: Who takes the images, for messages.
-        images: Of any shape.
+        owner: Network or model that takes the images, for messages.
+        images: Images of any shape.
 
     Raises:
-        ValueError: If the type is not floating point, or values lie outside [0, 1], with a
-            tolerance of 0.1 for what resizing overshoots.
+        ValueError: If the type is not floating point, or values are outside [0, 1] by more than
+            0.1, which resizing may overshoot by.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.guards import check_images
+        >>> check_images("UNet", torch.rand(1, 3, 8, 8))
+        >>> check_images("UNet", torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+        Traceback (most recent call last):
+        ValueError: expected images of UNet to be floating point in [0, 1], got torch.uint8; ...
     """
     if not images.is_floating_point():
         raise ValueError(
-            f"{owner} takes images of floating point in [0, 1], got {images.dtype}; "
+            f"expected images of {owner} to be floating point in [0, 1], got {images.dtype}; "
             "convert them to float and divide by 255"
         )
     found = _range(owner, images)
     if found is None or (found[0] >= -_TOLERANCE and found[1] <= 1 + _TOLERANCE):
         return
     low, high = found
-    mend = "divide them by their maximum" if low >= 0 else "normalization is part of the network"
-    raise ValueError(f"{owner} takes images in [0, 1], got {low:g} to {high:g}; {mend}")
+    fix = "divide them by their maximum" if low >= 0 else "normalization is part of the network"
+    raise ValueError(f"expected images of {owner} to be in [0, 1], got {low:g} to {high:g}; {fix}")
 
 
 def check_masks(owner: str, masks: Tensor) -> None:
-    """Refuse masks or probabilities outside [0, 1], of any type; looked at as :func:`check_images`.
+    """Refuse masks or probabilities outside [0, 1], checked as often as :func:`check_images`.
+
+    Args:
+        owner: Network, loss or model that takes the masks, for messages.
+        masks: Masks of any shape and type.
 
     Raises:
-        ValueError: If values lie outside [0, 1].
+        ValueError: If values are outside [0, 1].
     """
     found = None if masks.dtype == torch.bool else _range(f"{owner}: masks", masks)
     if found is not None and not (found[0] >= 0 and found[1] <= 1):
         low, high = found
         raise ValueError(
-            f"{owner} takes masks of 0 and 1, got {low:g} to {high:g}; divide them by their maximum"
+            f"expected masks of {owner} to be 0 and 1, got {low:g} to {high:g}; divide them by "
+            "their maximum"
         )
 
 
 def check_batch(owner: str, batch: Any, *needed: str) -> None:
-    """Refuse a batch that is no dict of images, and masks where they are needed.
+    """Refuse a batch that is not a dict with valid images and masks.
 
     Args:
-        owner: Who takes the batch, for messages.
-        batch: As :func:`lesionseg.data.collate_samples` makes it.
-        *needed: The keys that it must have.
+        owner: Model that takes the batch, for messages.
+        batch: Batch of :func:`lesionseg.data.collate_samples`.
+        *needed: Keys that it must have.
 
     Raises:
-        ValueError: If it has another form, or :func:`check_images` or :func:`check_masks` refuses
-            its content.
+        ValueError: If it is not such a dict, or :func:`check_images` or :func:`check_masks`
+            refuses its content.
     """
     if not isinstance(batch, Mapping) or not set(needed).issubset(batch):
         keys = f"a dict of {', '.join(map(str, batch))}" if isinstance(batch, Mapping) else ""
         raise ValueError(
-            f"{owner} takes batches that are dicts with {', '.join(needed)}, got "
+            f"expected batches of {owner} to be dicts with {', '.join(needed)}, got "
             f"{keys or type(batch).__name__}; see lesionseg.data.Batch"
         )
     check_images(owner, batch["image"])
@@ -90,14 +104,14 @@ def check_batch(owner: str, batch: Any, *needed: str) -> None:
 
 @contextmanager
 def shapes_explained(owner: str, images: Tensor) -> Iterator[None]:
-    """Say in a sentence that a batch has too few, or too small, images for a network.
+    """Explain an error of a network that has too few or too small images.
 
-    What a network can take is not always known before it has tried: batch normalization fails in
-    training where a map is one pixel of one image, pooling where nothing is left to pool.
+    Such limits often show only in the forward pass: batch normalization fails in training where a
+    map is a single pixel of a single image, pooling where nothing is left to pool.
 
     Args:
-        owner: Who takes the images, for messages.
-        images: (N, C, H, W), which are fed to a network within the block.
+        owner: Model that takes the images, for messages.
+        images: Images (N, C, H, W) that are fed to a network within the block.
 
     Raises:
         ValueError: If the network fails because of their number or size.
@@ -122,7 +136,7 @@ def shapes_explained(owner: str, images: Tensor) -> Iterator[None]:
 
 
 def _range(owner: str, tensor: Tensor) -> tuple[float, float] | None:
-    """Least and greatest value; None where they are not looked at."""
+    """Return the smallest and greatest value; None where values are not checked."""
     if (
         torch.compiler.is_compiling()
         or torch._C._get_tracing_state() is not None  # of torch.jit.trace
@@ -132,7 +146,7 @@ def _range(owner: str, tensor: Tensor) -> tuple[float, float] | None:
         or not tensor.numel()
     ):
         return None
-    if not _is_at_hand(tensor):
+    if not _is_on_cpu(tensor):
         _calls[owner] += 1
         if _calls[owner] % _EVERY != 1:
             return None
@@ -145,6 +159,5 @@ def _range(owner: str, tensor: Tensor) -> tuple[float, float] | None:
     return low.item(), high.item()
 
 
-def _is_at_hand(tensor: Tensor) -> bool:
-    """Whether its values can be read without waiting for a device."""
+def _is_on_cpu(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu"

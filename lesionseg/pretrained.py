@@ -1,6 +1,6 @@
-"""Trained models as folders: weights in safetensors, a card that describes them, training ids.
+"""Folders of trained models: weights in safetensors, a card that describes them, training ids.
 
-Those that come with the package lie in ``weights``. Reading a folder runs no code that is in it.
+The models of the package are in ``weights``. Reading a folder runs no code from it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WEIGHTS, CARD, TRAINED_ON = "model.safetensors", "card.json", "trained-on.txt"
-"""The files of a model's folder."""
+"""Files in the folder of a model."""
 DEFAULT = "asnet-lite"
-"""The model that photographs are segmented with where none is named."""
+"""Model that segments photographs unless another is named."""
 FORMAT = 1
 
 _PACKAGED = Path(__file__).parent / "weights"
@@ -42,17 +42,22 @@ def list_pretrained() -> list[str]:
 def find_pretrained(source: str | Path) -> Path | None:
     """Return the folder of a trained model.
 
-    A file or a model's folder of this name is preferred to a model of the package.
+    An existing file or folder of a model is preferred to a model of the package.
 
     Args:
-        source: A name of :func:`list_pretrained`, a folder that ``save_pretrained`` wrote, or the
-            file of weights in one.
+        source: Name of :func:`list_pretrained`, folder of ``save_pretrained``, or its file of
+            weights.
 
     Returns:
-        The folder; None if this is something else, such as a checkpoint.
+        Folder of the model; None if ``source`` is something else, such as a checkpoint.
 
     Raises:
-        CheckpointError: If it is a folder without a card, or a file of weights without one.
+        CheckpointError: If the folder, or that of the file of weights, has no card.
+
+    Example:
+        >>> from lesionseg.pretrained import find_pretrained
+        >>> sorted(path.name for path in find_pretrained("asnet-lite").iterdir())
+        [...'card.json', 'model.safetensors', 'trained-on.txt'...]
     """
     path = Path(source)
     if path.suffix == ".safetensors":
@@ -77,21 +82,21 @@ def find_pretrained(source: str | Path) -> Path | None:
 
 
 def is_packaged(path: Path) -> bool:
-    """Return whether a file is of a model that comes with the package."""
+    """Return whether a file is part of a model of the package."""
     return _PACKAGED in path.parents
 
 
 def suggest_names(source: str) -> str:
-    """Return what to say where there is no trained model of a name."""
+    """Suggest a name for an unknown model, for messages."""
     close = difflib.get_close_matches(source, list_pretrained(), 1)
     return f"did you mean {close[0]}?" if close else f"names are {', '.join(list_pretrained())}"
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """Read what a folder says of its model.
+    """Read the card in the folder of a model.
 
     Raises:
-        CheckpointError: If the card is not one that this version of the package can read.
+        CheckpointError: If there is no card that this version of the package can read.
     """
     path = folder / CARD
     try:
@@ -101,9 +106,9 @@ def read_card(folder: Path) -> dict[str, Any]:
             f"{path} cannot be read as a model's card ({type(error).__name__})."
         ) from error
     if not isinstance(card, dict) or not isinstance(card.get("format"), int):
-        raise CheckpointError(f"{path} is not a card of a lesionseg model.")
+        raise CheckpointError(f"{path} is not the card of a lesionseg model.")
     if card["format"] > FORMAT:
-        raise CheckpointError(f"{path} is of a later lesionseg; install a newer version.")
+        raise CheckpointError(f"{path} is of a later version of lesionseg; upgrade lesionseg.")
     for name in ("network", "model", "weights", "trained_on"):
         if not isinstance(card.get(name), dict):
             raise CheckpointError(f"{path} is damaged: it does not describe its {name}.")
@@ -111,10 +116,15 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def packaged_card(name: str) -> dict[str, Any]:
-    """Read the card of a model that comes with the package.
+    """Read the card of a model of the package.
 
     Raises:
         CheckpointError: If there is no such model.
+
+    Example:
+        >>> from lesionseg.pretrained import packaged_card
+        >>> packaged_card("asnet-lite")["size"]
+        [256, 256]
     """
     if name not in list_pretrained():
         raise CheckpointError(f"there is no pretrained model {name!r}; {suggest_names(name)}.")
@@ -122,16 +132,16 @@ def packaged_card(name: str) -> dict[str, Any]:
 
 
 def read_pretrained(folder: Path) -> dict[str, Any]:
-    """Read a model's folder as a checkpoint.
+    """Read the folder of a model as a checkpoint.
 
     Args:
-        folder: See :func:`find_pretrained`.
+        folder: Folder of :func:`find_pretrained`.
 
     Returns:
-        The dict that a checkpoint of the model holds, with the weights of its network alone.
+        Content of a checkpoint of the model, with the weights of its network only.
 
     Raises:
-        CheckpointError: If a file is absent or broken, or is not the one that the card describes.
+        CheckpointError: If a file is absent or damaged, or differs from that of the card.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -160,29 +170,29 @@ def read_pretrained(folder: Path) -> dict[str, Any]:
         },
         "epoch": card.get("epoch", 0),
         "global_step": 0,
-        "pytorch-lightning_version": "2.6.0",  # without one Lightning takes it for a very old one
+        "pytorch-lightning_version": "2.6.0",  # else Lightning migrates it from its oldest version
     }
 
 
 def write_pretrained(
     folder: Path, card: Mapping[str, Any], state: Mapping[str, Tensor], ids: Collection[str]
 ) -> dict[str, Any]:
-    """Write a model's folder.
+    """Write the folder of a model.
 
     Args:
-        folder: Is made if it is absent.
-        card: What is to be said of the model, besides its files.
-        state: Weights of its network by their names in it; kept in the type that they have.
-        ids: Of the images that it was trained on.
+        folder: Folder; created if absent.
+        card: Description of the model, without its files.
+        state: Weights of its network by name; their types are kept.
+        ids: Ids of the images that it was trained on.
 
     Returns:
-        The card as it was written, with the files' SHA-256.
+        Card with the SHA-256 of the files.
     """
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
     weights = save({name: value.detach().cpu().contiguous() for name, value in state.items()})
-    listed = "".join(f"{one}\n" for one in sorted(ids)).encode("ascii")
+    listed = "".join(f"{id_}\n" for id_ in sorted(ids)).encode("ascii")
     card = {
         "format": FORMAT,
         **card,
@@ -197,7 +207,7 @@ def write_pretrained(
 
 
 def network_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of the network that segments, of a model's whole state."""
+    """Return the weights of the segmentation network from the state of a model."""
     return {
         name.removeprefix(_NETWORK): value
         for name, value in state.items()
@@ -206,15 +216,15 @@ def network_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _checked(path: Path, about: Mapping[str, Any]) -> bytes:
-    """The content of a file, whose checksum must be the card's."""
+    """Return the content of a file, whose checksum must be that of the card."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read; get the model's folder again.") from error
+        raise CheckpointError(f"{path} cannot be read; download the folder again.") from error
     if _sha256(content) != about.get("sha256"):
         raise CheckpointError(
-            f"{path} is not the file that its card describes (its SHA-256 differs); it was cut off "
-            "or changed, so it is not used: get it again."
+            f"{path} is not the file that its card describes (its SHA-256 differs), so it is not "
+            "used; download it again."
         )
     return content
 

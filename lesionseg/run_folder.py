@@ -1,4 +1,4 @@
-"""The folder of a run: everything that a fit leaves lies in it, whatever logger the Trainer has."""
+"""Folder of a run, which holds everything that a fit writes, whatever the logger."""
 
 from __future__ import annotations
 
@@ -14,23 +14,32 @@ if TYPE_CHECKING:
     from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 CHECKPOINTS = "checkpoints"
-"""Name of the folder of a run's checkpoints."""
+"""Name of the folder of checkpoints in that of a run."""
 
 _CHOSEN: WeakKeyDictionary[Trainer, Path] = WeakKeyDictionary()
 
 
 def run_folder(trainer: Trainer) -> Path | None:
-    """Return the folder of a Trainer's run, the one that ``checkpoints`` lies in.
+    """Return the folder of a Trainer's run, which holds the folder ``checkpoints``.
 
-    ``Trainer.log_dir`` is no such folder: with a logger that has none of its own (Weights & Biases,
-    MLflow) it is the folder of all runs.
+    ``Trainer.log_dir`` is another folder with loggers that have none for each run (Weights &
+    Biases, MLflow): that of all runs.
 
     Args:
-        trainer: One that is fitting. All of its processes must call this; the first one decides.
+        trainer: Trainer that is fitting. All of its processes must call this; rank 0 decides.
 
     Returns:
-        None where nothing is to be kept: in a fast development run, and without a logger as long
-        as no checkpoint callback was given a folder.
+        Folder; None in a fast development run, and without a logger as long as no checkpoint
+        callback has a folder.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> from lightning.pytorch.loggers import CSVLogger
+        >>> from lesionseg.run_folder import run_folder
+        >>> logger = CSVLogger("runs", name="asnet", version="first")
+        >>> trainer = Trainer(accelerator="cpu", logger=logger, enable_model_summary=False)
+        >>> run_folder(trainer).as_posix()
+        'runs/asnet/first'
     """
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
@@ -42,19 +51,18 @@ def run_folder(trainer: Trainer) -> Path | None:
 
 
 def choose_run_folder(trainer: Trainer) -> Path | None:
-    """Settle the folder of a run, and have all checkpoint callbacks without a folder use it.
+    """Choose the folder of a run, and have all checkpoint callbacks without a folder use it.
 
-    It is the folder around the ``dirpath`` of the first checkpoint callback that was given one,
-    else the logger's, else, without any logger, a new ``version_N`` in the Trainer's
-    ``default_root_dir``. Of several loggers the first that has a folder of its own (CSV,
-    TensorBoard) decides.
+    It is the parent of the ``dirpath`` of the first checkpoint callback that has one, else the
+    folder of the first logger with a folder for each run (CSV, TensorBoard), else that of the first
+    logger, else, without a logger, a new ``version_N`` in the Trainer's ``default_root_dir``.
 
     Args:
-        trainer: One that is about to fit, its loggers' experiments made. All of its processes must
-            call this; the first one decides.
+        trainer: Trainer that is about to fit, with initialized loggers. All of its processes must
+            call this; rank 0 decides.
 
     Returns:
-        None in a fast development run.
+        Folder; None in a fast development run.
     """
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
@@ -69,23 +77,23 @@ def choose_run_folder(trainer: Trainer) -> Path | None:
 
 
 def chosen_run_folder(trainer: Trainer) -> Path | None:
-    """Return what :func:`choose_run_folder` has chosen, None before; asks no other process."""
+    """Return the folder of :func:`choose_run_folder`, None before; needs no other process."""
     return _CHOSEN.get(trainer)
 
 
 def place_checkpoints(trainer: Trainer, folder: Path) -> None:
-    """Have all checkpoint callbacks without a folder write to ``checkpoints`` in this one."""
+    """Have all checkpoint callbacks without a folder write to ``checkpoints`` in a folder."""
     for callback in trainer.checkpoint_callbacks:
         if getattr(callback, "dirpath", "") is None:
             callback.dirpath = str(folder / CHECKPOINTS)  # type: ignore[attr-defined]
 
 
 def share_folder(trainer: Trainer) -> None:
-    """Tell checkpoint callbacks and loggers the run's folder as early as it is known.
+    """Set the folder of a run in checkpoint callbacks and loggers before a fit starts.
 
-    Before a fit starts, Lightning looks for the last checkpoint in the folder of the first logger.
-    Of several loggers with a folder of their own, those without a version get the first one's, so
-    that all write to one folder. Without a logger, or without one of this kind, nothing is done.
+    Lightning looks for the last checkpoint there before the fit starts. Of several loggers with a
+    folder for each run, those without a version get that of the first, so that all write to the
+    same folder. Without such a logger nothing is done.
     """
     from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
@@ -101,10 +109,10 @@ def share_folder(trainer: Trainer) -> None:
 
 
 def folder_logger(loggers: Sequence[Logger]) -> CSVLogger | TensorBoardLogger | None:
-    """Return the first logger that has a folder of its own for each run."""
+    """Return the first logger that has a folder for each run."""
     from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-    return next((one for one in loggers if isinstance(one, CSVLogger | TensorBoardLogger)), None)
+    return next((log for log in loggers if isinstance(log, CSVLogger | TensorBoardLogger)), None)
 
 
 def _of_checkpoints(trainer: Trainer) -> Path | None:
@@ -114,13 +122,13 @@ def _of_checkpoints(trainer: Trainer) -> Path | None:
             continue
         path = Path(folder)
         if not trainer.loggers and path == Path(trainer.default_root_dir, CHECKPOINTS):
-            continue  # Lightning's choice without a logger, the same for every run
+            continue  # Lightning's default without a logger, the same for every run
         return path.parent if path.name == CHECKPOINTS else path
     return None
 
 
 def _of_logger(trainer: Trainer) -> Path | None:
-    """The folder that Lightning's checkpoint callback takes from a logger, if it is a local one."""
+    """Return the local folder that Lightning's checkpoint callback takes from a logger."""
     if not trainer.loggers:
         return None
     return _folder_of(folder_logger(trainer.loggers) or trainer.loggers[0], trainer)
@@ -135,7 +143,7 @@ def _folder_of(logger: Logger, trainer: Trainer) -> Path:
 
 
 def _new_version(root: Path) -> Path:
-    """Make the next ``version_N``; no two processes get the same one."""
+    """Create the next ``version_N``; no two processes get the same folder."""
     root.mkdir(parents=True, exist_ok=True)
     names = (path.name.removeprefix("version_") for path in root.glob("version_*"))
     first = max((int(name) + 1 for name in names if name.isdigit()), default=0)

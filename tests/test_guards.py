@@ -35,7 +35,7 @@ def test_networks_refuse_other_images(network, name):
     for dtype in (images.dtype, torch.bfloat16):
         if images.is_floating_point():
             images = images.to(dtype)
-        with pytest.raises(ValueError, match=f"UNet takes images .*{said.split(' to ')[0]}"):
+        with pytest.raises(ValueError, match=f"images of UNet to be .*{said.split(' to ')[0]}"):
             network(images)
     for judge in (MobileGANDiscriminator(), SegANCritic()):
         with pytest.raises(ValueError, match=said):
@@ -46,7 +46,7 @@ def test_what_resizing_overshoots_is_taken(network):
     with torch.no_grad():
         network(1.2 * IMAGE - 0.1)
     for wrong in (1.2 * IMAGE - 0.15, 1.15 * IMAGE):
-        with pytest.raises(ValueError, match="takes images in"):
+        with pytest.raises(ValueError, match="images of UNet to be in"):
             network(wrong)
 
 
@@ -56,7 +56,7 @@ def test_losses_refuse_masks_of_0_and_255(loss):
     for right in (MASK, MASK.bool(), MASK.byte(), MASK.double(), MASK / 2):
         assert function(logits, right) >= 0
     for wrong in (MASK * 255, (MASK * 255).byte(), (MASK * 2).long(), MASK - 0.5):
-        with pytest.raises(ValueError, match="the loss takes masks of 0 and 1, got"):
+        with pytest.raises(ValueError, match="masks of the loss to be 0 and 1, got"):
             function(logits, wrong)
     with pytest.raises(ValueError, match=r"expected logits to be floating point, got torch\.int64"):
         function(logits.long(), MASK)
@@ -64,7 +64,7 @@ def test_losses_refuse_masks_of_0_and_255(loss):
 
 def test_judges_refuse_masks_of_0_and_255():
     for judge in (MobileGANDiscriminator(), SegANCritic()):
-        with pytest.raises(ValueError, match="takes masks of 0 and 1, got 0 to 255"):
+        with pytest.raises(ValueError, match="to be 0 and 1, got 0 to 255"):
             judge(IMAGE, MASK * 255)
 
 
@@ -76,9 +76,9 @@ def test_models_refuse_other_batches():
     model = Segmenter("unet", {"width": 4}, size=(32, 32))
     for stage in ("validation_step", "test_step", "predict_step"):
         step = getattr(model, stage)
-        with pytest.raises(ValueError, match="Segmenter takes masks of 0 and 1, got 0 to 255"):
+        with pytest.raises(ValueError, match="masks of Segmenter to be 0 and 1, got 0 to 255"):
             step(batch(mask=255 * MASK), 0)
-        with pytest.raises(ValueError, match=r"Segmenter takes images .* got torch\.uint8"):
+        with pytest.raises(ValueError, match=r"images of Segmenter to be .* got torch\.uint8"):
             step(batch(image=(255 * IMAGE).byte()), 0)
         with pytest.raises(ValueError, match=r"dicts with image, .*, got list; see"):
             step([IMAGE, MASK], 0)
@@ -109,7 +109,7 @@ def test_a_fit_on_other_values_ends_at_once(scale):
     trainer = Trainer(
         max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, barebones=True
     )
-    with pytest.raises(ValueError, match=r"Segmenter takes .* got \d+ to 255; divide"):
+    with pytest.raises(ValueError, match=r"of Segmenter to be .* got \d+ to 255; divide"):
         trainer.fit(Segmenter("unet", {"width": 4}, size=(32, 32)), loader)
 
 
@@ -140,7 +140,7 @@ def test_values_are_not_looked_at_where_they_cannot_be(network):
 def test_on_other_devices_few_calls_are_looked_at(monkeypatch):
     looked = []
     monkeypatch.setattr(guards, "_calls", guards.Counter())
-    monkeypatch.setattr(guards, "_is_at_hand", lambda tensor: False)
+    monkeypatch.setattr(guards, "_is_on_cpu", lambda tensor: False)
     monkeypatch.setattr(
         torch, "aminmax", lambda values: looked.append(1) or (torch.zeros(()), torch.ones(()))
     )

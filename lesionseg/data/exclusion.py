@@ -1,4 +1,4 @@
-"""Images that must not be trained on, or that alone are to be tested."""
+"""Exclude images from training, or restrict a test to some."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,21 +9,26 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from lesionseg.data.id_lists import archive_ids, named_ids
 from lesionseg.errors import InvalidDataError
 
-#: One name or several, as :func:`lesionseg.data.named_ids` takes them.
+#: A name or several, see :func:`lesionseg.data.named_ids`.
 IdLists: TypeAlias = Sequence[str] | str | Path | None
 
 
 class Exclusion:
-    """Takes the images of some id lists out of a training set, and says once how many they were.
+    """Exclude the images of id lists from a training set, and report once how many they are.
 
     Args:
-        lists: official names or files of ids; None takes nothing out.
+        lists: Official names or files of ids; None excludes nothing.
 
     Attributes:
-        ids: what is taken out; the archive's ids whether in small or capital letters.
+        ids: Excluded ids; those of the ISIC archive in upper case.
 
     Raises:
-        LesionsegError: if there is no such list.
+        LesionsegError: If there is no such list.
+
+    Example:
+        >>> from lesionseg.data.exclusion import Exclusion
+        >>> Exclusion("isic2016-test").remove(["ISIC_0000000", "ISIC_0000003"])
+        ['ISIC_0000000']
     """
 
     def __init__(self, lists: IdLists = None) -> None:
@@ -31,10 +36,10 @@ class Exclusion:
         self._said = False
 
     def remove(self, ids: Sequence[str]) -> list[str]:
-        """Return the ids that stay, in their order.
+        """Return the ids that are not excluded, in their order.
 
         Raises:
-            InvalidDataError: if none stays.
+            InvalidDataError: If none is left.
         """
         if not self.names:
             return list(ids)
@@ -42,23 +47,23 @@ class Exclusion:
         names = ", ".join(self.names)
         if not kept:
             raise InvalidDataError(
-                f"Nothing is left to train on: all {len(ids)} images are in {names}; exclude less."
+                f"nothing is left to train on: all {len(ids)} images are in {names}; exclude less."
             )
         if not self._said:
             left_out = len(ids) - len(kept)
-            # A list of other names than the files' would let through what it is meant to stop.
+            # A list that matches no file was probably written for other file names.
             say = rank_zero_info if left_out else rank_zero_warn
-            say(f"Left out before any split: {left_out} of {len(ids)} images, those in {names}.")
+            say(f"Excluded before any split: {left_out} of {len(ids)} images, those in {names}.")
             self._said = True
         return kept
 
 
 def only(ids: Sequence[str], lists: IdLists) -> list[str]:
-    """Return the ids that are in one of some lists, in their order; all of them if lists is None.
+    """Return the ids that are in any of the lists, in their order; all ids if lists is None.
 
     Raises:
-        LesionsegError: if there is no such list.
-        InvalidDataError: if no id is in any.
+        LesionsegError: If there is no such list.
+        InvalidDataError: If no id is in any list.
     """
     if lists is None:
         return list(ids)
@@ -66,15 +71,15 @@ def only(ids: Sequence[str], lists: IdLists) -> list[str]:
     kept = [id_ for id_ in ids if not wanted.isdisjoint((id_, id_.upper()))]
     if not kept:
         raise InvalidDataError(
-            f"None of the {len(ids)} images is in {', '.join(names)}; test on others."
+            f"none of the {len(ids)} images is in {', '.join(names)}; choose another list."
         )
     return kept
 
 
 def _gather(lists: IdLists) -> tuple[list[str], frozenset[str]]:
-    """Names and ids of some lists; the archive's ids whether in small or capital letters."""
+    """Return the names and ids of lists; ids of the ISIC archive also in upper case."""
     if lists is None:
         lists = []
-    names = [str(one) for one in ([lists] if isinstance(lists, str | Path) else lists)]
+    names = [str(name) for name in ([lists] if isinstance(lists, str | Path) else lists)]
     ids = frozenset[str]().union(*map(named_ids, names))
     return names, ids | archive_ids(ids)

@@ -323,7 +323,7 @@ def test_folders(tmp_path, pair_writer):
     ("arguments", "message"),
     [
         ({"split": "random"}, "official, holdout or k-fold"),
-        ({"fold": 5}, "fold must be 0 to 4"),
+        ({"fold": 5}, "expected fold to be 0 to 4"),
         ({"val_fraction": 1.0}, "val_fraction"),
         ({"limit": 0}, "limit"),
         ({"year": 2016}, "2016 has no validation split"),
@@ -391,7 +391,7 @@ def test_folders_cross_validate_the_training_images(tmp_path, pair_writer):
     assert sorted(held_out) == [str(number) for number in range(7)]
     with pytest.raises(ValueError, match="k-fold"):
         FolderDataModule(tmp_path / "x", tmp_path / "y", split="official")
-    with pytest.raises(ValueError, match="fold must be 0 to 2"):
+    with pytest.raises(ValueError, match="expected fold to be 0 to 2"):
         FolderDataModule(tmp_path / "x", tmp_path / "y", split="k-fold", num_folds=3, fold=3)
 
 
@@ -459,7 +459,7 @@ def test_ph2_is_split(ph2, tmp_path, options, counts):
     [
         ({"split": "official"}, "test, holdout or k-fold"),
         ({"val_fraction": 1}, "val_fraction"),
-        ({"fold": 5}, "fold must be"),
+        ({"fold": 5}, "expected fold to be"),
         ({"on_error": "no"}, "on_error"),
     ],
 )

@@ -117,7 +117,7 @@ def test_weights_without_a_card_are_refused(folder, tmp_path):
     ("key", "value", "message"),
     [
         ("format", 99, "later lesionseg"),
-        ("format", None, "not a card"),
+        ("format", None, "not the card"),
         ("network", "unet", "does not describe its network"),
         ("model", {"class_path": "os.system", "init_args": {}}, "not of lesionseg"),
         ("model", {"class_path": "lesionseg.segment", "init_args": {}}, "not of lesionseg"),

@@ -1,4 +1,4 @@
-"""Threads that read files, and that an interruption does not wait for."""
+"""Threads that read files, and that Ctrl-C does not wait for."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 PREFIX = "lesionseg-reader"
-"""Begins the names of the threads; see :func:`stuck_threads`."""
+"""Start of the names of all threads; see :func:`stuck_threads`."""
 
 
 @contextmanager
 def thread_pool(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Give a pool of threads that ends with the block.
+    """Yield a pool of threads that ends with the block.
 
-    After an error it waits for the work that has begun. After Ctrl-C or SIGTERM it does not: a
-    thread may be waiting for ever for a file on a network that is down.
+    After an error it waits for running jobs. After Ctrl-C or SIGTERM it does not: a thread may wait
+    forever for a file on a network that is down.
 
     Args:
-        workers: Threads at most.
+        workers: Greatest number of threads.
+
+    Example:
+        >>> from lesionseg.data.io.thread_pool import thread_pool
+        >>> with thread_pool(2) as pool:
+        ...     list(pool.map(abs, [-1, 2, -3]))
+        [1, 2, 3]
     """
     pool = ThreadPoolExecutor(workers, PREFIX)
     wait = True
@@ -35,12 +41,12 @@ def thread_pool(workers: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def stuck_threads(patience: float) -> bool:
-    """Return whether a thread of an interrupted pool is still at work.
+    """Return whether a thread of an interrupted pool is still running.
 
     Args:
-        patience: Seconds to wait for each.
+        patience: Seconds to wait for each thread.
     """
-    readers = [one for one in threading.enumerate() if one.name.startswith(PREFIX)]
+    readers = [thread for thread in threading.enumerate() if thread.name.startswith(PREFIX)]
     for thread in readers:
         thread.join(patience)
     return any(thread.is_alive() for thread in readers)
