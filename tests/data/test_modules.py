@@ -404,7 +404,7 @@ def test_only_some_images_are_tested(isic, tmp_path):
     assert data.datasets["test"].ids == ids[1:3]
     save_ids(wanted, ["ISIC_9999999"])
     data = ISICDataModule(tmp_path, split="holdout", test_split="train", test_only=[str(wanted)])
-    with pytest.raises(InvalidDataError, match="None of the 6 images"):
+    with pytest.raises(InvalidDataError, match="none of the 6 images"):
         data.setup("test")
 
 

@@ -116,7 +116,7 @@ def test_weights_without_a_card_are_refused(folder, tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("format", 99, "later lesionseg"),
+        ("format", 99, "later version of lesionseg"),
         ("format", None, "not the card"),
         ("network", "unet", "does not describe its network"),
         ("model", {"class_path": "os.system", "init_args": {}}, "not of lesionseg"),
