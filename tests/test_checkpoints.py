@@ -337,7 +337,10 @@ FAULTS = {
     "without size": (lambda c: c["lesionseg"].pop("size"), "expected size to be two positive"),
     "huge": (lambda c: c["lesionseg"].update(size=[10**6, 10**6]), "got .1000000, 1000000."),
     "a size of words": (lambda c: c["lesionseg"].update(size=["a", 1]), "expected size to be two"),
-    "without threshold": (lambda c: c["lesionseg"].pop("threshold"), "expected threshold to be between 0 and 1"),
+    "without threshold": (
+        lambda c: c["lesionseg"].pop("threshold"),
+        "expected threshold to be between 0 and 1",
+    ),
     "a threshold of 2": (lambda c: c["lesionseg"].update(threshold=2.0), "got 2.0"),
     "without network": (lambda c: c["lesionseg"].update(network={}), "does not name its network"),
     "an unknown network": (
