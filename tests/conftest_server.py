@@ -32,7 +32,7 @@ program()
 class ArchiveServer:
     """Serves ``files`` by path, with ranges.
 
-    ``faults[path]`` is a list of dicts, one for each GET, the last one for all further; an empty
+    ``faults[path]`` is a list of a dict for each GET, the last for all further; an empty
     dict is a server that works:
 
     - ``status``: answer with this status
@@ -54,7 +54,7 @@ class ArchiveServer:
         self.meeting: threading.Barrier | None = None
 
     def gets(self, path: str | None = None) -> list[str | None]:
-        """Return the requested ranges of one path or of all."""
+        """Return the requested ranges of a path or of all."""
         return [
             range_ for how, where, range_ in self.requests if how == "GET" and path in (None, where)
         ]

@@ -122,8 +122,8 @@ def test_values_are_not_looked_at_where_they_cannot_be(network):
     wrong = IMAGE * 255
     for unseen in (wrong.to("meta"), wrong.as_subclass(Elsewhere), wrong[:0]):
         check_images("x", unseen)
-    torch.jit.trace(lambda one: check_images("x", one) or one, wrong, check_trace=False)
-    torch.vmap(lambda one: check_images("x", one) or one)(wrong)
+    torch.jit.trace(lambda image: check_images("x", image) or image, wrong, check_trace=False)
+    torch.vmap(lambda image: check_images("x", image) or image)(wrong)
 
     class Guarded(nn.Module):
         def forward(self, image):

@@ -22,7 +22,7 @@ MLFLOW = {"class_path": "MLFlowLogger", "init_args": {"save_dir": "mlruns"}}
 
 
 def in_runs(*loggers):
-    return [one | {"init_args": {"save_dir": "runs", "name": ""}} for one in loggers]
+    return [logger | {"init_args": {"save_dir": "runs", "name": ""}} for logger in loggers]
 
 
 LOGGERS = {
@@ -85,15 +85,15 @@ def test_each_run_has_a_folder_of_its_own(logger):
         assert not (run / ".lock").exists()
     for name in (*WHOLE, ".lock"):
         assert len(list(Path().rglob(name))) == (0 if name == ".lock" else 2), name
-    if any("RunLogger" in one["class_path"] for one in loggers or ()):
+    if any("RunLogger" in log["class_path"] for log in loggers or ()):
         assert all((run / "metrics.csv").stat().st_size > 0 for run in runs)
     if loggers == [MLFLOW]:
         from mlflow.tracking import MlflowClient
 
         client = MlflowClient("file:mlruns")
-        ids = [one.experiment_id for one in client.search_experiments()]
+        ids = [found.experiment_id for found in client.search_experiments()]
         assert {run.parent.name for run in runs} <= set(ids)
-        assert {one.info.run_id for one in client.search_runs(ids)} == {run.name for run in runs}
+        assert {run.info.run_id for run in client.search_runs(ids)} == {run.name for run in runs}
 
 
 def test_without_the_program_it_is_that_of_the_checkpoints(tmp_path):

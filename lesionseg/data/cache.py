@@ -40,11 +40,11 @@ def open_cache(
     """Open the store of image files at one size; build it first if there is none.
 
     The name of a store is a hash of the paths, sizes and modification times of its files in their
-    order, of the network's size and of the mask rule: a file that was edited gives another store,
-    and the outdated one is removed. A JSON file beside it lists the files and the original sizes of
+    order, of the network's size and of the mask rule: an edited file gives another store, and the
+    outdated store is removed. A JSON file beside it lists the files and the original sizes of
     the images; it is written last, so a store without it is incomplete and is built again.
 
-    Of several processes, one builds and the others wait.
+    Of several processes, the first builds and the others wait.
 
     Args:
         folder: Folder of all stores; created if absent.
@@ -76,7 +76,7 @@ def _open(
     rule: MaskRule,
 ) -> Store:
     shape = (len(files), 3 + any(mask is not None for _, mask in files), *size)
-    rows = [[None if path is None else str(path.resolve()) for path in pair] for pair in files]
+    rows = [[None if path is None else str(path.absolute()) for path in pair] for pair in files]
     states = _file_states(rows)
     settings = (VERSION, shape, rule.threshold, rule.checked)
     key = hashlib.sha256(repr((settings, rows, states)).encode()).hexdigest()[:16]
@@ -88,10 +88,10 @@ def _open(
     with file_lock(folder / ".lock", lambda: tqdm.write(waiting, file=sys.stderr)):
         if (store := _finished(path, shape)) is not None:  # another process has built it meanwhile
             return store
-        outdated = _outdated(folder, list(settings), list(states))
+        outdated = _outdated(folder, settings, list(states))
         why = " (files have changed)" if outdated else ""
         if path.exists():
-            why = " (the earlier one is incomplete or damaged)"
+            why = " (the earlier file is incomplete or damaged)"
         _clear(folder, [path, *outdated])
         sizes = _build(path, shape, read, why)
         sidecar = {"settings": settings, "files": states, "sizes": sizes}
@@ -136,13 +136,13 @@ def _finished(path: Path, shape: BatchShape) -> Store | None:
     return Store(path, shape, sidecar["sizes"])
 
 
-def _outdated(folder: Path, settings: list[Any], names: list[str]) -> list[Path]:
-    """Return the stores of the same files and settings, whose files have changed since."""
-    settings = json.loads(json.dumps(settings))
+def _outdated(folder: Path, settings: tuple[Any, ...], names: list[str]) -> list[Path]:
+    """Return the stores of the same files and settings, with older states or of another version."""
+    same = json.loads(json.dumps(settings[1:]))
     found = []
     for path in folder.glob("*x*.json"):
         sidecar = _load_sidecar(path)
-        if sidecar.get("settings") == settings and list(sidecar["files"]) == names:
+        if sidecar.get("settings", [])[1:] == same and list(sidecar["files"]) == names:
             found.append(path.with_suffix(_SUFFIX))
     return found
 

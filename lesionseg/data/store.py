@@ -83,7 +83,7 @@ def write_store(
     threads: int,
     progress: Callable[[Iterable[None]], Iterable[None]],
 ) -> Sizes:
-    """Write a file of decoded images, each in one of several threads (decoders release the GIL).
+    """Write a file of decoded images, in several threads (decoders release the GIL).
 
     Args:
         path: File; overwritten.

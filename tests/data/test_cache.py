@@ -1,4 +1,4 @@
-"""Decoded once: equal samples, one build, and nothing half-valid or outdated is ever read."""
+"""The cache gives equal samples, is built once, and is never read incomplete or outdated."""
 
 import errno
 import multiprocessing
@@ -52,17 +52,17 @@ def stores(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.store"))
 
 
-def equal(one, other):
+def equal(first, second):
     """Samples or batches with the same keys, and the same bits in them."""
-    assert one.keys() == other.keys()
-    for key, value in one.items():
+    assert first.keys() == second.keys()
+    for key, value in first.items():
         if torch.is_tensor(value):
-            assert value.dtype == other[key].dtype
-            assert torch.equal(value, other[key])
+            assert value.dtype == second[key].dtype
+            assert torch.equal(value, second[key])
         elif key == "truth":
-            assert all(torch.equal(a, b) for a, b in zip(value, other[key], strict=True))
+            assert all(torch.equal(a, b) for a, b in zip(value, second[key], strict=True))
         else:
-            assert value == other[key]
+            assert value == second[key]
 
 
 @pytest.mark.filterwarnings("error")
@@ -78,12 +78,12 @@ def test_samples_and_batches_are_equal_bit_for_bit(folders, tmp_path, with_truth
         equal(data[index], cached[index])
         assert data.plot(data[index]).tobytes() == cached.plot(cached[index]).tobytes()
     part = [data.ids[k] for k in (5, 0, 3)]
-    for one, other in zip(
+    for plain, read in zip(
         DataLoader(data.subset(part), 2, collate_fn=collate_samples),
         DataLoader(cached.subset(part), 2, collate_fn=collate_samples),
         strict=True,
     ):
-        equal(one, other)
+        equal(plain, read)
 
 
 @settings(
@@ -102,8 +102,8 @@ def test_images_with_and_without_masks_side_by_side(folders, tmp_path):
     pairs = [pair._replace(mask=pair.mask if k % 2 else None) for k, pair in enumerate(whole.pairs)]
     data = PairedDataset(pairs, SIZE)
     cached = data.cached(tmp_path / "cache")
-    for one, other in zip(cached.__getitems__(range(7)), data, strict=True):
-        equal(one, other)
+    for plain, read in zip(cached.__getitems__(range(7)), data, strict=True):
+        equal(plain, read)
     batch = next(iter(DataLoader(cached, 4, collate_fn=collate_samples)))
     assert "mask" not in batch
 

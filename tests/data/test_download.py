@@ -89,7 +89,7 @@ def command(server, facts, root, *options):
     )
 
 
-def test_everything_comes_once_and_a_second_run_asks_nobody(server, facts, root, capsys):
+def test_a_second_run_contacts_no_server(server, facts, root, capsys):
     arguments = ["download", "isic2018", "--root", str(root), "--mirror", f"{server.url}/"]
     assert cli.main(arguments) == 0
     assert names(root) == sorted(archive.folder for pair in facts.values() for archive in pair)
@@ -118,17 +118,17 @@ def test_splits_masks_and_archives_are_chosen(server, facts, root):
     assert (root / masks.zip).read_bytes() == server.files[f"/2018/{masks.zip}"]
 
 
-def test_several_come_at_the_same_time(server, root):
+def test_several_archives_are_downloaded_at_a_time(server, root):
     server.meeting = threading.Barrier(2)  # answers only when two ask
     download_isic(root, 2018, ["val"], mirror=server.url)
 
 
-def test_one_at_a_time_if_asked_for(server, facts, root):
+def test_a_single_worker_downloads_in_order(server, facts, root):
     download_isic(root, 2018, ["val"], mirror=server.url, workers=1)
-    assert [one[1] for one in server.requests if one[0] == "GET"] == paths(facts)
+    assert [path for method, path, _ in server.requests if method == "GET"] == paths(facts)
 
 
-def test_kill_9_keeps_what_has_come_and_the_next_run_asks_for_the_rest(server, facts, root):
+def test_the_next_run_resumes_after_kill_9(server, facts, root):
     for path in paths(facts):
         server.faults[path] = [{"hold": 700}, {}]
     process = command(server, facts, root)
@@ -146,7 +146,7 @@ def test_kill_9_keeps_what_has_come_and_the_next_run_asks_for_the_rest(server, f
     assert names(root) == sorted(archive.folder for archive in facts["val"])
 
 
-def test_ctrl_c_ends_at_once_even_on_a_silent_line(server, facts, root):
+def test_ctrl_c_ends_at_once_even_without_data(server, facts, root):
     server.faults[paths(facts)[0]] = [{"hold": 700}, {}]
     process = command(server, facts, root, "--workers", "1")
     part = root / f"{facts['val'].images.zip}.part"
@@ -162,23 +162,23 @@ def test_ctrl_c_ends_at_once_even_on_a_silent_line(server, facts, root):
 def test_two_processes_at_once_download_once(server, facts, root):
     first = paths(facts)[0]
     server.faults[first] = [{"hold": 700}, {}]
-    one = command(server, facts, root)
+    first_process = command(server, facts, root)
     wait_for(lambda: server.sent.get(first) == 700)
-    other = command(server, facts, root)
-    assert other.stderr.readline() == (
+    second_process = command(server, facts, root)
+    assert second_process.stderr.readline() == (
         f"download: waiting for the process that downloads into {root}\n"
     )
     server.released.set()
-    assert (one.wait(20), other.wait(20)) == (0, 0)
-    assert "is complete" in one.stdout.read()
-    assert "is complete" in other.stdout.read().replace("already ", "")
-    for process in (one, other):
+    assert (first_process.wait(20), second_process.wait(20)) == (0, 0)
+    assert "is complete" in first_process.stdout.read()
+    assert "is complete" in second_process.stdout.read().replace("already ", "")
+    for process in (first_process, second_process):
         process.communicate()
     assert server.sent[first] == len(server.files[first])
     assert len(server.gets(paths(facts)[1])) == 1
 
 
-def test_a_flipped_byte_is_said_and_stops_no_other_archive(server, facts, root):
+def test_a_flipped_byte_is_an_error_of_its_archive_only(server, facts, root):
     path = paths(facts)[0]
     right = server.files[path]
     server.files[path] = right[:99] + bytes([right[99] ^ 1]) + right[100:]
@@ -199,7 +199,7 @@ def test_two_archives_that_fail_are_one_sentence(server, facts, root, capsys):
     assert all(said.count(f"{archive.zip} is not the official") == 1 for archive in facts["val"])
 
 
-def test_an_absent_archive_is_one_sentence_before_anything_comes(server, facts, root, capsys):
+def test_an_absent_archive_is_one_sentence_before_any_download(server, facts, root, capsys):
     del server.files[paths(facts)[1]]
     options = ["--root", str(root), "--mirror", server.url, "--splits", "val"]
     assert cli.main(["download", "isic2018", *options]) == 1
@@ -215,10 +215,10 @@ def test_a_zip_that_is_there_is_not_downloaded_and_not_deleted(server, facts, ro
     (root / images.zip).write_bytes(server.files[f"/2018/{images.zip}"])
     download_isic(root, 2018, ["val"], mirror=server.url)
     assert server.gets() == [None]
-    assert names(root) == sorted([images.zip, *(one.folder for one in facts["val"])])
+    assert names(root) == sorted([images.zip, *(archive.folder for archive in facts["val"])])
 
 
-def test_another_file_of_the_zips_name_is_left_alone(server, facts, root):
+def test_another_file_with_the_name_of_the_zip_is_unchanged(server, facts, root):
     root.mkdir()
     images = facts["val"].images
     other = bytes(len(server.files[f"/2018/{images.zip}"]))
@@ -240,7 +240,7 @@ def test_a_folder_gets_only_what_it_lacks(server, facts, root):
     assert all(path.exists() for path in gone)
 
 
-def test_a_full_disk_is_said_before_anything_comes(server, root, monkeypatch):
+def test_a_full_disk_is_an_error_before_any_download(server, root, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(download.shutil, "disk_usage", lambda path: usage(9000, 8000, 1000))
     with pytest.raises(
@@ -253,7 +253,7 @@ def test_a_full_disk_is_said_before_anything_comes(server, root, monkeypatch):
     assert names(root) == []
 
 
-def test_a_server_that_tells_no_length_is_at_least_something(server, root, monkeypatch, capsys):
+def test_a_server_that_reports_no_length(server, root, monkeypatch, capsys):
     monkeypatch.setattr(download, "remote_size", lambda url, stop: None)
     download_isic(root, 2018, ["val"], mirror=server.url)
     assert "at least 0 bytes to download" in capsys.readouterr().err
@@ -294,7 +294,7 @@ def test_the_dataset_downloads_its_own_split(server, facts, root):
     assert len(ISICDataset(root, 2018, "test", masks=False, download=True)) == 2
     assert names(root) == [facts["test"].images.folder]
     assert ISICDataset(root, 2018, "test", download=True)[0].keys() >= {"image", "mask"}
-    assert names(root) == sorted(one.folder for one in facts["test"])
+    assert names(root) == sorted(archive.folder for archive in facts["test"])
     with pytest.raises(DatasetNotFoundError, match=rf"isic2018 --root {root} --splits val"):
         ISICDataset(root, 2018, "val")
 
@@ -351,7 +351,7 @@ def test_foreign_images_do_not_stand_for_official_ones(server, facts, root):
         ISICDataset(root, 2018, "val")
 
 
-def test_a_home_folder_may_be_meant(server, facts, tmp_path, monkeypatch):
+def test_the_home_folder_is_expanded(server, facts, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert len(ISICDataset("~/data", 2018, "val", download=True)) == COUNTS["val"]
     assert ISICDataset.has("~/data", 2018, "val")
@@ -359,7 +359,7 @@ def test_a_home_folder_may_be_meant(server, facts, tmp_path, monkeypatch):
     assert (data.root, data.cache) == (tmp_path / "data", tmp_path / "cache")
 
 
-def test_what_is_no_folder_is_told_before_anything_comes(server, facts, root):
+def test_a_broken_link_is_an_error_before_any_download(server, facts, root):
     root.mkdir()
     folder = root / facts["val"].masks.folder
     folder.symlink_to("unplugged")

@@ -124,12 +124,6 @@ def test_no_network_is_one_sentence():
         http.remote_size("http://127.0.0.1:port", threading.Event())
 
 
-def test_a_server_that_reports_no_length(monkeypatch):
-    with archive_server() as server:
-        monkeypatch.setattr("conftest_server._Handler.do_HEAD", lambda self: self.send_error(405))
-        assert http.remote_size(server.url + PATH, threading.Event()) is None
-
-
 def test_stopping_ends_a_wait_and_writes_nothing_more(server, part, monkeypatch):
     monkeypatch.setattr(http, "FIRST_WAIT", 60)
     monkeypatch.setattr(http, "MAX_WAIT", 60)

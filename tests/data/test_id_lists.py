@@ -29,8 +29,8 @@ def test_each_list_is_as_long_as_its_archive(year, split):
 @pytest.mark.parametrize(("year", "total"), [(2016, 1279), (2017, 2750), (2018, 3694)])
 def test_splits_of_a_year_are_disjoint_and_its_name_stands_for_all(year, total):
     parts = [official_ids(*known) for known in SPLITS if known[0] == year]
-    for one, other in combinations(parts, 2):
-        assert not one & other
+    for first, second in combinations(parts, 2):
+        assert not first & second
     assert official_ids(year) == named_ids(f"isic{year}") == frozenset().union(*parts)
     assert len(official_ids(year)) == total
 

@@ -30,7 +30,7 @@ ATTEMPTS = 7
 FIRST_WAIT = 1.0
 """Seconds before the second attempt; doubled for each further one."""
 MAX_WAIT = 60.0
-"""Greatest number of seconds between two attempts, whatever the server asks for."""
+"""Greatest number of seconds between two attempts."""
 
 _CHUNK = 1 << 18
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -43,11 +43,7 @@ class Stopped(Exception):
 
 
 class _TransientError(Exception):
-    """An error that another attempt may not meet, and the seconds that the server asks to wait."""
-
-    def __init__(self, message: str, wait: float = 0.0) -> None:
-        super().__init__(message)
-        self.wait = wait
+    """An error that may not occur in another attempt."""
 
 
 def download(
@@ -82,7 +78,7 @@ def remote_size(url: str, stop: threading.Event) -> int | None:
 
     def ask() -> int | None:
         with _request(url, "HEAD") as response:
-            return None if response.status in (405, 501) else _content_length(response)
+            return _content_length(response)
 
     return _retry(url, ask, stop)
 
@@ -130,7 +126,7 @@ def _retry(
             say(f"{url}: {error}; retrying")
             # Random, so that many clients do not return at the same moment.
             wait = FIRST_WAIT * 2 ** (failures - 1) * random.uniform(0.5, 1)
-            if stop.wait(min(max(wait, error.wait), MAX_WAIT)):
+            if stop.wait(min(wait, MAX_WAIT)):
                 raise Stopped from error
 
 
@@ -181,14 +177,11 @@ def _request(url: str, method: str = "GET", headers: dict[str, str] | None = Non
     try:
         response: HTTPResponse = urlopen(request, timeout=TIMEOUT)
     except HTTPError as error:
-        if error.code == 416 or (method == "HEAD" and error.code in (405, 501)):
+        if error.code == 416:
             return error  # type: ignore[return-value]  # a response too
         with error:
             if error.code in _TRANSIENT:
-                wait = error.headers.get("Retry-After", "")
-                raise _TransientError(
-                    f"status {error.code}", float(wait) if wait.isdecimal() else 0.0
-                ) from error
+                raise _TransientError(f"status {error.code}") from error
             raise LesionsegError(
                 f"{url}: the server answered {error.code} ({error.reason}); check the address, or "
                 "choose another --mirror."

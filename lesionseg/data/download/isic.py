@@ -94,7 +94,7 @@ def download_isic(
     not count). A zip archive in ``root`` with the official checksum is used and kept.
 
     An interrupted download stays in ``root`` as a ``.part`` file, and the next run resumes it. Of
-    several processes with the same ``root``, one downloads and the others wait.
+    several processes with the same ``root``, the first downloads and the others wait.
 
     Args:
         root: Folder of the official folders; created if absent.
