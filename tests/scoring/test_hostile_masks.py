@@ -205,8 +205,8 @@ def test_entries_that_cannot_be_unpacked_are_named(truth, archive, offset, value
 
 HANGS = """
 import sys, time
-from lesionseg import cli
-from lesionseg.evaluation import mask_source
+from lesionseg.cli import main as cli
+from lesionseg.scoring import mask_source
 
 def hang(self, entry, most):
     print("begun", flush=True)

@@ -108,8 +108,8 @@ def test_no_workers_is_refused(folders):
 def test_ctrl_c_ends_with_a_word(folders):
     script = """
 import sys, time
-from lesionseg import cli
-from lesionseg.evaluation import pair_counting
+from lesionseg.cli import main as cli
+from lesionseg.scoring import pair_counting
 
 def slow(truths, predictions, threshold, pair):
     if pair.name == "ISIC_0000000":

@@ -14,9 +14,10 @@ from isic_challenge_scoring.segmentation import SegmentationScore
 from isic_challenge_scoring.types import ScoreError
 from PIL import Image
 
+from lesionseg.cli.score import add_arguments, run
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, LesionsegError
 from lesionseg.metrics import ScoreTable
-from lesionseg.scoring.predictions import add_arguments, run, score_predictions
+from lesionseg.scoring.predictions import score_predictions
 
 NUMBERS = (1, 2, 345)
 NAME = "ISIC_{:07d}_segmentation.png"
