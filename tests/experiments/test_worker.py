@@ -6,7 +6,8 @@ import time
 
 def test_the_real_job_ends_with_its_parent():
     """Also when the parent is killed: its end of the pipe closes."""
-    script = "import sys, time; from lesionseg.experiments import worker as t; t._end_with_parent(); "
+    script = "import sys, time; from lesionseg.experiments import worker; "
+    script += "worker._end_with_parent(); "
     script += "print('up', flush=True); time.sleep(60)"
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
