@@ -7,7 +7,7 @@ from PIL import Image
 
 from lesionseg.data import SyntheticLesions
 from lesionseg.inspection import augmentation_sheet
-from lesionseg.visualization import TRUTH_COLOUR, contact_sheet, draw_outline, to_picture
+from lesionseg.visualization import TRUTH_COLOR, contact_sheet, draw_outline, to_picture
 
 IMAGES = Path(__file__).parent / "images"
 TILES = 12
@@ -20,7 +20,7 @@ def synthetic_sheet() -> Image.Image:
     for index in range(TILES):
         sample = lesions[index]
         mask = np.asarray(sample["mask"][0] > 0)
-        picture = draw_outline(to_picture(sample["image"]), mask, TRUTH_COLOUR)
+        picture = draw_outline(to_picture(sample["image"]), mask, TRUTH_COLOR)
         tiles.append((picture, sample["id"]))
     return contact_sheet(tiles, columns=4, width=224)
 

@@ -32,6 +32,14 @@ class InvalidDataError(LesionsegError, ValueError):
     """Raised where a file of a data set, or a prediction, cannot be used; the message names it."""
 
 
+class MaskSizeError(InvalidDataError):
+    """A mask has another size than its image."""
+
+
+class MaskValueError(InvalidDataError):
+    """A mask's pixel values do not say what is lesion."""
+
+
 class NothingToTrainError(LesionsegError):
     """Raised where a fit resumes from a checkpoint of its last epoch."""
 

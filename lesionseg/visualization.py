@@ -1,7 +1,8 @@
-"""Pictures for people: outlines on images and contact sheets."""
+"""Draw pictures: outlines on images, and contact sheets."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +18,26 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 #: As in Figure 4 of the ASNet paper: the truth in green, the prediction in red.
-TRUTH_COLOUR = (0, 255, 0)
-PREDICTION_COLOUR = (255, 0, 0)
+TRUTH_COLOR = (0, 255, 0)
+PREDICTION_COLOR = (255, 0, 0)
+
+
+def __getattr__(name: str) -> object:
+    new = name.replace("COLOUR", "COLOR")
+    if new == name or new not in globals():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(f"{name} is now {new}", DeprecationWarning, stacklevel=2)
+    return globals()[new]
 
 
 def to_picture(image: Tensor) -> Image.Image:
-    """An image tensor (3, H, W) in [0, 1] as an 8-bit RGB picture."""
+    """Convert an image tensor (3, H, W) in [0, 1] to an 8-bit RGB picture.
+
+    Example:
+        >>> import torch
+        >>> to_picture(torch.ones(3, 2, 4)).getpixel((0, 0))
+        (255, 255, 255)
+    """
     pixels = (image.detach().float().clamp(0, 1) * 255).round().byte()
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
 
@@ -30,49 +45,67 @@ def to_picture(image: Tensor) -> Image.Image:
 def draw_outline(
     image: Image.Image,
     mask: npt.NDArray[np.bool_],
-    colour: tuple[int, int, int] = PREDICTION_COLOUR,
+    color: tuple[int, int, int] = PREDICTION_COLOR,
 ) -> Image.Image:
-    """A copy of an image with the border of a mask drawn on it.
+    """Draw the border of a mask on a copy of an image.
 
     Args:
-        image: RGB.
+        image: RGB image.
         mask: bool (height, width) of the image's size.
-        colour: RGB, 0 to 255.
+        color: RGB, 0 to 255.
+
+    Returns:
+        RGB image of the same size.
 
     Raises:
-        ValueError: The mask has another size than the image.
+        ValueError: If the mask has another size than the image.
+
+    Example:
+        >>> mask = np.zeros((20, 30), dtype=bool)
+        >>> mask[5:15, 5:25] = True
+        >>> drawn = draw_outline(Image.new("RGB", (30, 20)), mask, (0, 255, 0))
+        >>> drawn.getpixel((5, 5)), drawn.getpixel((15, 10))
+        ((0, 255, 0), (0, 0, 0))
     """
     if mask.shape != (image.height, image.width):
         raise ValueError(
-            f"the mask is {mask.shape[0]} x {mask.shape[1]} but the image is "
-            f"{image.height} x {image.width} (height x width)"
+            f"expected mask to have the image's size, {image.height} x {image.width} (height x "
+            f"width), got {mask.shape[0]} x {mask.shape[1]}"
         )
-    from scipy.ndimage import minimum_filter  # slow to import, and few need it
+    from scipy.ndimage import minimum_filter  # slow to import, and rarely needed
 
     width = 2 * (max(image.size) // 400) + 3  # odd; about 0.5 % of the image
     region = mask.astype(np.uint8) * np.uint8(255)
-    # Pillow's own filter takes minutes for a panorama: its time grows with the square of the width
+    # Pillow's own filter takes minutes for a panorama: its time grows with the square of the width.
     border = region - minimum_filter(region, width, mode="nearest")
-    drawn = image.convert("RGB")  # a copy, also of RGB
-    drawn.paste(colour, (0, 0), Image.fromarray(border))
+    drawn = image.convert("RGB")  # a copy, also of an RGB image
+    drawn.paste(color, (0, 0), Image.fromarray(border))
     return drawn
 
 
 def contact_sheet(
     tiles: Sequence[tuple[Image.Image, str]], columns: int = 4, width: int = 256
 ) -> Image.Image:
-    """Images in rows, each with a line of text under it.
+    """Arrange images in rows, each with a line of text below it.
 
     Args:
-        tiles: (image, caption) from left to right, top to bottom.
-        columns: Tiles in a row.
-        width: Of a tile, in pixels; every tile is as high as the highest, up to its width.
+        tiles: (image, caption) pairs from left to right, top to bottom.
+        columns: Number of tiles in a row.
+        width: Width of a tile in pixels; all tiles are as high as the highest, at most ``width``.
+
+    Returns:
+        RGB image.
 
     Raises:
-        ValueError: There is no tile.
+        ValueError: If there is no tile.
+
+    Example:
+        >>> tiles = [(Image.new("RGB", (40, 30), name), name) for name in ("red", "blue")]
+        >>> contact_sheet(tiles, columns=2, width=100).size
+        (224, 113)
     """
     if not tiles:
-        raise ValueError("a contact sheet needs at least one image")
+        raise ValueError("expected tiles to hold at least one image, got none")
     scaled = []
     for image, caption in tiles:
         scale = width / max(image.size)
@@ -96,11 +129,18 @@ def contact_sheet(
 
 
 def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a picture as PNG or JPEG, whole or not at all, with the mark of this package.
+    """Write a picture as PNG or JPEG, whole or not at all, marked as written by this package.
 
     Args:
-        picture: Of a mode that the format takes.
-        path: The suffix tells the format; a device may have none, which gets a PNG.
+        picture: Picture of a mode that the format supports.
+        path: File whose suffix is that of the format; a device without a suffix gets a PNG.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_picture(Image.new("RGB", (4, 2)), Path(folder, "a.png"))
+        ...     Image.open(Path(folder, "a.png")).info["Software"]
+        'written by lesionseg'
     """
     with atomic_path(path) as temporary:
         if path.suffix.lower() in (".jpg", ".jpeg"):

@@ -17,7 +17,7 @@ from lesionseg.inference.postprocess import binarize, probabilities
 from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.run_folder import run_folder
 from lesionseg.visualization import (
-    TRUTH_COLOUR,
+    TRUTH_COLOR,
     contact_sheet,
     draw_outline,
     save_picture,
@@ -63,7 +63,7 @@ class OverlayLogger(Callback):
         for index in range(len(predicted)):
             picture = to_picture(batch["image"][index])
             truth = batch["mask"][index, 0].bool().cpu().numpy()
-            picture = draw_outline(picture, truth, TRUTH_COLOUR)
+            picture = draw_outline(picture, truth, TRUTH_COLOR)
             picture = draw_outline(picture, predicted[index, 0].cpu().numpy())
             self._tiles.append((picture, batch["id"][index]))
 

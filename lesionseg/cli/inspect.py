@@ -1,29 +1,26 @@
-"""What is in a data set, before training: lesionseg inspect --data PATH [PATH ...]."""
+"""Summarize a data set before training: lesionseg inspect --data PATH [PATH ...]."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lesionseg.errors import LesionsegError, printable
-from lesionseg.files import check_outputs
+from lesionseg.files import MARK, atomic_path, check_outputs
 
-# What needs numpy, Pillow and scipy, and torch for --augment, is imported where it is used.
-if TYPE_CHECKING:
-    from lesionseg.data.discovery.image_set import ImageSet
+# NumPy, Pillow and SciPy, and torch for --augment, are imported where they are used.
 
 _SHEET = Path("augment.png")
 _PICTURES = (".png", ".jpg")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of ``lesionseg inspect``."""
+    """Add the options of ``lesionseg inspect``."""
     parser.description = (
-        "Tell what is in image data: counts, sizes, lesion areas, copies, ids that the\n"
-        "challenge's years share, revised masks, and files that are broken or do not belong\n"
-        "together. With --augment, show what augmentation makes of a few images instead."
+        "Summarize a data set: counts, sizes, lesion areas, copies, ids that years or splits\n"
+        "share, revised masks, and broken or unpaired files. With --augment, show what\n"
+        "augmentation does to a few images instead."
     )
     parser.add_argument(
         "--data",
@@ -31,38 +28,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="folders of unpacked ISIC archives, PH2, or images and masks of your own; or a folder "
-        "that holds such folders",
+        help="folders of unpacked ISIC archives, of PH2, or of your images and masks; a folder "
+        "that holds such folders; or a CSV file of image and mask paths",
     )
     parser.add_argument(
         "--masks",
         type=Path,
         metavar="DIR",
-        help="masks of the images in PATH, where they are in a folder of another name than masks",
+        help="masks of the images in PATH, if their folder is not found by its name",
     )
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="also write a page with pictures, one file"
     )
     parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="also write the report as Markdown"
+    )
+    parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="also replace files of these names that lesionseg did not write",
+        help="also replace existing files that lesionseg did not write",
     )
     sheet = parser.add_argument_group("contact sheet of augmentation")
     sheet.add_argument(
         "--augment",
         nargs="*",
         metavar="NAME",
-        help="show these augmentations, or all without a name",
+        help="show these augmentations, or all if no name is given",
     )
     sheet.add_argument(
         "--output", type=Path, metavar="FILE", help=f"picture to write (default: {_SHEET})"
     )
     sheet.add_argument(
-        "--images", type=int, default=3, metavar="N", help="rows for each (default: %(default)s)"
+        "--images", type=int, default=3, metavar="N", help="rows of each (default: %(default)s)"
     )
     sheet.add_argument(
-        "--draws", type=int, default=4, metavar="N", help="results in a row (default: %(default)s)"
+        "--draws", type=int, default=4, metavar="N", help="results per row (default: %(default)s)"
     )
     sheet.add_argument(
         "--size",
@@ -70,54 +70,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=(192, 256),
         metavar=("H", "W"),
-        help="height and width that they are applied at (default: 192 256)",
+        help="height and width of the augmented images (default: 192 256)",
     )
-    sheet.add_argument("--seed", type=int, default=0, help="of images and draws (default: 0)")
+    sheet.add_argument("--seed", type=int, default=0, help="seed of images and draws (default: 0)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs ``lesionseg inspect``; findings are no failure.
+    """Run ``lesionseg inspect``; findings are not a failure.
 
     Returns:
         The exit code, 0.
 
     Raises:
-        LesionsegError: A path or an option cannot be used; the message says why.
-        OSError: What is asked for cannot be written.
+        LesionsegError: If a path or an option cannot be used.
+        OSError: If a result cannot be written.
     """
+    page: Path | None = options.html
+    markdown: Path | None = options.markdown
     if options.augment is not None:
-        if options.html is not None:
-            raise LesionsegError("--html goes without --augment; run the two one after the other.")
+        if page is not None or markdown is not None:
+            option = "--html" if page is not None else "--markdown"
+            raise LesionsegError(f"{option} does not work with --augment; run them separately.")
         return _show_augmentation(options)
     if options.output is not None:
         raise LesionsegError("--output is for --augment; a page is written with --html FILE.")
-    page: Path | None = options.html
-    if page is not None:
-        check_outputs([page], overwrite=options.overwrite)  # reading may take minutes
+    # Before reading, which may take minutes.
+    check_outputs([path for path in (page, markdown) if path], overwrite=options.overwrite)
 
     from lesionseg.inspection.report import render_report
     from lesionseg.inspection.scan import inspect_data
 
     inspection = inspect_data(options.data, options.masks)
-    _print(render_report(inspection, ascii_only=not _encodable("█")))
+    _print(render_report(inspection, ascii_only=not _encodable("█")) + "\n")
+    if markdown is not None:
+        text = f"{render_report(inspection, style='markdown')}\n\n<!-- {MARK} -->\n"
+        with atomic_path(markdown) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
+        _print(f"Markdown: {markdown}")
     if page is None:
-        _print("\nPictures of all this: add --html FILE")
+        _print("For pictures, add --html FILE")
         return 0
     from lesionseg.inspection.page import write_page
 
     write_page(inspection, page)
-    _print(f"\nPage:     {page} (opens in any browser)")
+    _print(f"Page:     {page} (opens in any browser)")
     return 0
 
 
 def _show_augmentation(options: argparse.Namespace) -> int:
     for name in ("images", "draws"):
-        if getattr(options, name) < 1:
-            raise ValueError(f"--{name} must be 1 or more: {getattr(options, name)}")
+        if (value := getattr(options, name)) < 1:
+            raise ValueError(f"expected --{name} to be 1 or more, got {value}")
     output: Path = options.output or _SHEET
     if output.suffix.lower() not in _PICTURES or output.is_dir():
         raise LesionsegError(
-            f"{output} is no name for a picture; give one that ends in {' or '.join(_PICTURES)}."
+            f"expected --output to be a file name that ends in {' or '.join(_PICTURES)}, "
+            f"got {output}"
         )
 
     from lesionseg.data.discovery.scanner import find_sets
@@ -127,10 +135,10 @@ def _show_augmentation(options: argparse.Namespace) -> int:
     from lesionseg.visualization import save_picture
 
     names = options.augment or list(AUGMENTATION_NAMES)
-    Augmentation(names)  # says which are known before the data are searched
-    sets: tuple[ImageSet, ...] = find_sets(options.data, options.masks)
-    read = [path for one in sets for path in (*one.images.values(), *(one.masks or {}).values())]
-    check_outputs([output], read, options.overwrite)
+    Augmentation(names)  # unknown names are refused before the data are searched
+    sets = find_sets(options.data, options.masks)
+    inputs = [p for found in sets for p in (*found.images.values(), *(found.masks or {}).values())]
+    check_outputs([output], inputs, options.overwrite)
     samples = load_samples(sets, options.images, check_size(tuple(options.size)), options.seed)
     sheet = augmentation_sheet(samples, names, options.draws, options.seed)
     save_picture(sheet, output)
@@ -139,7 +147,7 @@ def _show_augmentation(options: argparse.Namespace) -> int:
 
 
 def _print(text: str) -> None:
-    """Prints also what the terminal has no characters for: names of files may be anything."""
+    """Print also characters that the terminal cannot show, such as in names of files."""
     encoding = sys.stdout.encoding or "utf-8"
     print(printable(text).encode(encoding, "replace").decode(encoding))
 

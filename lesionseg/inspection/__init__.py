@@ -1,4 +1,4 @@
-"""What is in image data: counts, sizes, copies, ids that years share, broken files.
+"""Summarize a data set: counts, sizes, copies, leaks between years and splits, broken files.
 
 Names are imported when they are first used: only contact sheets need torch.
 """

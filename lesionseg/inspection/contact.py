@@ -1,4 +1,4 @@
-"""What augmentation does to images of one's own, on one sheet."""
+"""Show what augmentation does to a data set's images, on a contact sheet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lesionseg.data.datasets.paired import Pair, PairedDataset
+from lesionseg.data.datasets.paired import PairedDataset
 from lesionseg.data.datasets.sample import Sample, draw_sample
 from lesionseg.data.discovery.image_set import ImageSet
 from lesionseg.data.io.mask_values import OFFICIAL
@@ -20,53 +20,56 @@ from lesionseg.visualization import contact_sheet
 _TILE = 200
 
 
-def load_samples(
-    sets: Sequence[ImageSet], count: int = 3, size: tuple[int, int] = (192, 256), seed: int = 0
-) -> list[Sample]:
-    """Read a few images of some sets at random, with their masks where they have one.
-
-    Broken files are passed over.
-
-    Args:
-        sets: Where to choose from.
-        count: How many images.
-        size: Height and width in pixels.
-        seed: Of the choice.
-
-    Raises:
-        InvalidDataError: If none can be read, or the masks' values are ambiguous.
-    """
-    data = [_as_trained(one, size) for one in sets]
-    jobs = [(one, index) for one in data for index in range(len(one))]
-    order = torch.randperm(len(jobs), generator=torch.Generator().manual_seed(seed))
-    samples: list[Sample] = []
-    for index in order.tolist():
-        one, place = jobs[index]
-        with suppress(LesionsegError):
-            samples.append(one[place])
-        if len(samples) == count:
-            break
-    if not samples:
-        raise InvalidDataError(
-            f"None of the {len(jobs)} images can be shown; lesionseg inspect without --augment "
-            "says what is amiss."
-        )
-    return samples
-
-
 class _OfficialDataset(PairedDataset):
     official_rule = OFFICIAL
 
 
-def _as_trained(one: ImageSet, size: tuple[int, int]) -> PairedDataset:
-    """The pairs of a set, or its images where it has no masks, read as training reads them."""
-    masks = one.masks
-    pairs = [
-        Pair(id_, path, None if masks is None else masks[id_])
-        for id_, path in one.images.items()
-        if masks is None or id_ in masks
+def load_samples(
+    sets: Sequence[ImageSet], count: int = 3, size: tuple[int, int] = (192, 256), seed: int = 0
+) -> list[Sample]:
+    """Read random samples of some sets as training reads them; broken files are skipped.
+
+    Args:
+        sets: Image sets to choose from.
+        count: Number of samples.
+        size: Height and width in pixels.
+        seed: Seed of the choice.
+
+    Returns:
+        Samples, with a mask where the set has masks.
+
+    Raises:
+        InvalidDataError: If no sample can be read, or the masks' values are ambiguous.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from lesionseg.inspection import find_sets
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("RGB", (64, 48)).save(Path(folder, "a.png"))
+        ...     (sample,) = load_samples(find_sets([folder]), count=1, size=(24, 32))
+        >>> sample["id"], sample["image"].shape, sample["size"]
+        ('a', torch.Size([3, 24, 32]), (48, 64))
+    """
+    data = [
+        (_OfficialDataset if image_set.is_official else PairedDataset)(image_set.pairs, size)
+        for image_set in sets
     ]
-    return (PairedDataset if one.year is None else _OfficialDataset)(pairs, size)
+    jobs = [(dataset, index) for dataset in data for index in range(len(dataset))]
+    order = torch.randperm(len(jobs), generator=torch.Generator().manual_seed(seed))
+    samples: list[Sample] = []
+    for number in order.tolist():
+        dataset, index = jobs[number]
+        with suppress(LesionsegError):
+            samples.append(dataset[index])
+        if len(samples) == count:
+            break
+    if not samples:
+        raise InvalidDataError(
+            f"None of the {len(jobs)} images can be read; run lesionseg inspect without --augment "
+            "to see why."
+        )
+    return samples
 
 
 def augmentation_sheet(
@@ -75,28 +78,37 @@ def augmentation_sheet(
     draws: int = 4,
     seed: int = 0,
 ) -> Image.Image:
-    """Draw samples beside what each augmentation makes of them, masks outlined in green.
+    """Draw samples next to augmented ones, with masks outlined in green.
 
-    Each augmentation is shown by itself and applied every time, with the other arguments of
-    :class:`~lesionseg.data.Augmentation` at their defaults. Several names are shown together too,
+    Each augmentation is shown separately and applied every time, with the other arguments of
+    :class:`~lesionseg.data.Augmentation` at their defaults. Several names are also shown together,
     in their order and as often as in training.
 
     Args:
-        samples: With images of one size.
-        names: Of augmentations.
-        draws: Results for each image.
-        seed: Of the draws; the global generator is left as it was.
+        samples: Samples with images of one size.
+        names: Names of augmentations.
+        draws: Number of results for each image.
+        seed: Seed of the draws; the global random state is left unchanged.
 
     Returns:
-        RGB: a row for each augmentation and sample, the sample in front.
+        RGB image: a row for each augmentation and sample, starting with the sample itself.
 
     Raises:
         LesionsegError: If a name is unknown.
         ValueError: If there is no sample or no name.
+
+    Example:
+        >>> from lesionseg.data import SyntheticLesions
+        >>> samples = [SyntheticLesions(length=1, size=(48, 64))[0]]
+        >>> augmentation_sheet(samples, ["rotation"], draws=2).size  # 3 tiles of 200 x 150
+        (632, 188)
     """
     if not samples or not names:
-        raise ValueError("an augmentation sheet needs at least one sample and one name")
-    blocks = [(name, _every_time(name)) for name in names]
+        raise ValueError(
+            "expected at least one sample and one name, "
+            f"got {len(samples)} samples and {len(names)} names"
+        )
+    blocks = [(name, _always(name)) for name in names]
     if 1 < len(names) < len(AUGMENTATION_NAMES):
         blocks.append(("as in training", Augmentation(names)))
     tiles = []
@@ -106,23 +118,23 @@ def augmentation_sheet(
             for sample in samples:
                 tiles.append((draw_sample(sample), sample["id"]))
                 for _ in range(draws):
-                    tiles.append((draw_sample(_changed(sample, augmentation)), caption))
+                    tiles.append((draw_sample(_augment(sample, augmentation)), caption))
     return contact_sheet(tiles, columns=1 + draws, width=_TILE)
 
 
-def _every_time(name: str) -> Augmentation:
+def _always(name: str) -> Augmentation:
     augmentation = Augmentation((name,))
     for transform in augmentation.transforms:
         if hasattr(transform, "probability"):
-            setattr(transform, "probability", 1.0)  # noqa: B010 - a module's type knows no such
+            setattr(transform, "probability", 1.0)  # noqa: B010 - not an attribute of every module
     return augmentation
 
 
-def _changed(sample: Sample, augmentation: Augmentation) -> Sample:
+def _augment(sample: Sample, augmentation: Augmentation) -> Sample:
     image = sample["image"][None]
     mask: Tensor = sample["mask"][None] if "mask" in sample else torch.zeros_like(image[:, :1])
     image, mask = augmentation(image, mask)
-    changed = Sample(image=image[0], id=sample["id"], size=sample["size"])
+    augmented = Sample(image=image[0], id=sample["id"], size=sample["size"])
     if "mask" in sample:
-        changed["mask"] = mask[0]
-    return changed
+        augmented["mask"] = mask[0]
+    return augmented

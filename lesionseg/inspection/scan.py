@@ -1,4 +1,4 @@
-"""Everything about the images under some paths."""
+"""Inspect all images and masks under some paths."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lesionseg.data.discovery.scanner import find_sets as find_sets
 from lesionseg.inspection.duplicates import (
     Duplicates,
     count_copies,
+    find_conflicts,
     find_duplicates,
-    find_strangers,
 )
 from lesionseg.inspection.overlaps import (
     Overlap,
@@ -23,37 +23,40 @@ from lesionseg.inspection.overlaps import (
     find_revisions,
     find_shared,
 )
-from lesionseg.inspection.records import Record, read_records
-from lesionseg.inspection.summary import Summary, summarise
+from lesionseg.inspection.records import ImageRecord, read_records
+from lesionseg.inspection.summary import Summary, summarize
 
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """What was found.
+    """Findings of :func:`inspect_data`.
 
     Attributes:
-        paths: Where it was looked.
-        sets: The image sets there.
-        records: Of all ids, by set and id.
-        summaries: Of each set.
-        problems: Broken, lone and mismatched files, by set and file.
+        paths: Inspected paths.
+        sets: Image sets under these paths.
+        records: Records of all ids, by set and id.
+        summaries: Summary of each set.
+        problems: Broken, unpaired and mismatched files, by set and file.
         duplicates: Groups of images that look the same under different ids.
-        copies: For places of two sets, how many images of the first have a copy of other id in
-            the second; (a, a) within a set.
-        strangers: Pairs of records of one id of the ISIC archive that look different.
+        copies: Number of images of a set that have a copy under another id in a set, by the indices
+            of the two sets; (a, a) within a set.
+        conflicts: Pairs of records with one id of the ISIC archive but different images.
         overlaps: Ids that training sets share with official splits of other years.
-        shared: Ids that splits of one year, or folders of one's own, have in common.
+        shared: Ids that splits of one year, or two other folders, share.
         revisions: Ids whose masks differ between sets.
+
+    Example:
+        See :func:`inspect_data`.
     """
 
     paths: tuple[Path, ...]
     sets: tuple[ImageSet, ...]
-    records: tuple[Record, ...]
+    records: tuple[ImageRecord, ...]
     summaries: tuple[Summary, ...]
     problems: tuple[Problem, ...]
     duplicates: tuple[Duplicates, ...]
     copies: dict[tuple[int, int], int]
-    strangers: tuple[tuple[int, int], ...]
+    conflicts: tuple[tuple[int, int], ...]
     overlaps: tuple[Overlap, ...]
     shared: tuple[Shared, ...]
     revisions: tuple[Revision, ...]
@@ -62,19 +65,34 @@ class Inspection:
 def inspect_data(
     paths: Iterable[str | Path] | str | Path, masks: str | Path | None = None
 ) -> Inspection:
-    """Read all images and masks under some paths and tell what is in them.
+    """Read all images and masks under some paths and summarize them.
 
-    Every file is decoded once, several at a time; broken ones are listed, not raised.
+    Every file is decoded once, several at a time; broken files are listed, not raised.
 
     Args:
-        paths: Folders; see :func:`find_sets`.
-        masks: A folder of masks for the images that lie in the one path.
+        paths: Folders or CSV files; see :func:`find_sets`.
+        masks: Folder of masks of the images in a single path.
 
     Raises:
         DatasetNotFoundError: If a path does not exist or no images are found under it.
-        LesionsegError: If a path is a file, or ``masks`` is given for several paths.
+        LesionsegError: If a path is another file, or ``masks`` is given for several paths.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.linear_gradient("L").save(Path(folder, "a.png"))
+        ...     Image.linear_gradient("L").resize((99, 99)).save(Path(folder, "b.png"))
+        ...     Path(folder, "c.png").touch()
+        ...     inspection = inspect_data(folder)
+        >>> inspection.summaries[0].images, inspection.summaries[0].usable
+        (3, 2)
+        >>> [problem.kind for problem in inspection.problems]
+        ['zero bytes']
+        >>> [[inspection.records[i].id for i in group.members] for group in inspection.duplicates]
+        [['a', 'b']]
     """
-    folders = [Path(one) for one in ([paths] if isinstance(paths, str | Path) else paths)]
+    folders = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     sets = find_sets(folders, masks)
     records, problems = read_records(sets)
     duplicates = find_duplicates(records)
@@ -83,13 +101,13 @@ def inspect_data(
         sets=sets,
         records=tuple(records),
         summaries=tuple(
-            summarise(one, [record for record in records if record.place == place])
-            for place, one in enumerate(sets)
+            summarize(image_set, [record for record in records if record.set_index == index])
+            for index, image_set in enumerate(sets)
         ),
         problems=tuple(problems),
         duplicates=tuple(duplicates),
         copies=count_copies(records, duplicates),
-        strangers=tuple(find_strangers(records)),
+        conflicts=tuple(find_conflicts(records)),
         overlaps=tuple(find_overlaps(sets)),
         shared=tuple(find_shared(sets)),
         revisions=tuple(find_revisions(records)),

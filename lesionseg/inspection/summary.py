@@ -1,28 +1,27 @@
-"""Sizes of the images and of the lesions of one set."""
+"""Summarize the images and masks of a set."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from lesionseg.data.discovery.image_set import ImageSet
-from lesionseg.inspection.records import Record
+from lesionseg.inspection.records import ImageRecord
 
-#: Classes of the lesions' share of the image, of a tenth each.
+#: Bins of the histogram of lesion areas, each a tenth of the image.
 BINS = 10
 
 
 class Sizes(NamedTuple):
-    """Sizes of the readable images, (height, width), by their number of pixels.
+    """Sizes of the readable images, (height, width), sorted by number of pixels.
 
     Attributes:
-        smallest: Of the fewest pixels.
-        median: Half of the images have no more pixels.
-        largest: Of the most pixels.
-        distinct: How many sizes there are.
+        smallest: Size with the fewest pixels.
+        median: Size that at least half of the images do not exceed.
+        largest: Size with the most pixels.
+        distinct: Number of distinct sizes.
         aspects: Smallest and largest width divided by height.
     """
 
@@ -34,17 +33,17 @@ class Sizes(NamedTuple):
 
 
 class Areas(NamedTuple):
-    """Of the readable masks.
+    """Statistics of the readable masks.
 
     Attributes:
-        quartiles: Smallest, first quartile, median, third quartile and largest share of lesion in
-            the image, 0 to 1.
-        histogram: Number of masks in each tenth of 0 to 1; a whole image counts to the last.
-        touching: Share of the masks whose lesion touches the image's border.
+        quartiles: Minimum, first quartile, median, third quartile and maximum of the lesion's
+            fraction of the image, 0 to 1.
+        histogram: Number of masks in each tenth of 0 to 1, the last including 1.
+        touching: Fraction of masks whose lesion touches the image border.
         empty: Number of masks without lesion.
-        full: Number of masks that are all lesion.
-        grey_masks: Share of the masks that have any pixel other than 0 and 255.
-        grey_pixels: Share of such pixels, mean over the masks.
+        full: Number of masks that are entirely lesion.
+        gray_masks: Fraction of masks with any pixel other than 0 and 255.
+        gray_pixels: Fraction of such pixels, averaged over the masks.
     """
 
     quartiles: tuple[float, float, float, float, float]
@@ -52,20 +51,20 @@ class Areas(NamedTuple):
     touching: float
     empty: int
     full: int
-    grey_masks: float
-    grey_pixels: float
+    gray_masks: float
+    gray_pixels: float
 
 
 class Summary(NamedTuple):
-    """Of one set.
+    """Summary of a set.
 
     Attributes:
-        name: Of the set.
+        name: Name of the set.
         images: Number of image files, readable or not.
         masks: Number of mask files, readable or not.
-        usable: Number of readable images with a readable mask of their size; where there are no
-            masks at all, of readable images.
-        official: Number of images in the official list; None if it is no official split.
+        usable: Number of readable images with a readable mask of their size; without any masks, of
+            readable images.
+        official: Number of images in the official list; None if it is not an official split.
         sizes: None if no image can be read.
         areas: None if no mask can be read.
     """
@@ -79,27 +78,33 @@ class Summary(NamedTuple):
     areas: Areas | None
 
 
-def summarise(one: ImageSet, records: Sequence[Record]) -> Summary:
-    """Summarise a set.
+def summarize(image_set: ImageSet, records: Sequence[ImageRecord]) -> Summary:
+    """Summarize a set.
 
     Args:
-        one: The set.
-        records: Of its ids.
+        image_set: The set.
+        records: Records of its ids.
     """
+    sizes = [record.size for record in records if record.size]
+    mask_sizes = [record.lesion.size if record.lesion else None for record in records]
+    usable = (
+        sizes
+        if image_set.masks is None
+        else [
+            record.size
+            for record, mask_size in zip(records, mask_sizes, strict=True)
+            if record.size and record.size == mask_size
+        ]
+    )
     return Summary(
-        name=one.name,
-        images=len(one.images),
-        masks=len(one.masks or ()),
-        usable=sum(_is_usable(record, one.masks is not None) for record in records),
-        official=one.official_count,
-        sizes=_sizes([record.size for record in records if record.size is not None]),
+        name=image_set.name,
+        images=len(image_set.images),
+        masks=len(image_set.masks or ()),
+        usable=len(usable),
+        official=image_set.official_count,
+        sizes=_sizes(sizes),
         areas=_areas(records),
     )
-
-
-def _is_usable(record: Record, with_mask: bool) -> bool:
-    mask_size = record.lesion.size if record.lesion is not None else None
-    return record.size is not None and (not with_mask or record.size == mask_size)
 
 
 def _sizes(sizes: Sequence[tuple[int, int]]) -> Sizes | None:
@@ -111,24 +116,24 @@ def _sizes(sizes: Sequence[tuple[int, int]]) -> Sizes | None:
         ranked[0],
         ranked[(len(ranked) - 1) // 2],
         ranked[-1],
-        len(Counter(sizes)),
+        len(set(sizes)),
         (min(aspects), max(aspects)),
     )
 
 
-def _areas(records: Sequence[Record]) -> Areas | None:
-    lesions = [record.lesion for record in records if record.lesion is not None]
+def _areas(records: Sequence[ImageRecord]) -> Areas | None:
+    lesions = [record.lesion for record in records if record.lesion]
     if not lesions:
         return None
-    areas = np.array([one.area for one in lesions])
+    areas = np.array([lesion.area for lesion in lesions])
     low, first, median, third, high = np.percentile(areas, [0, 25, 50, 75, 100]).tolist()
     histogram, _ = np.histogram(areas, BINS, (0, 1))
     return Areas(
         quartiles=(low, first, median, third, high),
         histogram=tuple(histogram.tolist()),
-        touching=sum(one.touches for one in lesions) / len(lesions),
+        touching=sum(lesion.touches_border for lesion in lesions) / len(lesions),
         empty=int((areas == 0).sum()),
         full=int((areas == 1).sum()),
-        grey_masks=sum(one.grey > 0 for one in lesions) / len(lesions),
-        grey_pixels=sum(one.grey for one in lesions) / len(lesions),
+        gray_masks=sum(lesion.gray > 0 for lesion in lesions) / len(lesions),
+        gray_pixels=sum(lesion.gray for lesion in lesions) / len(lesions),
     )

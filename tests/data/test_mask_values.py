@@ -72,7 +72,7 @@ CLASSES[:3] = 2
         ([two_values(1), two_values(2)], "0, 1 and 2: several classes"),
         ([np.where(CLASSES == 1, np.uint8(255), CLASSES)], "0, 2 and 255: several classes"),
         ([np.where(CLASSES == 2, np.uint8(128), two_values(255))], "0, 128 and 255: several"),
-        ([SOFT // 2], "grey values from 0 to 127: none above 128"),
+        ([SOFT // 2], "gray values from 0 to 127: none above 128"),
         ([two_values(2, background=1)], "1 and 2: several classes"),
         ([two_values(255, background=200)], "200 and 255 and no background"),
     ],

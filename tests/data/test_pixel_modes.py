@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from lesionseg.data import read_image, read_mask
-from lesionseg.data.io.pixel_modes import to_grey, to_rgb
-from lesionseg.data.io.reading import read_grey
+from lesionseg.data.io.pixel_modes import decode_gray, to_rgb
+from lesionseg.data.io.reading import read_gray
 from lesionseg.errors import InvalidDataError
 
 RAMP = np.arange(0, 256, 5, dtype=np.uint8).reshape(4, 13)
@@ -89,11 +89,11 @@ def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path, suffix):
 def test_big_endian_and_a_transparent_grey():
     deep = Image.fromarray(RAMP.astype(np.uint16) * 257)
     big = Image.frombytes("I;16B", deep.size, (RAMP.astype(">u2") * 257).astype(">u2").tobytes())
-    np.testing.assert_array_equal(to_grey(big), RAMP)
+    np.testing.assert_array_equal(decode_gray(big), RAMP)
     deep.info["transparency"] = int(RAMP[2, 3]) * 257
     assert to_rgb(deep).getpixel((3, 2)) == (255, 255, 255)
-    assert to_grey(deep)[2, 3] == 0
-    assert (to_grey(deep) == RAMP).sum() == RAMP.size - 1
+    assert decode_gray(deep)[2, 3] == 0
+    assert (decode_gray(deep) == RAMP).sum() == RAMP.size - 1
 
 
 @pytest.mark.parametrize(
@@ -171,11 +171,11 @@ def test_cmyk_jpegs_are_not_inverted(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_a_coloured_mask_is_refused(tmp_path, mode):
+def test_a_colored_mask_is_refused(tmp_path, mode):
     image = Image.new("RGB", (8, 8))
     image.paste((255, 0, 0), (2, 2, 6, 6))
     image.convert(mode).save(tmp_path / "mask.png")
-    with pytest.raises(InvalidDataError, match=r"mask\.png cannot be used: it is coloured; draw"):
+    with pytest.raises(InvalidDataError, match=r"mask\.png cannot be used: it is colored; draw"):
         read_mask(tmp_path / "mask.png")
 
 
@@ -184,9 +184,9 @@ def test_a_palette_of_colors_numbers_what_is_drawn(tmp_path):
     image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
     image.paste(1, (2, 2, 6, 6))
     image.paste(2, (2, 2, 3, 3))
-    assert (to_grey(image) == np.asarray(image)).all()
+    assert (decode_gray(image) == np.asarray(image)).all()
     image.save(tmp_path / "mask.png")
-    assert set(read_grey(tmp_path / "mask.png").flat) == {0, 1, 2}
+    assert set(read_gray(tmp_path / "mask.png").flat) == {0, 1, 2}
 
 
 def test_a_masks_jpeg_noise_is_no_colour(tmp_path):

@@ -143,7 +143,7 @@ def test_what_does_not_go_together_is_said(checkpoint, tmp_path):
         ExportOptions(images=tmp_path, masks=tmp_path)
     with pytest.raises(ValueError, match="multiples of 2, got 63 x 80"):
         export_checkpoint(checkpoint, tmp_path / "x.onnx", ExportOptions(size=(63, 80)))
-    with pytest.raises(ValueError, match=r"size must be .*-64"):
+    with pytest.raises(ValueError, match=r"expected size to be .*-64"):
         export_checkpoint(checkpoint, tmp_path / "x.onnx", ExportOptions(size=(-64, 80)))
     with pytest.raises(LesionsegError, match=r"ends in \.onnx"):
         export_checkpoint(checkpoint, tmp_path / "net.pt2")

@@ -7,16 +7,16 @@ from conftest_inspect import photo
 from lesionseg.inspection.duplicates import (
     Duplicates,
     count_copies,
+    find_conflicts,
     find_duplicates,
-    find_strangers,
 )
-from lesionseg.inspection.hashing import Look, look_at
-from lesionseg.inspection.records import Record
+from lesionseg.inspection.hashing import Fingerprint, fingerprint
+from lesionseg.inspection.records import ImageRecord
 
 
 def record(place, id_, seed, size=(96, 128)):
-    look = None if seed is None else look_at(photo(seed, size))
-    return Record(place, id_, Path(id_), None, size, look, None)
+    found = None if seed is None else fingerprint(photo(seed, size))
+    return ImageRecord(place, id_, Path(id_), None, size, found, None)
 
 
 def test_copies_within_and_across_sets_are_found():
@@ -54,26 +54,28 @@ def test_many_equal_pictures_are_one_group():
 
 
 def test_thousands_that_are_alike_but_not_equal_are_one_group():
-    one = look_at(photo(5))
+    one = fingerprint(photo(5))
     rng = np.random.default_rng(0)
     records = []
     for number in range(700):
-        grey = one.grey ^ (rng.random(one.grey.shape) < 0.2).astype(np.uint8)
-        records.append(record(0, str(number), None)._replace(look=Look(one.hash, grey)))
+        grey = one.gray ^ (rng.random(one.gray.shape) < 0.2).astype(np.uint8)
+        records.append(
+            record(0, str(number), None)._replace(fingerprint=Fingerprint(one.hash, grey))
+        )
     records.append(record(0, "other", 6))
     (group,) = find_duplicates(records)
     assert group == Duplicates(tuple(range(700)), 0)
 
 
 def test_equal_hashes_of_pictures_that_do_not_correlate_are_no_copies():
-    one, other = look_at(photo(1)), look_at(photo(2))
+    one, other = fingerprint(photo(1)), fingerprint(photo(2))
     records = [record(0, name, None) for name in "ab"]
-    records[0] = records[0]._replace(look=one)
-    records[1] = records[1]._replace(look=Look(one.hash, other.grey))
+    records[0] = records[0]._replace(fingerprint=one)
+    records[1] = records[1]._replace(fingerprint=Fingerprint(one.hash, other.gray))
     assert find_duplicates(records) == []
 
 
-def test_one_archive_id_with_two_pictures_is_a_stranger():
+def test_one_archive_id_with_two_pictures_is_a_conflict():
     records = [
         record(0, "ISIC_0000001", 1),
         record(1, "ISIC_0000001", 2),
@@ -82,7 +84,7 @@ def test_one_archive_id_with_two_pictures_is_a_stranger():
         record(0, "x", 4),
         record(1, "x", 5),
     ]
-    assert find_strangers(records) == [(0, 1)]
+    assert find_conflicts(records) == [(0, 1)]
 
 
 @pytest.mark.parametrize("count", [0, 1])

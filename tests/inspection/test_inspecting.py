@@ -23,8 +23,8 @@ def test_sizes_areas_and_masks_are_summarised(tmp_path):
     assert areas.quartiles == pytest.approx((0, 100 / 60000, 0.01, 0.5, 1))
     assert areas.histogram == (3, 0, 0, 0, 0, 1, 0, 0, 0, 1)
     assert (areas.touching, areas.empty, areas.full) == (0.4, 1, 1)
-    assert areas.grey_masks == 0.2
-    assert areas.grey_pixels == pytest.approx(10 / 60000 / 5)
+    assert areas.gray_masks == 0.2
+    assert areas.gray_pixels == pytest.approx(10 / 60000 / 5)
 
 
 def lines_of(text):
@@ -56,8 +56,8 @@ def test_copies_between_training_and_test_are_told(tmp_path):
     text = render_report(inspect_data(tmp_path))
     name = tmp_path.name
     words = " ".join(text.split())
-    assert f"1 of {name} test have a copy under another id in {name} train" in words
-    assert "their ids (train0) in a file" in words
+    assert f"{name} train holds copies of 1 of the images of {name} test under another id" in words
+    assert "their ids (train0) to a file" in words
     assert "test0 = train0" in text
 
 
@@ -90,11 +90,11 @@ def test_the_real_data_hold_what_their_readme_states(shared_data):
     assert found["isic2017-val"] == (121, 121)
     assert found["isic2017-test"] == (None, 529)
     years = [
-        tuple(inspection.sets[inspection.records[index].place].year for index in revision[:2])
+        tuple(inspection.sets[inspection.records[index].set_index].year for index in revision[:2])
         for revision in inspection.revisions
     ]
     assert years.count((2017, 2018)) == 21
-    grey = {one.name: (one.areas.grey_masks, one.areas.grey_pixels) for one in inspection.summaries}
+    grey = {one.name: (one.areas.gray_masks, one.areas.gray_pixels) for one in inspection.summaries}
     assert grey["ISIC 2017 train"] == (0, 0)
     assert grey["ISIC 2018 train"] == (1, pytest.approx(0.0286, abs=0.0002))
     copies = [
@@ -103,5 +103,5 @@ def test_the_real_data_hold_what_their_readme_states(shared_data):
     assert len(copies) == 40
     assert {"ISIC_0000171", "ISIC_0015124"} in copies  # recoloured
     assert {"ISIC_0012970", "ISIC_0012127"} in copies  # of 2017's training and validation sets
-    assert inspection.strangers == ()
+    assert inspection.conflicts == ()
     lines_of(render_report(inspection))

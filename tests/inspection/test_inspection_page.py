@@ -1,4 +1,6 @@
+import os
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,6 @@ from PIL import Image
 
 from lesionseg.data import official_ids
 from lesionseg.inspection import inspect_data, write_page
-from lesionseg.inspection.pictures import histogram_svg
 
 VOID = {"meta", "img", "rect", "line", "br"}
 
@@ -86,7 +87,7 @@ def test_every_picture_has_a_text_and_can_be_decoded(years, tmp_path):
 def test_a_revised_mask_and_the_leak_are_shown(years, tmp_path):
     page, _ = page_of(years[0], tmp_path)
     words = " ".join(page.words)
-    assert f"{years[1][0]}: overlap" in words
+    assert f"{years[1][0]}: IoU" in words
     assert "ISIC 2017 train in green, ISIC 2018 train in red" in words
     assert "isic2017-test" in words
 
@@ -122,8 +123,17 @@ def test_many_sets_make_no_larger_page(tmp_path):
     assert len(page.of("img")) < 3 * 40
 
 
-def test_a_histogram_is_as_high_as_its_counts():
-    page = Page(histogram_svg([0, 5, 10], "lesions"))
+def test_a_histogram_is_as_high_as_its_counts(tmp_path):
+    boxes = [(0, 0, 5, 128)] * 2 + [(0, 0, 15, 128)] * 4  # 5 % and 16 % of 96 rows
+    for number, box in enumerate(boxes):
+        save_pair(tmp_path / "images", tmp_path / "masks", str(number), number, lesion(box=box))
+    page, _ = page_of(tmp_path, tmp_path)
     heights = [float(bar["height"]) for bar in page.of("rect")]
-    assert np.allclose(heights, [0, 24, 48])
-    Page(histogram_svg([0] * 10, "nothing"))
+    assert np.allclose(heights, [24, 48] + 8 * [0])
+
+
+def test_names_that_are_no_text_are_replaced(tmp_path):
+    (tmp_path / "data").mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path / "data") + b"/\xff.jpg")).write_bytes(b"")
+    page, _ = page_of(tmp_path / "data", tmp_path)
+    assert "zero bytes: 1" in "".join(page.words) or "unreadable: 1" in "".join(page.words)

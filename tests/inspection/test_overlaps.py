@@ -5,8 +5,9 @@ from PIL import Image
 
 from lesionseg.data import official_ids
 from lesionseg.inspection import find_sets, inspect_data, render_report
-from lesionseg.inspection.overlaps import find_overlaps, find_shared, leak_sentences
+from lesionseg.inspection.overlaps import find_overlaps, find_shared
 from lesionseg.inspection.page import render_page
+from lesionseg.inspection.sections import leak_sentences
 
 TRAINED = official_ids(2018, "train") | official_ids(2018, "val")
 
@@ -81,9 +82,9 @@ def test_an_image_in_two_splits_is_a_leak(tmp_path):
         ("ISIC 2018 train", "ISIC 2018 val", (ids[0],)),
     ]
     words = " ".join(render_report(inspection).split())
-    assert f"2 of {own} test are in {own} train too" in words
-    assert "1 of ISIC 2018 val are in ISIC 2018 train too" in words
-    assert "1 of ISIC 2018 val are in ISIC 2018 train too" in render_page(inspection)
+    assert f"{own} train holds 2 of the images of {own} test" in words
+    assert "ISIC 2018 train holds 1 of the images of ISIC 2018 val" in words
+    assert "ISIC 2018 train holds 1 of the images of ISIC 2018 val" in render_page(inspection)
 
 
 def test_two_copies_of_one_split_are_no_leak(tmp_path):

@@ -27,7 +27,9 @@ def test_every_broken_file_is_listed_and_the_others_are_measured(tmp_path):
     }
     assert all(one.path.name in one.message for one in problems)
     assert [record.id for record in records] == [f"p{number}" for number in range(10)]
-    whole = [record for record in records if record.look is not None and record.lesion is not None]
+    whole = [
+        record for record in records if record.fingerprint is not None and record.lesion is not None
+    ]
     assert [record.id for record in whole] == ["p5", "p7", "p8", "p9"]
     assert whole[-1].size == whole[-1].lesion.size == (96, 128)
     assert whole[-1].lesion.area == 40 * 50 / (96 * 128)
@@ -50,7 +52,7 @@ def test_a_mask_on_the_stored_pixels_of_a_sideways_image_belongs_to_it(tmp_path)
     assert problems == []
     assert record.size == record.lesion.size == (128, 96)
     assert record.lesion.area == upright[0].lesion.area
-    assert not record.look.is_like(upright[0].look)
+    assert not record.fingerprint.matches(upright[0].fingerprint)
 
 
 @settings(max_examples=60, deadline=None)
@@ -68,8 +70,8 @@ def test_a_mask_is_measured_exactly(mask):
     inner[1:-1, 1:-1] = True
     assert measured.size == mask.shape
     assert measured.area == pytest.approx(binary.mean())
-    assert measured.touches == bool(binary[~inner].any())
-    assert measured.grey == pytest.approx(((mask > 0) & (mask < 255)).mean())
+    assert measured.touches_border == bool(binary[~inner].any())
+    assert measured.gray == pytest.approx(((mask > 0) & (mask < 255)).mean())
     assert intersection_over_union(measured, measured) == 1
 
 

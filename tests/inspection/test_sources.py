@@ -125,5 +125,5 @@ def test_a_folder_that_may_not_be_read_stops_no_other(tmp_path, monkeypatch):
     (one,) = find_sets([tmp_path])
     assert one.name == "mine"
     assert [problem.path.name for problem in one.problems] == ["lost+found"]
-    with pytest.raises(DatasetNotFoundError, match=r"lost\+found may not be read"):
+    with pytest.raises(DatasetNotFoundError, match=r"lost\+found cannot be read"):
         find_sets([tmp_path / "lost+found"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from typing_extensions import Self
 from lesionseg.data.cache import open_cache
 from lesionseg.data.datasets.sample import Batch, Sample, SampleRows, draw_sample
 from lesionseg.data.datasets.skip_invalid import OnError, check_on_error, usable
+from lesionseg.data.discovery.image_set import Pair as Pair
 from lesionseg.data.discovery.names import check_name
 from lesionseg.data.io.mask_values import MaskRule
 from lesionseg.data.io.reading import check_size, find_rule, read_mask
@@ -21,14 +22,6 @@ from lesionseg.data.store import Store, StoredSample
 from lesionseg.errors import InvalidDataError, shorten
 
 _said: set[str] = set()  # training and validation images have the same masks to talk about
-
-
-class Pair(NamedTuple):
-    """One image file and its mask file, None where there is none."""
-
-    id: str
-    image: Path
-    mask: Path | None
 
 
 class PairedDataset(Dataset[Sample]):

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 from typing_extensions import NotRequired
 
-from lesionseg.visualization import TRUTH_COLOUR, draw_outline, to_picture
+from lesionseg.visualization import TRUTH_COLOR, draw_outline, to_picture
 
 
 class Sample(TypedDict):
@@ -52,7 +52,7 @@ def draw_sample(sample: Sample) -> Image.Image:
     picture = to_picture(sample["image"])
     if "mask" not in sample:
         return picture
-    return draw_outline(picture, sample["mask"][0].bool().cpu().numpy(), TRUTH_COLOUR)
+    return draw_outline(picture, sample["mask"][0].bool().cpu().numpy(), TRUTH_COLOR)
 
 
 class SampleRows(list[Sample]):

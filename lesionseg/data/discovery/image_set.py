@@ -1,4 +1,4 @@
-"""Images with their masks, paired by name; without torch."""
+"""Pair images with their masks by name; without torch and NumPy."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lesionseg.data.id_lists import official_ids
 from lesionseg.errors import InvalidDataError
 
 SAME_ID = "same id twice"
-"""Kind of the :class:`Problem` of an id that several files have."""
+"""Kind of the :class:`Problem` of several files with one id."""
 
-# Of two files with one stem in one folder, the image is the one whose suffix comes first here.
+# Of two files with one stem in one folder, the image is the one of lower rank; others rank 0.
 _MASK_RANK = {
     ".tif": 1,
     ".tiff": 1,
@@ -30,12 +30,16 @@ _MASK_RANK = {
 
 
 class Problem(NamedTuple):
-    """Something amiss with one file.
+    """A problem with one file.
 
     Attributes:
         kind: A few words, the same for all problems of a kind, such as ``"no mask"``.
-        path: Of the file.
-        message: One sentence that names it and says how to mend it.
+        path: The file.
+        message: One sentence that names the file and the fix.
+
+    Example:
+        >>> Problem("no mask", Path("a.jpg"), "The image a.jpg has no mask; add it.").kind
+        'no mask'
     """
 
     kind: str
@@ -43,18 +47,38 @@ class Problem(NamedTuple):
     message: str
 
 
+class Pair(NamedTuple):
+    """An image file and its mask file, None if it has no mask.
+
+    Example:
+        >>> Pair("a", Path("images/a.jpg"), None).id
+        'a'
+    """
+
+    id: str
+    image: Path
+    mask: Path | None
+
+
 @dataclass(frozen=True)
 class ImageSet:
-    """Images that belong together, with their masks: an official split, PH2, a folder or a list.
+    """Images and their masks: an official ISIC split, PH2, a folder or a list.
 
     Attributes:
-        name: For people, such as ``ISIC 2018 train``; all sets of an inspection differ in it.
+        name: Display name, such as ``ISIC 2018 train``; unique within an inspection.
         images: Image files by id.
-        masks: Mask files by id; None where there are none at all.
-        year: Of an official ISIC challenge, else None.
-        split: ``train``, ``val`` or ``test``, of a challenge or by the folder's name, else None.
-        problems: What was amiss when the files were listed.
-        is_selection: Whether the images are some of more, so that masks of others may be there.
+        masks: Mask files by id; None if there are no masks at all.
+        year: Year of an official ISIC challenge, else None.
+        split: ``train``, ``val`` or ``test``, by the challenge or the folder's name, else None.
+        problems: Problems found while listing the files.
+        is_selection: Whether the images were selected from more, so that masks may have no image.
+        is_official: Whether lesion is what lies above 128 in the masks, as in those of ISIC and
+            PH2, rather than decided from their values.
+
+    Example:
+        >>> found = ImageSet("mine", {"a": Path("a.jpg")}, {"a": Path("a.png")})
+        >>> [(pair.id, pair.image.name, pair.mask.name) for pair in found.pairs]
+        [('a', 'a.jpg', 'a.png')]
     """
 
     name: str
@@ -64,6 +88,17 @@ class ImageSet:
     split: str | None = None
     problems: tuple[Problem, ...] = field(default=(), repr=False)
     is_selection: bool = False
+    is_official: bool = False
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Images with their masks, as training reads them, or all images if there are no masks."""
+        masks = self.masks
+        return [
+            Pair(id_, path, None if masks is None else masks[id_])
+            for id_, path in self.images.items()
+            if masks is None or id_ in masks
+        ]
 
     @property
     def ids(self) -> list[str]:
@@ -72,7 +107,7 @@ class ImageSet:
 
     @property
     def without_mask(self) -> list[Path]:
-        """Images that have no mask, where there are masks at all."""
+        """Images without a mask; empty if there are no masks at all."""
         masks = self.masks
         if masks is None:
             return []
@@ -80,12 +115,12 @@ class ImageSet:
 
     @property
     def without_image(self) -> list[Path]:
-        """Masks that have no image."""
+        """Masks without an image."""
         return [path for id_, path in (self.masks or {}).items() if id_ not in self.images]
 
     @property
     def official_count(self) -> int | None:
-        """Number of images in the official list; None if the set is no official split."""
+        """Number of images in the official list; None if the set is not an official split."""
         return None if self.year is None else len(official_ids(self.year, self.split))
 
 
@@ -97,13 +132,18 @@ def pair_files(
     See :func:`~lesionseg.data.discovery.names.match_stems`.
 
     Args:
-        name: Of the set.
+        name: Name of the set.
         images: Image files; an image's stem is its id.
-        masks: Mask files; None where there are none at all.
-        split: Of the set.
+        masks: Mask files; None if there are none at all.
+        split: Split of the set.
 
     Returns:
-        The set. A mask without an image has its own stem, without its ending, as id.
+        The set. The id of a mask without an image is its own stem without ``_mask`` and the like.
+
+    Example:
+        >>> found = pair_files("mine", [Path("a.jpg")], [Path("a_mask.png"), Path("b_mask.png")])
+        >>> list(found.masks), [path.name for path in found.without_image]
+        (['a', 'b'], ['b_mask.png'])
     """
     problems: list[Problem] = []
     by_stem = by_id(((stem_of(path), path) for path in images), problems)
@@ -117,26 +157,29 @@ def pair_files(
 
 
 def pair_in_folder(name: str, folder: Path, split: str | None = None) -> ImageSet:
-    """Pair the files of a folder that may hold images and masks side by side."""
+    """Pair the files of a folder that may hold both images and masks."""
     return pair_side_by_side(name, list_files(folder, "images"), split)
 
 
 def pair_side_by_side(name: str, paths: Sequence[Path], split: str | None = None) -> ImageSet:
-    """Pair files among which images and masks may be mixed."""
-    images, masks = tell_apart(paths)
+    """Pair files that may be both images and masks."""
+    images, masks = separate_masks(paths)
     return pair_files(name, images, masks or None, split)
 
 
-def tell_apart(paths: Sequence[Path], marked_only: bool = False) -> tuple[list[Path], list[Path]]:
-    """Tell images from masks that lie in the same folders.
+def separate_masks(
+    paths: Sequence[Path], marked_only: bool = False
+) -> tuple[list[Path], list[Path]]:
+    """Separate images from masks in the same folders.
 
     Masks are marked by their names (``a.png`` and ``a_mask.png``), or have their image's stem and
     another format (``a.jpg`` and ``a.png``). Unless more than half of the images have a mask by
-    such a rule, all files of a folder are images.
+    one of these rules, all files of a folder are images.
 
     Args:
-        paths: Files.
-        marked_only: Whether the folder is known to hold masks: those marked are, however few.
+        paths: Image and mask files.
+        marked_only: Whether masks are known to be among them: files marked as masks are masks,
+            however few they are.
 
     Returns:
         Images and masks.
@@ -145,13 +188,13 @@ def tell_apart(paths: Sequence[Path], marked_only: bool = False) -> tuple[list[P
     masks: list[Path] = []
     for folder in dict.fromkeys(path.parent for path in paths):
         files = [path for path in paths if path.parent == folder]
-        some_images, some_masks = _tell_apart(files, marked_only)
+        some_images, some_masks = _separate_masks(files, marked_only)
         images += some_images
         masks += some_masks
     return images, masks
 
 
-def _tell_apart(paths: Sequence[Path], marked_only: bool) -> tuple[list[Path], list[Path]]:
+def _separate_masks(paths: Sequence[Path], marked_only: bool) -> tuple[list[Path], list[Path]]:
     marked = [path for path in paths if strip_ending(path.stem) != path.stem]
     plain = [path for path in paths if strip_ending(path.stem) == path.stem]
     owned = match_stems(map(stem_of, plain), [stem_of(path) for path in marked])
@@ -169,29 +212,32 @@ def _tell_apart(paths: Sequence[Path], marked_only: bool) -> tuple[list[Path], l
 
 
 def merge_sets(name: str, sets: Sequence[ImageSet], split: str | None = None) -> ImageSet:
-    """Put sets together; an id that several have is a problem."""
+    """Merge sets; an id in several of them is a problem."""
     if len(sets) == 1:
         return replace(sets[0], name=name, split=split or sets[0].split)
-    problems = [problem for one in sets for problem in one.problems]
-    images = by_id((item for one in sets for item in one.images.items()), problems)
-    masks = by_id((item for one in sets for item in (one.masks or {}).items()), problems, True)
-    bare = all(one.masks is None for one in sets)
-    return ImageSet(name, images, None if bare else masks, None, split, tuple(problems))
+    problems = [problem for image_set in sets for problem in image_set.problems]
+    images = by_id((item for image_set in sets for item in image_set.images.items()), problems)
+    masks = by_id(
+        (item for image_set in sets for item in (image_set.masks or {}).items()), problems, True
+    )
+    no_masks = all(image_set.masks is None for image_set in sets)
+    return ImageSet(name, images, None if no_masks else masks, None, split, tuple(problems))
 
 
-def without_lone_masks(one: ImageSet) -> ImageSet:
-    """Leave out the masks that belong to no image."""
-    owned = {id_: path for id_, path in (one.masks or {}).items() if id_ in one.images}
-    return replace(one, masks=owned)
+def drop_unpaired_masks(image_set: ImageSet) -> ImageSet:
+    """Leave out the masks that have no image."""
+    masks = image_set.masks or {}
+    paired = {id_: path for id_, path in masks.items() if id_ in image_set.images}
+    return replace(image_set, masks=paired)
 
 
-def check_unique(one: ImageSet) -> None:
-    """Check that no id comes twice.
+def check_unique(image_set: ImageSet) -> None:
+    """Check that no two files have one id.
 
     Raises:
-        InvalidDataError: If an id does; the message names both files.
+        InvalidDataError: If two files have; the message names both.
     """
-    for problem in one.problems:
+    for problem in image_set.problems:
         if problem.kind == SAME_ID:
             raise InvalidDataError(problem.message)
 
@@ -199,11 +245,11 @@ def check_unique(one: ImageSet) -> None:
 def by_id(
     files: Iterable[tuple[str, Path]], problems: list[Problem], masks: bool = False
 ) -> dict[str, Path]:
-    """Map ids to files, the first of each id; a problem is added for every other.
+    """Map ids to files.
 
     Args:
-        files: Ids and files.
-        problems: Where to add.
+        files: Ids and files; of several files with one id the first counts.
+        problems: Receives a problem for each of the others.
         masks: Whether the files are masks.
     """
     found: dict[str, Path] = {}

@@ -15,8 +15,8 @@ from typing import Literal
 
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, printable
 
-# What Pillow reads and photographs come in, and NumPy's arrays. HEIC takes a plugin, and AVIF a
-# recent Pillow; without them an error names the file that would be missed.
+# Formats of photographs that Pillow reads, and NumPy's arrays. HEIC needs a plugin, and AVIF a
+# recent Pillow; without them an error names the file, which would else be missed silently.
 IMAGE_SUFFIXES = (
     ".jpg",
     ".jpeg",
@@ -57,9 +57,14 @@ HOW_NAMES_MATCH = (
 
 
 def list_files(folder: Path, what: str) -> list[Path]:
-    """Return the image files in a folder; hidden ones and superpixels are none, nor are folders.
+    """Return the image files in a folder, sorted, without hidden files and ISIC's superpixels.
 
-    Suffixes count in small and capital letters.
+    Args:
+        folder: Folder to list; the folders in it are not searched.
+        what: ``images`` or ``masks``, for messages.
+
+    Raises:
+        DatasetNotFoundError: If there is no such folder.
     """
     if not folder.is_dir():
         raise DatasetNotFoundError(f"The folder of {what} {folder} does not exist; check the path.")
@@ -74,7 +79,12 @@ def folders_in(folder: Path) -> list[Path]:
 
 
 def is_image_name(path: PurePath) -> bool:
-    """Return whether a file's name is that of an image or mask."""
+    """Return whether a file's name is that of an image or mask, by its suffix in any case.
+
+    Example:
+        >>> is_image_name(Path("a.JPG")), is_image_name(Path("ISIC_0000000_superpixels.png"))
+        (True, False)
+    """
     return (
         path.suffix.lower() in IMAGE_SUFFIXES
         and not path.name.startswith(".")
@@ -83,7 +93,7 @@ def is_image_name(path: PurePath) -> bool:
 
 
 def other_files(folder: Path) -> str:
-    """Count what a folder holds that is no image, for messages, such as ``3 .dcm, 1 .txt``."""
+    """Count what a folder without images holds, for messages, such as ``3 .dcm, 1 .txt``."""
     names = Counter(
         "folders" if path.is_dir() else path.suffix.lower() or "files without suffix"
         for path in folder.iterdir()
@@ -95,14 +105,19 @@ def other_files(folder: Path) -> str:
 def stem_of(path: Path) -> str:
     """Return a file's name without its suffix, in Unicode's composed form (NFC).
 
-    macOS and some archives write an accent as a sign of its own: names that look the same are the
-    same.
+    macOS and some archives store an accent as a separate character; names that look the same
+    become equal.
     """
     return unicodedata.normalize("NFC", path.stem)
 
 
 def strip_ending(stem: str) -> str:
-    """Return the stem of a mask file without ``_segmentation``, ``mask_`` and the like."""
+    """Return the stem of a mask file without ``_segmentation``, ``mask_`` and the like.
+
+    Example:
+        >>> strip_ending("a_mask"), strip_ending("mask_a"), strip_ending("a")
+        ('a', 'a', 'a')
+    """
     return _strip(_MASK_NAME, stem)
 
 
@@ -114,14 +129,18 @@ def _strip(pattern: re.Pattern[str], stem: str) -> str:
 def match_stems(images: Iterable[str], masks: Sequence[str]) -> list[str | None]:
     """Find the image that each mask belongs to, by :data:`HOW_NAMES_MATCH`.
 
-    Equal stems go before stems that are equal without their endings.
+    Equal stems take precedence over stems that are equal without their endings.
 
     Args:
-        images: File stems, all different.
+        images: File stems, all distinct.
         masks: File stems.
 
     Returns:
-        For each mask the stem of its image; None where there is none, or where two fit equally.
+        The stem of each mask's image; None if there is none, or if two match equally well.
+
+    Example:
+        >>> match_stems(["a", "b_0000"], ["a_seg", "b", "c"])
+        ['a', 'b_0000', None]
     """
     whole = set(images)
     bare: dict[str, str | None] = {}
@@ -136,20 +155,24 @@ def match_stems(images: Iterable[str], masks: Sequence[str]) -> list[str | None]
     return found
 
 
-def nearest_misses(lone: Sequence[str], others: Sequence[str], count: int = 3) -> str:
-    """Return pairs of names that do not match and look as if they should, for messages.
+def nearest_misses(unpaired: Sequence[str], others: Sequence[str], count: int = 3) -> str:
+    """Return pairs of similar names that do not match, for messages.
 
     Args:
-        lone: File names without a partner.
-        others: File names that the partners may be among.
-        count: How many pairs to name.
+        unpaired: File names without a match.
+        others: File names that may have been meant.
+        count: Largest number of pairs.
 
     Returns:
-        Such as ``a.jpg and a_msk.png``, separated by semicolons; empty if nothing is similar.
+        Pairs separated by semicolons; empty if no names are similar.
+
+    Example:
+        >>> nearest_misses(["mole_1.jpg"], ["mole_1_msk.png", "z.png"])
+        'mole_1.jpg and mole_1_msk.png'
     """
     stems = {Path(name).stem.lower(): name for name in others}
     pairs = []
-    for name in lone:
+    for name in unpaired:
         close = get_close_matches(Path(name).stem.lower(), stems, n=1, cutoff=0.5)
         if close:
             pairs.append(f"{name} and {stems[close[0]]}")
@@ -178,13 +201,18 @@ _IMAGE_WORD = re.compile(r"images?|imgs?|inputs?|photos?|pictures?|jpe?g|orig(in
 
 
 def words_of(name: str) -> list[str]:
-    """Return the words of a name, such as ``images`` and ``tr`` of ``imagesTr``."""
+    """Split a name into lowercase words.
+
+    Example:
+        >>> words_of("imagesTr")
+        ['images', 'tr']
+    """
     return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name)]
 
 
 def role_of(name: str) -> Literal["images", "masks"] | None:
-    """Tell folders of images and of masks by their names; None for others."""
-    if name == PH2_FOLDER:  # a folder of both
+    """Return whether a folder holds images or masks, by its name; None if that says neither."""
+    if name == PH2_FOLDER:  # holds both
         return None
     if any(_MASK_WORD.fullmatch(word) for word in words_of(name)):
         return "masks"
@@ -192,7 +220,12 @@ def role_of(name: str) -> Literal["images", "masks"] | None:
 
 
 def key_of(name: str) -> tuple[str, ...]:
-    """Return the words of a folder's name but those for images and masks, splits in one form."""
+    """Return the words of a folder's name without those for images and masks.
+
+    Example:
+        >>> key_of("imagesTr"), key_of("train_masks")
+        (('train',), ('train',))
+    """
     return tuple(
         SPLITS.get(word, word)
         for word in words_of(name)
@@ -201,27 +234,32 @@ def key_of(name: str) -> tuple[str, ...]:
 
 
 def split_of(name: str) -> str | None:
-    """Return the split that a name names: ``train``, ``val`` or ``test``."""
+    """Return the split that a name contains: ``train``, ``val`` or ``test``, else None."""
     return split_of_words(words_of(name))
 
 
 def split_of_words(words: Sequence[str]) -> str | None:
-    """Return the split that the last of such words names."""
+    """Return the split of the last word that names one, else None."""
     return next((SPLITS[word] for word in reversed(words) if word in SPLITS), None)
 
 
-_CONTROL, _NOT_UTF8 = "Cc", "Cs"  # Unicode's categories; Python reads bad bytes as surrogates
+_CONTROL, _NOT_UTF8 = "Cc", "Cs"  # Unicode categories; Python reads invalid bytes as surrogates
 
 
 def check_name(path: Path) -> Path:
-    """Return a path whose file name is readable text.
+    r"""Return ``path`` if its file name is readable text.
 
-    The names of images become ids, in tables, lists of ids and zips of masks, which are UTF-8 text
-    with one id in a line.
+    Names of images become ids in tables, id lists and zips of masks: UTF-8 text, one id per line.
 
     Raises:
-        InvalidDataError: If the file name is not UTF-8 or has control characters, such as a line
-            break.
+        InvalidDataError: If the name is not UTF-8, or has control characters such as a line break.
+
+    Example:
+        >>> check_name(Path("a.jpg")).name
+        'a.jpg'
+        >>> check_name(Path("a\n.jpg"))
+        Traceback (most recent call last):
+        lesionseg.errors.InvalidDataError: the file name a\n.jpg has control characters; ...
     """
     kinds = {unicodedata.category(character) for character in path.name}
     if _NOT_UTF8 in kinds:

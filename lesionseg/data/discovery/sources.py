@@ -17,7 +17,7 @@ from lesionseg.data.discovery.image_set import (
     by_id,
     merge_sets,
     pair_files,
-    tell_apart,
+    separate_masks,
 )
 from lesionseg.data.discovery.names import (
     SPLITS,
@@ -31,59 +31,61 @@ from lesionseg.data.discovery.names import (
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
 
 Sources: TypeAlias = Sequence[str | Path] | str | Path
-"""Folders, files, patterns with ``*``, ``?`` or ``**``, and text files of paths; one or several."""
+"""Folders, files, patterns with ``*``, ``?`` or ``**``, and lists of paths; one or several."""
 
 DEPTH = 2
-"""How many folders deep is searched below a path."""
+"""Levels of folders that are searched below a path."""
 
 
 def scan_pairs(images: Sources, masks: Sources) -> ImageSet:
-    """List images and masks of some sources, and pair them by their stems.
+    """List images and masks, and pair them by their stems.
 
     Args:
-        images: Where the images are.
-        masks: Where the masks are; may be the images' folder. Where the images are not whole
-            folders, masks of others are no error.
+        images: Sources of the images.
+        masks: Sources of the masks; may be the images' folder. Unless the images are whole folders,
+            masks without an image are allowed.
 
     Returns:
-        The set, named by its images. Files that are named one by one need not exist.
+        The set, named after its images. Files that are listed individually need not exist.
 
     Raises:
-        DatasetNotFoundError: If a folder does not exist, or a pattern fits nothing.
-        InvalidDataError: If a folder holds nothing but folders of several splits.
+        DatasetNotFoundError: If a folder does not exist, or a pattern matches nothing.
+        InvalidDataError: If a folder holds only folders of several splits.
+
+    Example:
+        >>> found = scan_pairs(["x/a.jpg", "x/b.jpg"], ["y/a_seg.png", "y/c_seg.png"])
+        >>> [path.name for path in found.without_mask], found.name
+        (['b.jpg'], 'x/a.jpg and x/b.jpg')
     """
     image_sources, mask_sources = as_list(images), as_list(masks)
     mask_folders = {path.resolve() for path in mask_sources if path.is_dir()}
     paths = _list(image_sources, "images", mask_folders)
     together = {path.resolve() for path in image_sources} & mask_folders
     if together:
-        paths = tell_apart(paths, marked_only=True)[0]
+        paths = separate_masks(paths, marked_only=True)[0]
     of_images = {path.resolve() for path in paths}
     truth = [
         path
         for path in _list(mask_sources, "masks", {path.resolve() for path in image_sources})
         if path.resolve() not in of_images
     ]
-    one = pair_files(names_of(image_sources), paths, truth)
-    if all(path.is_dir() for path in image_sources):
-        return one
-    return replace(one, is_selection=True)
+    found = pair_files(names_of(image_sources), paths, truth)
+    return replace(found, is_selection=not all(path.is_dir() for path in image_sources))
 
 
 def scan_images(images: Sources) -> ImageSet:
-    """List the images of some sources, without the masks that lie beside them.
+    """List images, without the masks in the same folders.
 
     Raises:
-        DatasetNotFoundError: If a folder does not exist, or a pattern fits nothing.
-        InvalidDataError: If a folder holds nothing but folders of several splits.
+        DatasetNotFoundError: If a folder does not exist, or a pattern matches nothing.
+        InvalidDataError: If a folder holds only folders of several splits.
     """
     sources = as_list(images)
     if len(sources) == 1 and is_table(sources[0]):
-        one = merge_sets(str(sources[0]), read_table(sources[0]))
-        return replace(one, masks=None)
+        return replace(merge_sets(str(sources[0]), read_table(sources[0])), masks=None)
     paths = _list(sources, "images", set())
     if all(path.is_dir() for path in sources):
-        paths = tell_apart(paths)[0]
+        paths = separate_masks(paths)[0]
     return pair_files(names_of(sources), paths, None)
 
 
@@ -94,12 +96,12 @@ def as_list(sources: Sources) -> list[Path]:
 
 
 def names_of(sources: Sequence[Path]) -> str:
-    """Return sources for messages."""
+    """Join sources for messages."""
     return shorten(map(str, sources), last="and")
 
 
 def _list(sources: Sequence[Path], what: Literal["images", "masks"], skip: set[Path]) -> list[Path]:
-    """The files of some sources."""
+    """List the files of some sources."""
     found: list[Path] = []
     for source in sources:
         if source.is_dir():
@@ -117,7 +119,7 @@ def _list(sources: Sequence[Path], what: Literal["images", "masks"], skip: set[P
                 raise DatasetNotFoundError(f"No {what} match {source}; check the pattern.")
             found += files
         elif len(sources) == 1 and not source.is_file():
-            list_files(source, what)  # says that there is no such folder
+            list_files(source, what)  # raises: there is no such folder
         else:
             found.append(source)
     return found
@@ -126,7 +128,7 @@ def _list(sources: Sequence[Path], what: Literal["images", "masks"], skip: set[P
 def _files_below(
     folder: Path, what: Literal["images", "masks"], skip: set[Path], depth: int = DEPTH
 ) -> list[Path]:
-    """The files of a folder; where it has none, those of the folders in it."""
+    """List the files of a folder or, if it has none, of the folders in it."""
     files = list_files(folder, what)
     if files or not depth:
         return files
@@ -163,31 +165,39 @@ _COLUMNS = {
 
 
 def is_table(path: Path) -> bool:
-    """Return whether a path is that of a CSV or TSV file."""
+    """Return whether a path is a CSV or TSV file."""
     return path.suffix.lower() in (".csv", ".tsv") and path.is_file()
 
 
 def is_list(path: Path) -> bool:
-    """Return whether a path is that of a CSV, TSV or text file."""
+    """Return whether a path is a CSV, TSV or text file."""
     return is_table(path) or (path.suffix.lower() == ".txt" and path.is_file())
 
 
 def read_table(path: Path) -> list[ImageSet]:
-    """Read a CSV file of image and mask paths.
+    r"""Read a CSV file of image and mask paths.
 
-    The header names the columns, in small or capital letters: ``image``, and where they are there
-    ``mask``, ``split`` (``train``, ``val`` or ``test``) and ``id``; the image's file stem is its id
-    where there is no such column. Paths are relative to the file's folder. Commas, semicolons and
-    tabs may separate the columns, and a byte-order mark, as Excel writes it, is no part of them.
+    The header names the columns, in any case: ``image`` and optionally ``mask``, ``split``
+    (``train``, ``val`` or ``test``) and ``id``, by default the image's file stem. Paths are
+    relative to the file's folder. Commas, semicolons or tabs separate the columns, and a byte-order
+    mark, as Excel writes it, is ignored.
 
     Args:
-        path: CSV or TSV file, in UTF-8.
+        path: CSV or TSV file in UTF-8.
 
     Returns:
-        A set for each split, in the file's order; one of no split where there is no such column.
+        A set for each split, in the file's order; without a split column, one set of no split.
 
     Raises:
-        InvalidDataError: If the file is no such table, or a row lacks its image or split.
+        InvalidDataError: If the file is not such a table, or a row lacks its image or split.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table = Path(folder, "pairs.csv")
+        ...     _ = table.write_text("image,mask,split\na.jpg,a.png,train\nb.jpg,b.png,val\n")
+        ...     [(found.name, found.ids) for found in read_table(table)]
+        [('pairs.csv train', ['a']), ('pairs.csv val', ['b'])]
     """
     rows = _read_rows(path)
     header = [name.strip().lower().replace(" ", "_") for name in rows[0]] if rows else []
@@ -245,21 +255,21 @@ def read_table(path: Path) -> list[ImageSet]:
 
 
 def read_path_list(path: Path, what: str) -> list[Path]:
-    """Read a text file of paths, one a line, relative to its folder; or a column of a CSV file.
+    """Read paths, relative to the file's folder: one per line of a text file, or a CSV column.
 
     Args:
-        path: Of the file.
+        path: List of paths.
         what: ``images`` or ``masks``.
 
     Raises:
-        InvalidDataError: If it is no text.
+        InvalidDataError: If it is not text.
     """
     if is_table(path):
         sets = read_table(path)
         return [
             file
-            for one in sets
-            for file in ((one.images if what == "images" else one.masks) or {}).values()
+            for image_set in sets
+            for file in ((image_set.images if what == "images" else image_set.masks) or {}).values()
         ]
     lines = (line.strip() for line in _read_text(path).splitlines())
     return [path.parent / Path(line).expanduser() for line in lines if line]

@@ -1,4 +1,4 @@
-"""Images and masks in NumPy's ``.npy`` files."""
+"""Read images and masks from NumPy's ``.npy`` files."""
 
 from pathlib import Path
 
@@ -14,20 +14,28 @@ MAGIC = b"\x93NUMPY"
 def read_array(path: Path, kind: str) -> Image.Image:
     """Read a NumPy array as an image; no pickled objects are loaded.
 
-    Booleans become 0 and 255, floats from 0 to 1 are multiplied by 255, and other numbers must be
-    whole ones from 0 to 255, or uint16.
+    Booleans become 0 and 255, floats from 0 to 1 are multiplied by 255, and other values must be
+    whole numbers from 0 to 255, or uint16.
 
     Args:
-        path: of a ``.npy`` file with an array (H, W), (H, W, 1), (H, W, 3), (H, W, 4), or with the
+        path: ``.npy`` file with an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or with the
             channels first.
-        kind: what it should be, for messages.
+        kind: ``image`` or ``mask``, for messages.
 
     Returns:
-        A grey, 16-bit grey, RGB or RGBA image.
+        A gray, 16-bit gray, RGB or RGBA image.
 
     Raises:
-        InvalidDataError: if the array has another shape, type or range, or too many pixels.
-        ValueError: if the file is damaged or holds pickled objects.
+        InvalidDataError: If the array has another shape, type or range, or too many pixels.
+        ValueError: If the file is damaged or holds pickled objects.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "mask.npy")
+        ...     np.save(path, np.array([[False, True]]))
+        ...     np.asarray(read_array(path, "mask"))
+        array([[  0, 255]], dtype=uint8)
     """
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     shape = array.shape

@@ -1,4 +1,4 @@
-"""Files to Pillow's images: one sentence for each file that is none, and how it is turned."""
+"""Decode image files safely, with one sentence for a file that cannot be decoded."""
 
 import stat
 import threading
@@ -13,9 +13,9 @@ from lesionseg.data.io.arrays import MAGIC, read_array
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, LesionsegError
 
 MOST_PIXELS = 200_000_000
-"""Of an image or mask, 20,000 x 10,000. Chosen: Pillow's own limits (a warning at 89 million, an
-error at 179 million) are about bombs, and panoramas come near them; segmenting takes about 16 bytes
-for each pixel. A program that wants more, or no limit, sets ``PIL.Image.MAX_IMAGE_PIXELS``."""
+"""Largest image or mask, 20,000 x 10,000. Chosen: Pillow's own limits (a warning at 89 million, an
+error at 179 million) guard against decompression bombs, and panoramas come near them; segmenting
+takes about 16 bytes for each pixel. For more, or no limit, set ``PIL.Image.MAX_IMAGE_PIXELS``."""
 
 RASTER_FORMATS = (
     "JPEG",
@@ -30,12 +30,12 @@ RASTER_FORMATS = (
     "PPM",
     "AVIF",
     "HEIF",
-    "TGA",  # has no signature, so everything else is tried first
+    "TGA",  # has no signature, so it is tried last
 )
-"""What is opened, by Pillow's names: pixels only. Pillow knows programs too, such as PostScript,
-which it hands to Ghostscript, whatever the name of the file."""
+"""Formats that are opened, by Pillow's names. Others are refused, as Pillow would hand a PostScript
+program to Ghostscript, whatever the file's name."""
 
-#: What brings stored pixels to where EXIF wants them shown (EXIF 2.32, tag 274).
+#: Transposes stored pixels as they are to be shown (EXIF 2.32, tag 274).
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -54,10 +54,10 @@ class Decoded(NamedTuple):
     """A decoded file.
 
     Attributes:
-        image: the pixels as they are stored, of any mode, perhaps at a fraction of their size.
-        original: height and width as a viewer shows the file: after its EXIF orientation.
-        box: what of ``image`` is picture, in its pixels, if it is at a fraction of its size.
-        orientation: how ``image`` is to be turned, 1 to 8 as in EXIF.
+        image: Stored pixels of any mode, perhaps at a reduced scale.
+        original: The file's height and width after EXIF orientation, as a viewer shows it.
+        box: Region of ``image`` that the picture covers, in pixels, if it is at a reduced scale.
+        orientation: EXIF orientation that ``image`` still needs, 1 to 8.
     """
 
     image: Image.Image
@@ -67,29 +67,29 @@ class Decoded(NamedTuple):
 
     @property
     def sideways(self) -> bool:
-        """Whether height and width change places on the way to what is shown."""
+        """Whether the orientation exchanges height and width."""
         return self.orientation >= _FIRST_SIDEWAYS
 
     def upright(self) -> Image.Image:
-        """The image as a viewer shows it."""
+        """Return the image as a viewer shows it."""
         return turn(self.image, self.orientation)
 
 
 def turn(image: Image.Image, orientation: int) -> Image.Image:
-    """Turn and mirror stored pixels as an EXIF orientation wants them shown."""
+    """Apply an EXIF orientation to stored pixels."""
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 _counting = threading.Lock()
-_reading = 0  # how many threads are within raised_pixel_limit
-_limit: int | None = None  # Pillow's, before the first of them
+_reading = 0  # threads within raised_pixel_limit
+_limit: int | None = None  # Pillow's own, saved by the first of them
 
 
 @contextmanager
 def raised_pixel_limit() -> Iterator[None]:
-    """Raise Pillow's limit to :data:`MOST_PIXELS` while files are decoded here, in any thread.
+    """Raise Pillow's pixel limit to :data:`MOST_PIXELS` within the block, and restore it after.
 
-    Pillow has one limit for the whole process; afterwards it is what it was before.
+    Pillow has one limit per process, so threads share the raised one.
     """
     global _reading, _limit
     with _counting:
@@ -108,51 +108,62 @@ def raised_pixel_limit() -> Iterator[None]:
 
 
 def open_raster(file: IO[bytes]) -> Image.Image:
-    """Open an image of one of :data:`RASTER_FORMATS`; its content tells which.
+    """Open an image of one of :data:`RASTER_FORMATS`, detected from its content.
 
     Args:
         file: Opened for reading.
 
     Raises:
-        UnidentifiedImageError: If it is of no such format, or Pillow lacks what it takes.
+        UnidentifiedImageError: If it is in another format, or one that Pillow was built without.
     """
-    Image.init()  # all formats, also for other threads; Pillow begins with a few
+    Image.init()  # loads all formats, also for other threads
     return Image.open(file, formats=[name for name in RASTER_FORMATS if name in Image.OPEN])
 
 
 def read_orientation(path: Path) -> int:
-    """The EXIF orientation of an image file, 1 to 8; 1 where there is none that can be read."""
+    """Return the EXIF orientation of an image file, 1 to 8; 1 if none can be read."""
     try:
         with raised_pixel_limit(), path.open("rb") as file, open_raster(file) as image:
             return _orientation(image)
-    except Exception:  # what is wrong with the file is said by whoever decodes it
+    except Exception:  # decoding the file reports what is wrong with it
         return 1
 
 
 def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # damaged EXIF of a sound image: shown as stored, as viewers do
+    except Exception:  # damaged EXIF: shown as stored, as viewers do
         return 1
     return value if value in _TURNS else 1
 
 
 def decode(path: Path, kind: str, at_least: tuple[int, int] | None = None) -> Decoded:
-    """Open and decode a file wholly, or say why not in one sentence.
+    """Open and decode a file, or raise an error whose message says why not in one sentence.
 
-    Of files with several pictures the first is decoded. A file's content tells its format, not its
-    suffix. Colour profiles are not applied.
+    Of several pictures in a file the first is decoded. The format is detected from the content, not
+    the suffix. Color profiles are not applied.
 
     Args:
-        path: of the file.
-        kind: what it should be, for messages.
-        at_least: height and width as shown; a JPEG is decoded at the smallest of 1/8, 1/4, 1/2 and
-            1 that gives them. None decodes all of it.
+        path: File to decode.
+        kind: ``image`` or ``mask``, for messages.
+        at_least: Height and width as shown; a JPEG is decoded at the smallest scale of 1/8, 1/4,
+            1/2 and 1 that gives at least these. None decodes at full size.
 
     Raises:
-        DatasetNotFoundError: if there is no such file.
-        InvalidDataError: if it is empty, truncated, too large, a pipe or a device, or of none of
+        DatasetNotFoundError: If there is no such file.
+        InvalidDataError: If it is empty, truncated, too large, a pipe or a device, or in none of
             :data:`RASTER_FORMATS`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "photo.jpg")
+        ...     exif = Image.Exif()
+        ...     exif[ExifTags.Base.Orientation] = 6  # stored lying on its side
+        ...     Image.new("RGB", (800, 600)).save(path, exif=exif)
+        ...     decoded = decode(path, "image", at_least=(100, 75))
+        >>> decoded.original, decoded.image.size, decoded.upright().size
+        ((800, 600), (100, 75), (75, 100))
     """
     try:
         status = path.stat()
@@ -172,12 +183,12 @@ def decode(path: Path, kind: str, at_least: tuple[int, int] | None = None) -> De
         raise InvalidDataError(_too_large(kind, path)) from None
     except UnidentifiedImageError as error:
         raise InvalidDataError(_unidentified(kind, path)) from error
-    # Pillow's decoders raise errors of many kinds at broken files, even SyntaxError.
+    # Pillow's decoders raise errors of many types for broken files, even SyntaxError.
     except Exception as error:
         if path.is_dir():
             reason = "is a folder; give the file itself"
         elif isinstance(error, PermissionError):
-            reason = "may not be read by you; change its permissions"
+            reason = "cannot be read; change its permissions"
         else:
             reason = f"is truncated or not an image ({error}); copy or download it again"
         raise InvalidDataError(f"The {kind} {path} {reason}.") from error
@@ -185,8 +196,8 @@ def decode(path: Path, kind: str, at_least: tuple[int, int] | None = None) -> De
 
 def _decode(path: Path, kind: str, at_least: tuple[int, int] | None) -> Decoded:
     image: Image.Image
-    # An open file: by its path, Pillow maps an uncompressed TIFF, and one that is shown sideways
-    # (Pillow 13) with height and width exchanged, which scrambles its pixels.
+    # Opened by path, an uncompressed TIFF is memory-mapped by Pillow 13, which exchanges
+    # height and width of a sideways one, which scrambles its pixels.
     with path.open("rb") as file:
         if file.read(len(MAGIC)) == MAGIC:
             array = read_array(path, kind)
@@ -196,14 +207,14 @@ def _decode(path: Path, kind: str, at_least: tuple[int, int] | None) -> Decoded:
             raise InvalidDataError(_too_large(kind, path))
         box = None
         full = image.size
-        if at_least is not None and image.format in ("JPEG", "MPO"):  # other formats know no draft
+        if at_least is not None and image.format in ("JPEG", "MPO"):  # only these have draft()
             height, width = at_least
             if _orientation(image) >= _FIRST_SIDEWAYS:
                 height, width = width, height
             draft = image.draft("RGB", (width, height))
             box = draft[1] if draft and image.size != full else None
         image.load()
-        # After loading: PNG's EXIF may stand behind the pixels, and Pillow turns a TIFF by itself.
+        # After load(): a PNG's EXIF may follow its pixels, and Pillow transposes a TIFF by itself.
         orientation = _orientation(image)
     width, height = image.size if box is None else full
     original = (width, height) if orientation >= _FIRST_SIDEWAYS else (height, width)

@@ -1,4 +1,4 @@
-"""Files to pixels: images and masks at their own size. Without torch, for exported networks."""
+"""Read images and masks at their own size, or images at a small one. Without torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,64 +7,65 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lesionseg.data.io.decoding import MOST_PIXELS, Decoded, decode, read_orientation, turn
+from lesionseg.data.io.decoding import Decoded, decode, read_orientation, turn
 from lesionseg.data.io.mask_values import OFFICIAL, MaskRule, decide_lazily, values_of
-from lesionseg.data.io.pixel_modes import to_grey, to_rgb
-from lesionseg.errors import InvalidDataError
-
-__all__ = [
-    "MOST_PIXELS",
-    "Decoded",
-    "check_size",
-    "decode",
-    "find_rule",
-    "read_grey",
-    "read_image",
-    "read_mask",
-    "rgb_of",
-]
+from lesionseg.data.io.pixel_modes import decode_gray, to_rgb
+from lesionseg.errors import InvalidDataError, MaskSizeError, MaskValueError
 
 
 def check_size(size: tuple[int, int]) -> tuple[int, int]:
     """Return ``size`` as a tuple of two positive integers, (height, width).
 
     Raises:
-        ValueError: if it is anything else.
+        ValueError: If it is anything else.
+
+    Example:
+        >>> check_size([192, 256])
+        (192, 256)
     """
     if len(size) != 2 or any(int(side) != side or side < 1 for side in size):
         raise ValueError(
-            f"size must be (height, width) in whole pixels, such as (192, 256): {size}"
+            f"expected size to be (height, width) in whole pixels, such as (192, 256), got {size!r}"
         )
     return int(size[0]), int(size[1])
 
 
 def read_image(path: str | Path) -> Image.Image:
-    """Read an image file as 8-bit RGB, of the size and orientation that an image viewer shows.
+    """Read an image file as 8-bit RGB, with the size and orientation that an image viewer shows.
 
-    EXIF orientation is applied (Pillow also finds it in XMP), transparency is laid on white, 16
-    bits are scaled to 8, and colour profiles are ignored; of several pictures the first is read.
-    See :func:`lesionseg.data.io.pixel_modes.to_rgb` for what is chosen for every mode.
+    EXIF orientation is applied (Pillow also finds it in XMP), transparent pixels are laid on white,
+    16 bits are scaled to 8, and color profiles are ignored. Of several pictures in a file the first
+    is read. :func:`lesionseg.data.io.pixel_modes.to_rgb` describes each mode.
 
     Args:
-        path: regular file of a raster format (:data:`lesionseg.data.io.decoding.RASTER_FORMATS`),
-            of 200 million pixels at most.
+        path: Regular file of a raster format (:data:`lesionseg.data.io.decoding.RASTER_FORMATS`)
+            with at most 200 million pixels.
 
     Returns:
         The decoded image, mode ``RGB``.
 
     Raises:
-        DatasetNotFoundError: if there is no such file.
-        InvalidDataError: if the file is empty, truncated, too large or not an image.
+        DatasetNotFoundError: If there is no such file.
+        InvalidDataError: If the file is empty, truncated, too large or not an image.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "photo.png")
+        ...     Image.new("RGBA", (4, 2), (255, 0, 0, 0)).save(path)  # fully transparent
+        ...     image = read_image(path)
+        >>> image.mode, image.size, image.getpixel((0, 0))
+        ('RGB', (4, 2), (255, 255, 255))
     """
     path = Path(path)
     return rgb_of(path, decode(path, "image").upright())
 
 
 def rgb_of(path: Path, image: Image.Image) -> Image.Image:
-    """What was decoded from a file, as 8-bit RGB.
+    """Convert an image that was decoded from ``path`` to 8-bit RGB.
 
     Raises:
-        InvalidDataError: if its pixels are of a kind that cannot be converted.
+        InvalidDataError: If its pixels are of a kind that cannot be converted.
     """
     try:
         return to_rgb(image)
@@ -73,35 +74,35 @@ def rgb_of(path: Path, image: Image.Image) -> Image.Image:
 
 
 def resize_decoded(path: Path, decoded: Decoded, size: tuple[int, int]) -> Image.Image:
-    """Resize what was decoded, perhaps at a fraction of its size, and turn it upright.
+    """Resize a decoded image, perhaps decoded at a reduced scale, and apply its orientation.
 
     Args:
-        path: Of the file, for messages.
-        decoded: What :func:`~lesionseg.data.io.decoding.decode` returned.
+        path: The image's file, for messages.
+        decoded: Result of :func:`lesionseg.data.io.decoding.decode`.
         size: Height and width of the result.
 
     Returns:
-        8-bit RGB.
+        8-bit RGB image.
 
     Raises:
         InvalidDataError: If its pixels are of a kind that cannot be converted.
     """
     stored = size if decoded.sideways else size[::-1]
-    # 1022 columns are 127.75 at 1/8, in 128 pixels: the box keeps the last from counting whole.
+    # 1022 columns are 127.75 at 1/8, in 128 pixels: without the box the last would count fully.
     image = rgb_of(path, decoded.image).resize(stored, Image.Resampling.BILINEAR, decoded.box)
     return turn(image, decoded.orientation)
 
 
 def read_thumbnail(path: Path, longest: int) -> tuple[Image.Image, tuple[int, int]]:
-    """Read an image at a small size; a large JPEG is decoded at a fraction of its size.
+    """Read an image at a small size; a large JPEG is decoded at a reduced scale.
 
     Args:
-        path: Of the file.
+        path: Image file.
         longest: Longer side of the result, in pixels.
 
     Returns:
-        8-bit RGB of the image's aspect ratio, and the height and width of the image itself, both
-        after EXIF orientation.
+        8-bit RGB image of the same aspect ratio, and the file's own height and width, both after
+        EXIF orientation.
 
     Raises:
         LesionsegError: If the file cannot be read.
@@ -118,70 +119,80 @@ def read_mask(
     image: str | Path | None = None,
     rule: MaskRule = OFFICIAL,
 ) -> npt.NDArray[np.uint8]:
-    """Read a mask file, of the size and orientation that an image viewer shows.
+    """Read a mask file, with the size and orientation that an image viewer shows.
 
-    A mask belongs to its image *as shown*, after the EXIF orientation of either. Some programs
-    draw masks on the stored pixels of an image that is shown sideways (orientations 5 to 8): a
-    mask that has the stored height and width only is turned along with its image. Sizes do not
-    tell which of the two a square image's mask is, nor one of orientations 2 to 4, which keep
-    height and width: such a mask is taken as it is shown.
+    A mask belongs to its image *as shown*, after the EXIF orientation of both. Some programs draw
+    masks on the stored pixels of an image that is shown sideways (orientations 5 to 8): a mask that
+    has the image's stored height and width is turned along with its image. The size does not
+    reveal this for square images, nor for orientations 2 to 4, which keep height and width: such a
+    mask is read as it is shown.
 
     Args:
-        path: grey, 1-bit, 16-bit, palette or RGB file. Transparent parts are no lesion. See
-            :func:`lesionseg.data.io.pixel_modes.to_grey`.
-        size: height and width that the mask must have, those of its image as shown.
-        image: path of its image, whose orientation a mask on stored pixels follows; None takes no
-            such mask.
-        rule: what in the masks of its data set is lesion; by default what lies above 128.
+        path: Gray, 1-bit, 16-bit, palette or RGB file. Transparent pixels are background. See
+            :func:`lesionseg.data.io.pixel_modes.decode_gray`.
+        size: Expected height and width: those of the image as shown. None accepts any.
+        image: Image file, whose orientation is applied to a mask on stored pixels. None refuses
+            such a mask.
+        rule: Which gray values of the data set's masks are lesion; by default those above 128.
 
     Returns:
-        uint8 (h, w), where lesion lies above 128: the file's own grey values, 0 to 255, unless the
-        rule has another threshold, which gives 0 and 255.
+        uint8 (h, w), lesion above 128: the file's own gray values, 0 to 255, or 0 and 255 if the
+        rule has another threshold than 128.
 
     Raises:
-        DatasetNotFoundError: if there is no such file.
-        InvalidDataError: if the file cannot be read, has another size than ``size``, is coloured,
-            or holds values that do not fit the rule, such as 0 and 1 by default.
+        DatasetNotFoundError: If there is no such file.
+        InvalidDataError: If the file cannot be read.
+        MaskSizeError: If its size is not ``size``.
+        MaskValueError: If it is colored, or its values do not fit the rule, such as 0 and 1 by
+            default.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "mask.png")
+        ...     Image.fromarray(np.array([[0, 255, 255]], dtype=np.uint8)).save(path)
+        ...     read_mask(path, size=(1, 3))
+        array([[  0, 255, 255]], dtype=uint8)
     """
-    return rule.apply(read_grey(path, size, image), path)
+    return rule.apply(read_gray(path, size, image), path)
 
 
-def read_grey(
+def read_gray(
     path: str | Path, size: tuple[int, int] | None = None, image: str | Path | None = None
 ) -> npt.NDArray[np.uint8]:
-    """Read a mask file as the grey values that it holds, 0 to 255; see :func:`read_mask`."""
+    """Read the gray values of a mask file, 0 to 255; see :func:`read_mask`."""
     path = Path(path)
     mask = decode(path, "mask").upright()
     if size is not None and (mask.height, mask.width) != tuple(size):
-        mask = _turned_along(path, mask, size, image)
+        mask = _turn_with_image(path, mask, size, image)
     try:
-        return to_grey(mask)
+        return decode_gray(mask)
     except ValueError as error:
-        raise InvalidDataError(f"The mask {path} cannot be used: {error}.") from error
+        raise MaskValueError(f"The mask {path} cannot be used: {error}.") from error
 
 
 def find_rule(masks: Sequence[Path]) -> MaskRule:
-    """Decide what is lesion in masks that belong together, from a few of them.
+    """Decide from a few masks of a data set which of their gray values are lesion.
 
     Raises:
-        InvalidDataError: if their values are ambiguous; see
+        InvalidDataError: If their values are ambiguous; see
             :func:`lesionseg.data.io.mask_values.decide`.
     """
     if not masks:
         return OFFICIAL
     where = f"The masks in {masks[0].parent}"
-    return decide_lazily(len(masks), lambda index: values_of(read_grey(masks[index])), where)
+    return decide_lazily(len(masks), lambda index: values_of(read_gray(masks[index])), where)
 
 
-def _turned_along(
+def _turn_with_image(
     path: Path, mask: Image.Image, size: tuple[int, int], image: str | Path | None
 ) -> Image.Image:
-    """The mask at its image's size, if it was drawn on the stored pixels of a sideways image."""
+    """Turn a mask that was drawn on the stored pixels of a sideways image."""
     if image is not None and mask.size == tuple(size):  # Pillow's size is (width, height)
         turned = turn(mask, read_orientation(Path(image)))
         if turned.size != mask.size:
             return turned
-    raise InvalidDataError(
+    raise MaskSizeError(
         f"The mask {path} is {mask.width} x {mask.height} pixels (width x height), but "
         f"its image is {size[1]} x {size[0]}; every mask needs the size of its image."
     )
