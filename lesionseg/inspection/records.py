@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -72,6 +73,18 @@ class ImageRecord(NamedTuple):
     fingerprint: Fingerprint | None
     lesion: Lesion | None
     rule: MaskRule = OFFICIAL
+
+    @property
+    def place(self) -> int:
+        """Deprecated name of ``set_index``."""
+        warnings.warn("place is now set_index", DeprecationWarning, stacklevel=2)
+        return self.set_index
+
+    @property
+    def look(self) -> Fingerprint | None:
+        """Deprecated name of ``fingerprint``."""
+        warnings.warn("look is now fingerprint", DeprecationWarning, stacklevel=2)
+        return self.fingerprint
 
 
 def find_set_rule(image_set: ImageSet) -> MaskRule:

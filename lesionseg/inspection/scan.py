@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,12 @@ class Inspection:
     overlaps: tuple[Overlap, ...]
     shared: tuple[Shared, ...]
     revisions: tuple[Revision, ...]
+
+    @property
+    def strangers(self) -> tuple[tuple[int, int], ...]:
+        """Deprecated name of ``conflicts``."""
+        warnings.warn("strangers is now conflicts", DeprecationWarning, stacklevel=2)
+        return self.conflicts
 
 
 def inspect_data(

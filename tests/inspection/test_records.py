@@ -6,10 +6,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import ExifTags, Image
 
+from lesionseg import visualization
+from lesionseg.data import PairedDataset, PH2Dataset
+from lesionseg.errors import MaskValueError
 from lesionseg.inspection import find_sets, inspect_data, render_report
 from lesionseg.inspection.contact import load_samples
 from lesionseg.inspection.page import render_page
-from lesionseg.inspection.records import intersection_over_union, measure, read_records
+from lesionseg.inspection.records import (
+    find_set_rule,
+    intersection_over_union,
+    measure,
+    read_records,
+)
 
 
 def test_every_broken_file_is_listed_and_the_others_are_measured(tmp_path):
@@ -134,3 +142,46 @@ def test_masks_of_several_classes_are_one_problem(tmp_path):
     assert "hold 0, 1 and 2: several classes" in problem.message
     assert not any(record.lesion for record in inspection.records)
     assert "several classes" in render_report(inspection)
+
+
+def test_what_is_lesion_is_decided_on_the_masks_that_are_trained_on(tmp_path):
+    """Masks without an image would outvote the others."""
+    for number in range(2):
+        save_pair(tmp_path / "images", tmp_path / "masks", f"p{number}", number)
+    for number in range(20):
+        Image.fromarray(lesion() // 255).save(tmp_path / "masks" / f"unpaired{number:02}.png")
+    inspection = inspect_data(tmp_path)
+    paired = [record for record in inspection.records if record.image is not None]
+    assert [record.lesion.area for record in paired] == [40 * 50 / (96 * 128)] * 2
+    (image_set,) = inspection.sets
+    assert find_set_rule(image_set) == PairedDataset(image_set.pairs).mask_rule
+    assert {record.rule.threshold for record in paired} == {128}
+
+
+def test_masks_of_ph2_follow_the_official_rule_as_in_training(tmp_path):
+    case = tmp_path / "PH2 Dataset images" / "IMD002"
+    for ending, pixels in (("Dermoscopic_Image", lesion()), ("lesion", lesion() // 255)):
+        (case / f"IMD002_{ending}").mkdir(parents=True)
+        name = "IMD002.bmp" if "Image" in ending else "IMD002_lesion.bmp"
+        Image.fromarray(pixels).save(case / f"IMD002_{ending}" / name)
+    inspection = inspect_data(tmp_path)
+    assert [problem.kind for problem in inspection.problems] == ["mask values"]
+    with pytest.raises(MaskValueError) as error:
+        PH2Dataset(tmp_path)[0]
+    assert str(error.value) == inspection.problems[0].message
+
+
+def test_the_old_names_warn(tmp_path):
+    save_pair(tmp_path, None, "a", 0)
+    inspection = inspect_data(tmp_path)
+    (record,) = inspection.records
+    with pytest.warns(DeprecationWarning, match="set_index"):
+        assert record.place == 0
+    with pytest.warns(DeprecationWarning, match="fingerprint"):
+        assert record.look is record.fingerprint
+    with pytest.warns(DeprecationWarning, match="conflicts"):
+        assert inspection.strangers == ()
+    with pytest.warns(DeprecationWarning, match="TRUTH_COLOR"):
+        assert visualization.TRUTH_COLOUR == visualization.TRUTH_COLOR
+    with pytest.raises(AttributeError):
+        visualization.NO_COLOUR  # noqa: B018
