@@ -1,4 +1,4 @@
-"""Makes the README for package indexes, which show no file of this folder."""
+"""Prepare the README for package indexes, which do not show the files of this folder."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ def index_readme(text: str) -> str:
     """Return the README without pictures and with links to files of this folder as plain text.
 
     Args:
-        text: The README's Markdown. A paragraph in italics behind a picture is its caption.
+        text: The README's Markdown. A paragraph in italics after a picture is its caption.
     """
     text = re.sub(r"^!\[[^\]]*\]\([^)]*\)\n+\*[^\n]*\*\n+", "", text, flags=re.MULTILINE)
     text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", text)

@@ -34,7 +34,7 @@ def module_of() -> PositionAttentionModule:
 def training(
     forward: Callable[[PositionAttentionModule, Tensor], Tensor], count: int, side: int
 ) -> Callable[[], list[Tensor]]:
-    """One call is a forward and a backward pass; gives the output and all gradients."""
+    """Make a function that runs forward and backward and returns the output and all gradients."""
     module = module_of()
     x = torch.randn(count, CHANNELS, side, side, requires_grad=True)
 
@@ -48,7 +48,7 @@ def training(
 def inference(
     forward: Callable[[PositionAttentionModule, Tensor], Tensor], count: int, side: int
 ) -> Callable[[], Tensor]:
-    """One call is a forward pass without gradients."""
+    """Make a function that runs forward without gradients."""
     module = module_of()
     x = torch.randn(count, CHANNELS, side, side)
     return torch.inference_mode()(lambda: forward(module, x))
@@ -59,7 +59,7 @@ KINDS = {"training": training, "inference": inference}
 
 
 def memory(way: str, kind: str, count: int, side: int) -> int:
-    """Extra bytes of one call; for a process of its own."""
+    """Return the extra bytes of a call; run it in a fresh process."""
     KINDS[kind](WAYS[way], 1, 8)()  # loads what the first call loads
     work = KINDS[kind](WAYS[way], count, side)
     return measure.extra_memory(work)
@@ -68,8 +68,10 @@ def memory(way: str, kind: str, count: int, side: int) -> int:
 def check_equal() -> None:
     """Raises where the two are not the same function."""
     x = (2, 16)
-    for one, other in zip(training(WAYS["ours"], *x)(), training(naive_forward, *x)(), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+    for found, expected in zip(
+        training(WAYS["ours"], *x)(), training(naive_forward, *x)(), strict=True
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def main() -> None:
@@ -94,8 +96,8 @@ def main() -> None:
                 f"{extra['naive'] / max(extra['ours'], 1):.1f}",
             ]
         )
-    header = ["one module, C 32", "ours, ms", "naive, ms", "times faster"]
-    header += ["ours, MiB", "naive, MiB", "times less"]
+    header = ["one module, C 32", "ours, ms", "naive, ms", "speedup"]
+    header += ["ours, MiB", "naive, MiB", "memory ratio"]
     measure.report("attention", header, rows, options)
 
     rows = []
@@ -109,7 +111,7 @@ def main() -> None:
                 f"{side**4 * 4 / megabytes:,.0f}",
             ]
         )
-    header = ["training, one image", "ours, MiB", "KiB a pixel", "one N x N map, MiB"]
+    header = ["training, one image", "ours, MiB", "KiB per pixel", "one N x N map, MiB"]
     measure.report("attention-memory", header, rows, options)
 
 

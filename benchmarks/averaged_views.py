@@ -70,7 +70,7 @@ def main() -> None:
                 ratio(seconds[name], seconds["none"]),
             ]
         )
-    where = "ISIC 2018's validation images" if options.root else "drawn lesions"
+    where = "ISIC 2018's validation images" if options.root else "synthetic lesions"
     height, width = predictor.size
     notes = [
         f"Means over {len(data)} of {where}; the network sees {height} x {width} pixels, and the "

@@ -1,7 +1,7 @@
 """Later epochs: from the decode-once cache, and from what people use instead.
 
 Prints three tables: epochs, private memory of four workers epoch by epoch, and cost by images.
-``--source IMAGES MASKS`` names folders of real photographs and masks; drawn lesions otherwise.
+``--source IMAGES MASKS`` names folders of real photographs and masks; synthetic lesions otherwise.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def monai_dataset(data: PairedDataset, folder: Path):
         Resized(keys, data.size, mode=["bilinear", "nearest"]),
         ScaleIntensityd(keys),
     ]
-    # one photograph's items are equal, so that each is decoded once
+    # items of the same photograph are equal, so that each is decoded only once
     items = [{"image": str(pair.image), "mask": str(pair.mask)} for pair in data.pairs]
     return PersistentDataset(items, Compose(steps), folder)
 
@@ -137,7 +137,7 @@ def epochs(options, folder: Path, originals, many, cached) -> None:
     size, count = originals.size, len(originals)
     first = "first epoch: lesionseg, from the photographs"
     later = "later epochs: lesionseg, cache"
-    # few photographs stand for many: every epoch decodes them anew
+    # a few photographs represent many: every epoch decodes them again
     contestants = {
         "every epoch: torchvision, from the photographs": (
             epoch(TorchvisionDataset(originals.pairs, size)),
@@ -159,7 +159,8 @@ def epochs(options, folder: Path, originals, many, cached) -> None:
         contestants[name] = (epoch(monai), len(many))
     measured = in_turn({name: work for name, (work, _) in contestants.items()}, options.rounds)
     seconds = {
-        name: [one / contestants[name][1] for one in values] for name, values in measured.items()
+        name: [value / contestants[name][1] for value in values]
+        for name, values in measured.items()
     }
     rows = [
         [
@@ -175,8 +176,8 @@ def epochs(options, folder: Path, originals, many, cached) -> None:
         f"the main process; {count} photographs are read where an epoch decodes them."
     ]
     if monai is not None:
-        notes.append(f"MONAI {version('monai')}, which keeps one file for each image.")
-    header = ["epoch", "ms an image", "images a second", "times the cache's"]
+        notes.append(f"MONAI {version('monai')}, which keeps a file for each image.")
+    header = ["epoch", "ms per image", "images per second", "relative to cache"]
     report("cache", header, rows, options, notes)
 
 
@@ -224,7 +225,7 @@ def growth(options, folder: Path, originals, times: int) -> None:
             path.unlink()
     report(
         "cache_growth",
-        ["images", "build, ms an image", "open, ms", "read, ms an image", "disk, kB an image"],
+        ["images", "build, ms per image", "open, ms", "read, ms per image", "disk, kB per image"],
         rows,
         options,
     )

@@ -1,7 +1,7 @@
-"""One image through MobileGAN's generator: eager and exported, against U-Nets exported alike.
+"""Time MobileGAN's generator, eager and exported, against exported U-Nets, on a single image.
 
-Random weights unless ``--checkpoint`` names a trained MobileGAN, whose attention makes denormal
-numbers that random weights do not.
+Weights are random unless ``--checkpoint`` names a trained MobileGAN, whose attention produces
+denormal numbers.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ def generator(checkpoint: str | None) -> torch.nn.Module:
 
 
 class Exported:
-    """Files of networks, made once in a folder."""
+    """Exported files of networks in a folder."""
 
     def __init__(self, folder: str, size: tuple[int, int]) -> None:
         self.folder = Path(folder)
         self.size = size
-        drawn = SyntheticLesions(8, size)
-        self.images = [drawn[index]["image"][None].numpy() for index in range(8)]
+        lesions = SyntheticLesions(8, size)
+        self.images = [lesions[index]["image"][None].numpy() for index in range(8)]
 
     def write(
         self, name: str, network: torch.nn.Module, attention: Any = "standard", int8: bool = False
@@ -74,21 +74,21 @@ class Exported:
         return path
 
 
-def drawn(size: tuple[int, int]) -> Any:
-    """One image, float32 (1, 3, H, W)."""
+def synthetic(size: tuple[int, int]) -> Any:
+    """Return a synthetic image, float32 (1, 3, H, W)."""
     return SyntheticLesions(1, size)[0]["image"][None].numpy()
 
 
 def plain_session(path: Path, size: tuple[int, int]) -> Callable[[], object]:
     """ONNX Runtime as it comes."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    image = drawn(size)
+    image = synthetic(size)
     return lambda: session.run(None, {"image": image})
 
 
 def our_session(path: Path, size: tuple[int, int]) -> Callable[[], object]:
     """As lesionseg segment runs it."""
-    predictor, image = ExportedPredictor(path), drawn(size)
+    predictor, image = ExportedPredictor(path), synthetic(size)
     return lambda: predictor.run(image)
 
 
@@ -99,7 +99,7 @@ def eager(checkpoint: str | None, naive: bool, size: tuple[int, int]) -> Callabl
         for module in network.modules():
             if isinstance(module, PositionAttentionModule):
                 module.attend = attend_whole  # type: ignore[method-assign]
-    image = torch.from_numpy(drawn(size))
+    image = torch.from_numpy(synthetic(size))
 
     def run() -> object:
         with torch.inference_mode():
@@ -124,14 +124,14 @@ KINDS = {
 
 
 def milliseconds_of(path: Path, size: tuple[int, int], runs: int) -> Counter[str]:
-    """What each kind of operator takes of one image's pass: the sum of its nodes' medians."""
+    """Return the milliseconds of each kind of operator: the sum of its nodes' medians."""
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
         options.enable_profiling = True
         options.profile_file_prefix = f"{folder}/profile"
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        image = drawn(size)
+        image = synthetic(size)
         for _ in range(runs + 1):
             session.run(None, {"image": image})
         events = json.loads(Path(session.end_profiling()).read_text())
@@ -147,7 +147,7 @@ def milliseconds_of(path: Path, size: tuple[int, int], runs: int) -> Counter[str
 
 
 def memory_of(path: Path, naive: bool, size: tuple[int, int]) -> int:
-    """Bytes of one image's pass, session not counted."""
+    """Return the bytes of a pass of a single image, without the session."""
     return extra_memory((plain_session if naive else our_session)(path, size))
 
 
@@ -183,9 +183,9 @@ def main() -> None:
             files["fused, ONNX"] = exported.write("fused", network, "fused")
             files["standard, ONNX int8"] = exported.write("int8", network, int8=True)
             for name, encoder in encoders.items():
-                peer = create_network(f"smp:unet/{encoder}").eval()
-                files[f"smp {name}, ONNX"] = exported.write(name, peer)
-                files[f"smp {name}, ONNX int8"] = exported.write(name + " int8", peer, int8=True)
+                unet = create_network(f"smp:unet/{encoder}").eval()
+                files[f"smp {name}, ONNX"] = exported.write(name, unet)
+                files[f"smp {name}, ONNX int8"] = exported.write(name + " int8", unet, int8=True)
         makers: dict[str, Any] = {
             "naive, eager": (eager, (options.checkpoint, True, size)),
             "eager": (eager, (options.checkpoint, False, size)),
@@ -218,12 +218,12 @@ def main() -> None:
 
 
 def named(contestant: str) -> str:
-    """What stands in the first column."""
+    """Return the first column."""
     return contestant if contestant.startswith("smp") else f"MobileGAN {contestant}"
 
 
 def floor(seconds: dict[str, list[float]]) -> str:
-    """What the operations alone cost at this machine's measured speed."""
+    """Return the time of the operations at the speed measured on this machine."""
     # 128 x 128: convolutions 1.16 G; q k and weights x v over N positions: N^2 (C / 8 + C) each
     layers = ((4096, 32), (1024, 64), (256, 128), (256, 128), (1024, 64), (4096, 32))
     attention = sum(n * n * (c // 8 + c) for n, c in layers)

@@ -1,7 +1,8 @@
-"""First epoch: big JPEGs to the network's size, by scaled decoding and by what people use.
+"""Time reading large JPEGs at the network's size, by scaled decoding and by the usual readers.
 
-``--source IMAGES MASKS`` names folders of real photographs and masks (those of ISIC 2016, for
-one); drawn lesions otherwise, which are smoother than skin. All are brought to six megapixels.
+``--source IMAGES MASKS`` names folders of photographs and masks, such as those of ISIC 2016.
+Without it, synthetic lesions are used, which are smoother than skin. All are resized to six
+megapixels.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Read = Callable[[Path, tuple[int, int]], np.ndarray]
 
 
 def pillow(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """The usual: decode, convert, resize."""
+    """Decode, convert and resize in full."""
     image = Image.open(path).convert("RGB")
     return np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR))
 
@@ -91,7 +92,7 @@ def main() -> None:
                     [
                         f"{size[0]} x {size[1]}",
                         name,
-                        spread([one / count for one in times[name]]),
+                        spread([seconds / count for seconds in times[name]]),
                         f"{count / median(times[name]):.0f}",
                         ratio(times["Pillow, full decode and resize"], times[name]),
                         f"{np.mean(errors):.2f}",
@@ -116,7 +117,7 @@ def main() -> None:
                     [
                         f"{size[0]} x {size[1]}",
                         name,
-                        spread([one / count for one in seconds]),
+                        spread([each / count for each in seconds]),
                         f"{count / median(seconds):.0f}",
                         ratio(both["image and mask, Pillow"], seconds),
                         "",
@@ -128,17 +129,17 @@ def main() -> None:
         [
             "size",
             "reader",
-            "ms an image",
-            "images a second",
-            "times as fast as Pillow",
-            "grey levels from Pillow's, mean",
-            "the worst image's mean",
+            "ms per image",
+            "images per second",
+            "speedup over Pillow",
+            "gray levels from Pillow, mean",
+            "largest mean of an image",
         ],
         rows,
         options,
         [
             f"{count} JPEGs of {megapixels:g} megapixels, {weight:.2f} MB each, "
-            f"{'photographs' if options.source else 'drawn lesions'}, one process."
+            f"{'photographs' if options.source else 'synthetic lesions'}, a single process."
         ],
     )
 

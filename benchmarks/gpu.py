@@ -56,8 +56,10 @@ class ByteCounter(TorchDispatchMode):
     ) -> Any:
         out = func(*args, **(kwargs or {}))
         if not func.is_view:
-            tensors = [one for one in tree_leaves((args, kwargs, out)) if isinstance(one, Tensor)]
-            self.total += sum(one.numel() * one.element_size() for one in tensors)
+            tensors = [
+                leaf for leaf in tree_leaves((args, kwargs, out)) if isinstance(leaf, Tensor)
+            ]
+            self.total += sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         return out
 
 
@@ -72,7 +74,7 @@ def naive_attention() -> Iterator[None]:
 
 
 def counted(step: Callable[[], object]) -> tuple[int, int]:
-    """Operations (two for a multiplication with addition) and bytes of one step.
+    """Return the operations (two per multiply-accumulate) and bytes of a step.
 
     Operations are those of the naive formula, without the fused kernel's padding and repetitions.
     """
@@ -87,8 +89,8 @@ class Machine:
     """The device, its clock and its ceilings.
 
     Attributes:
-        operations: Of a large bf16 matrix product, a second.
-        bytes: Read and written by a large copy, a second.
+        operations: Per second, of a large bf16 matrix product.
+        bytes: Per second, read and written by a large copy.
     """
 
     def __init__(self, device: str, small: bool) -> None:
@@ -106,7 +108,7 @@ class Machine:
             torch.cuda.synchronize()
 
     def best(self, work: Callable[[], object], repeats: int = 20) -> float:
-        """Least seconds of one call."""
+        """Return the least seconds of a call."""
         work()
         seconds = []
         for _ in range(repeats):
@@ -127,7 +129,7 @@ class Machine:
 
 
 def training_cases(small: bool) -> dict[str, tuple[Callable[[], LightningModule], int, Any, bool]]:
-    """Model, images in a batch, size, and whether the attention is the naive one."""
+    """Model, batch size, image size, and whether attention is naive."""
     large, square = ((32, 32), (32, 32)) if small else ((192, 256), (128, 128))
     batches = (2, 2) if small else (12, 8)
     cases: dict[str, tuple[Callable[[], LightningModule], int, Any, bool]] = {}
@@ -155,7 +157,7 @@ def training_cases(small: bool) -> dict[str, tuple[Callable[[], LightningModule]
 
 
 def train(machine: Machine, options: Any) -> None:
-    """Images a second through the Trainer in bf16."""
+    """Measure images per second through the Trainer in bf16."""
     steps = 2 if options.small else 20
     cases = training_cases(options.small)
     models = {name: make() for name, (make, *_) in cases.items()}
@@ -185,13 +187,13 @@ def train(machine: Machine, options: Any) -> None:
         shares = machine.shares(operations, traffic, middle)
         shares[1] = "-" if naive else shares[1]  # counted with the fused kernel
         rows.append([name, f"{count / middle:.0f}", measure.spread(seconds[name]), *shares])
-    header = ["training in bf16", "images a second", "ms a step"]
+    header = ["training in bf16", "images per second", "ms per step"]
     header += ["TFLOP/s (of the ceiling)", "GB/s (of the ceiling)"]
     measure.report("gpu-training", header, rows, options, ceilings(machine))
 
 
 def generate(machine: Machine, options: Any) -> None:
-    """Images a second of MobileGAN's generator."""
+    """Measure images per second of MobileGAN's generator."""
     side = 32 if options.small else 128
     network: nn.Module = create_network("mobilegan").to(machine.device).eval()
     rows = []
@@ -204,7 +206,7 @@ def generate(machine: Machine, options: Any) -> None:
         seconds = measure.in_turn(work, options.rounds, warmup=3)
         with torch.inference_mode():
             cost = counted(work["bf16"])
-        middles = {name: measure.median(one) for name, one in seconds.items()}
+        middles = {name: measure.median(values) for name, values in seconds.items()}
         rows.append(
             [
                 str(count),
@@ -213,7 +215,7 @@ def generate(machine: Machine, options: Any) -> None:
                 *machine.shares(*cost, middles["bf16"]),
             ]
         )
-    header = [f"images of {side} x {side} at once", "images a second, fp32", "bf16"]
+    header = [f"images of {side} x {side} at once", "images per second, fp32", "bf16"]
     header += ["ms, fp32", "ms, bf16", "TFLOP/s, bf16", "GB/s, bf16"]
     measure.report("gpu-generator", header, rows, options, ceilings(machine))
 
@@ -244,7 +246,7 @@ def main() -> None:
     options = parser.parse_args()
     device = options.device or ("cuda" if torch.cuda.is_available() else None)
     if device is None and not options.small:
-        print("There is no GPU here; --device cpu runs this benchmark without one.")
+        print("no GPU found; use --device cpu to run this benchmark on the CPU")
         return
     machine = Machine(device or "cpu", options.small)
     train(machine, options)

@@ -1,4 +1,4 @@
-"""How cost grows with images, pixels and workers: a fitted power for each, and a picture."""
+"""Measure how costs grow with images, pixels and workers: a fitted power for each, and a plot."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PICTURE = Path(__file__).resolve().parent.parent / "docs" / "images" / "growth.p
 
 
 class Panel(NamedTuple):
-    """One cost against one amount of work, and the amounts that tell how it grows."""
+    """A cost against an amount of work, and the amounts that its power is fitted to."""
 
     what: str
     against: str
@@ -51,12 +51,12 @@ class Panel(NamedTuple):
 
 
 def grown(what: str, against: str, unit: str, expected: str, points: dict[int, float]) -> Panel:
-    """Fitted to the larger half, where what every call costs no longer shows."""
+    """Fit a power to the larger half, where the constant cost of a call is negligible."""
     return Panel(what, against, unit, expected, points, list(points)[(len(points) - 1) // 2 :])
 
 
 def write_pairs(folder: Path, number: int, height: int, width: int) -> Path:
-    """Write the same drawn photograph and mask ``number`` times, JPEG and PNG."""
+    """Write the same synthetic photograph and mask ``number`` times, as JPEG and PNG."""
     sample = SyntheticLesions(1, (384, 512), with_truth=True)[0]
     pixels = (sample["image"].permute(1, 2, 0) * 255).to(torch.uint8).numpy()
     image = Image.fromarray(pixels).resize((width, height))
@@ -83,7 +83,7 @@ def load(folder: Path, workers: int) -> None:
 
 
 def attend(positions: int) -> int:
-    """Extra bytes of one training step of position attention; called in a fresh process."""
+    """Return the extra bytes of a training step of position attention; run in a fresh process."""
     torch.manual_seed(0)
     attention = PAM(32)
     features = torch.randn(1, 32, 1, positions)
@@ -121,9 +121,9 @@ def panels(folder: Path, small: bool, rounds: int) -> list[Panel]:
     cores = [number for number in workers if number <= max(2, len(os.sched_getaffinity(0)))]
     found = []
     for what, work in (("score", score), ("load data", load)):
-        alone = 1 if work is score else 0  # loading in the main process is 0 workers
+        serial = 1 if work is score else 0  # loading in the main process is 0 workers
         for against, folders in (("images", by_count), ("pixels of an image", by_pixels)):
-            works = {amount: partial(work, one, alone) for amount, one in folders.items()}
+            works = {amount: partial(work, folder, serial) for amount, folder in folders.items()}
             found.append(grown(what, against, "s", "1", timed(works, rounds)))
         works = {number: partial(work, most, number) for number in workers}
         points = timed(works, rounds)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: contestants in turn, medians and ratios, memory, and the machine.
+"""Shared by the benchmarks: timing in turns, medians and ratios, memory, and the machine.
 
 Every benchmark prints its table; ``--save`` also writes it to ``docs/benchmarks/NAME.json``, from
 which ``python docs/make_tables.py`` makes the tables of ``docs/benchmarks.md``.
@@ -7,6 +7,7 @@ which ``python docs/make_tables.py`` makes the tables of ``docs/benchmarks.md``.
 from __future__ import annotations
 
 import argparse
+import datetime
 import gc
 import json
 import os
@@ -29,14 +30,14 @@ Result = TypeVar("Result")
 
 
 def arguments(description: str, rounds: int) -> argparse.ArgumentParser:
-    """A parser with the options of every benchmark; add your own."""
+    """Return a parser with the options of every benchmark."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "--rounds", type=int, default=rounds, help="of each contestant (default: %(default)s)"
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--save", action="store_true", help="write the table for the documentation")
-    what.add_argument("--small", action="store_true", help="tiny sizes, only to see that it runs")
+    what.add_argument("--small", action="store_true", help="tiny sizes, to check that it runs")
     return parser
 
 
@@ -45,9 +46,9 @@ def in_turn(
     rounds: int,
     warmup: int = 1,
 ) -> dict[str, list[float]]:
-    """Seconds of each contestant, one call of each in every round.
+    """Time each contestant, with a call of each in every round.
 
-    Whatever else the machine does meanwhile falls on all of them alike.
+    Other load of the machine then affects all of them alike.
     """
     for _ in range(warmup):
         for work in contestants.values():
@@ -67,22 +68,22 @@ def in_turn_apart(
     rounds: int,
     calls: int = 3,
 ) -> dict[str, list[float]]:
-    """As :func:`in_turn`, with each contestant in a process of its own.
+    """Time as :func:`in_turn`, with each contestant in its own process.
 
-    Runtimes that share a process disturb each other: their idle threads spin in the hope of work,
-    on cores that the next one wants.
+    Runtimes in the same process disturb each other: their idle threads spin on cores that the next
+    runtime needs.
 
     Args:
-        makers: A function of a module and its arguments; it makes what is called and timed.
+        makers: Module-level functions with their arguments, which return what is called and timed.
         rounds: Turns of each.
-        calls: Timed calls in a turn, after one that is not.
+        calls: Timed calls in a turn, after an untimed call.
     """
     context = get_context("spawn")
     pools = {name: ProcessPoolExecutor(1, mp_context=context) for name in makers}
     try:
         started = [pools[name].submit(_make, *maker) for name, maker in makers.items()]
-        for one in started:
-            one.result()
+        for future in started:
+            future.result()
         seconds: dict[str, list[float]] = {name: [] for name in makers}
         for _ in range(rounds):
             for name, pool in pools.items():
@@ -113,19 +114,19 @@ def _call(calls: int) -> list[float]:
 class TrainerTurns:
     """Batches for ``Trainer.fit`` that time its steps in turn with other work.
 
-    Whatever lies between asking for one batch and asking for the next is timed, so loops, hooks
-    and logging too. The first round warms up and is not counted.
+    Everything between two requests for a batch is timed, including loops, hooks and logging. The
+    first round warms up and is not counted.
 
     Args:
-        batch: Fed again and again.
-        steps: Of one turn.
+        batch: The batch of every step.
+        steps: Steps in a turn.
         rounds: Turns of each.
-        ways: What gets the Trainer ready for each of its own turns, by name, such as a change of
-            the model; also called at the end of a turn, if a device has to be waited for.
-        others: Contestants beside the Trainer; each call is one turn.
+        ways: Functions by name that prepare the Trainer's turns, such as by a change of the model.
+            Also called at the end of a turn, to wait for the device.
+        others: Other contestants; each call is a turn.
 
     Attributes:
-        seconds: Of each turn, by name.
+        seconds: Seconds of each turn, by name.
     """
 
     def __init__(
@@ -164,7 +165,7 @@ class TrainerTurns:
 
 
 def quiet_trainer(**arguments: Any) -> Any:
-    """A Trainer of one epoch on one device that says and writes nothing by itself."""
+    """Return a Trainer for a single epoch on a single device, without output."""
     import logging
     import warnings
 
@@ -185,7 +186,7 @@ def quiet_trainer(**arguments: Any) -> Any:
 
 
 def drawn_batch(count: int, size: tuple[int, int]) -> dict[str, Any]:
-    """A training batch of drawn lesions, as our collate function makes it."""
+    """Return a training batch of synthetic lesions."""
     from lesionseg.data import SyntheticDataModule
 
     data = SyntheticDataModule(
@@ -202,43 +203,43 @@ def drawn_batch(count: int, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def median(seconds: Sequence[float]) -> float:
-    """The middle one."""
+    """Return the median."""
     return statistics.median(seconds)
 
 
 def spread(seconds: Sequence[float]) -> str:
-    """The median in milliseconds and, in brackets, the least and the most."""
-    low, middle, high = (1e3 * one for one in (min(seconds), median(seconds), max(seconds)))
+    """Return the median in milliseconds and, in brackets, minimum and maximum."""
+    low, middle, high = (1e3 * value for value in (min(seconds), median(seconds), max(seconds)))
     digits = 0 if middle >= 100 else 1 if middle >= 1 else 3
     return f"{middle:.{digits}f} [{low:.{digits}f} to {high:.{digits}f}]"
 
 
-def ratio(peer: Sequence[float], ours: Sequence[float]) -> str:
-    """How many times the peer takes what ours takes, by their medians."""
-    return f"{median(peer) / median(ours):.2f}"
+def ratio(other: Sequence[float], ours: Sequence[float]) -> str:
+    """Return the ratio of the medians, other to ours."""
+    return f"{median(other) / median(ours):.2f}"
 
 
 def extra_memory(work: Callable[[], object]) -> int:
-    """Bytes that the process grows by at the peak of one call; Linux only.
+    """Return the bytes by which the process grows at the peak of a call; Linux only.
 
-    Call it in a process of its own (:func:`in_own_process`): memory that earlier work left
-    unused would hide some.
+    Call it in a fresh process (:func:`in_own_process`): free memory left by earlier work would
+    hide some of the growth.
     """
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # starts the peak, VmHWM, anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak, VmHWM
     before = _status("VmRSS")
     work()
     return _status("VmHWM") - before
 
 
 def in_own_process(work: Callable[..., Result], *values: object) -> Result:
-    """The result of a function of a module, called in a fresh process."""
+    """Call a module-level function in a fresh process and return its result."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(work, *values).result()
 
 
 class Ran(NamedTuple):
-    """What a program took, from its start to its end, and what it printed."""
+    """Time, memory and output of a program."""
 
     seconds: float
     core_seconds: float
@@ -247,14 +248,14 @@ class Ran(NamedTuple):
 
 
 def run_program(command: Sequence[str]) -> Ran:
-    """Run a program to its end; ``core_seconds`` is all cores' work, ``peak`` its memory in bytes.
+    """Run a program; ``core_seconds`` is the time on all cores, ``peak`` its memory in bytes.
 
-    Python may keep its bytecode, as it does for installed packages: the first run compiles, the
-    others do not. The system counts the caller's own memory into the peak, as of the program's
-    start: import nothing large in a script that compares peaks.
+    Python may write bytecode, as for installed packages, so that only the first run compiles. The
+    peak includes the caller's memory at the start of the program: import nothing large in a script
+    that compares peaks.
 
     Raises:
-        SystemExit: If the program fails; with what it said.
+        SystemExit: If the program fails, with its error output.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         environment = {
@@ -264,7 +265,7 @@ def run_program(command: Sequence[str]) -> Ran:
         process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)  # it is no longer to be waited for
+        process.returncode = os.waitstatus_to_exitcode(status)  # already waited for
         for stream in (out, err):
             stream.seek(0)
         if process.returncode:
@@ -280,12 +281,12 @@ def report(
     options: argparse.Namespace,
     notes: Sequence[str] = (),
 ) -> None:
-    """Print a table with what it was measured on, and save it where asked to.
+    """Print a table with the machine it was measured on, and save it with ``--save``.
 
     Args:
-        name: Of the file under ``docs/benchmarks/``.
+        name: Name of the file in ``docs/benchmarks``.
         header: Names of the columns.
-        rows: Cells as they are shown.
+        rows: Cells as text.
         options: The parsed :func:`arguments`.
         notes: Sentences below the table.
     """
@@ -303,6 +304,7 @@ def report(
         command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
         content = {
             "command": command,
+            "date": datetime.date.today().isoformat(),
             "machine": about,
             "header": header,
             "rows": rows,
@@ -313,7 +315,7 @@ def report(
 
 
 def machine() -> dict[str, str]:
-    """Processor, cores, threads and versions, as far as they can be told."""
+    """Return processor, cores, threads and versions, as far as they are known."""
     about = {"processor": _processor(), "cores": str(len(os.sched_getaffinity(0)))}
     if "torch" in sys.modules:
         import torch
@@ -349,4 +351,4 @@ def _status(field: str) -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field + ":"):
             return int(line.split()[1]) * 1024
-    raise RuntimeError(f"this system does not tell {field}; measure memory on Linux")
+    raise RuntimeError(f"this system does not report {field}; measure memory on Linux")

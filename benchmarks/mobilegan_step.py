@@ -14,7 +14,7 @@ from lesionseg.models import MobileGAN
 FUSED = PositionAttentionModule.forward
 FLOOR = attention._NEGLIGIBLE
 
-# Position attention, and below which exponent channel attention takes a weight for 0.
+# Position attention, and the exponent below which channel attention sets a weight to 0.
 WAYS: dict[str, tuple[Callable[..., torch.Tensor], float]] = {
     "ours": (FUSED, FLOOR),
     "naive position attention": (naive_forward, FLOOR),
@@ -24,14 +24,14 @@ WAYS: dict[str, tuple[Callable[..., torch.Tensor], float]] = {
 
 
 def take(way: str) -> None:
-    """Make all attention modules work this way."""
+    """Switch all attention modules to an implementation."""
     forward, floor = WAYS[way]
     PositionAttentionModule.forward = forward  # type: ignore[method-assign]
     attention._NEGLIGIBLE = floor
 
 
 def model_of(size: tuple[int, int]) -> MobileGAN:
-    """As its paper trains it, but with attention switched on as after some steps."""
+    """Return the paper's model, with attention switched on as after some steps."""
     torch.manual_seed(0)
     model = MobileGAN(size=size)
     with torch.no_grad():
@@ -42,7 +42,7 @@ def model_of(size: tuple[int, int]) -> MobileGAN:
 
 
 def memory(way: str, count: int, side: int) -> int:
-    """Extra bytes of the first two steps, gradients and Adam's numbers with them."""
+    """Return the extra bytes of the first two steps, including gradients and Adam's state."""
     take(way)
     data = [measure.drawn_batch(2, (32, 32))]
     measure.quiet_trainer().fit(model_of((32, 32)), _loader(data))
@@ -76,7 +76,13 @@ def main() -> None:
         ]
         for way, seconds in turns.seconds.items()
     ]
-    header = [f"step of {count} images, {side} x {side}", "ms", "times ours", "MiB", "times ours"]
+    header = [
+        f"step of {count} images, {side} x {side}",
+        "ms",
+        "relative to ours",
+        "MiB",
+        "relative to ours",
+    ]
     measure.report("mobilegan-step", header, rows, options)
 
 

@@ -1,4 +1,4 @@
-"""Six-megapixel JPEGs with masks, as a dermatoscope's camera gives them, for the benchmarks."""
+"""Six-megapixel JPEGs with masks, like those of a dermatoscope's camera, for the benchmarks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MEGAPIXELS = 6.0
 def photographs(
     folder: Path, count: int, megapixels: float, source: tuple[str, str] | None = None
 ) -> list[Pair]:
-    """Write pairs to a folder: the largest ones of a source, or drawn lesions, brought to size.
+    """Write pairs to a folder: the largest of a source, or synthetic lesions, enlarged to size.
 
-    The source's images keep their shape; one that is large enough already is copied. JPEG quality
-    95 with Pillow's chroma subsampling gives as many bytes per pixel as cameras do.
+    Images keep their aspect ratio; those that are large enough are copied. JPEG quality 95 with
+    Pillow's chroma subsampling gives as many bytes per pixel as cameras do.
     """
     pairs: list[Pair] = []
     for number, (image, mask) in enumerate(_originals(count, source)):
@@ -33,8 +33,7 @@ def photographs(
 
 def _originals(count: int, source: tuple[str, str] | None):
     if source is None:
-        drawn = SyntheticLesions(length=count, size=(96, 128))
-        for sample in drawn:
+        for sample in SyntheticLesions(length=count, size=(96, 128)):
             pixels = (sample["image"].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
             yield (
                 Image.fromarray(pixels),
@@ -48,7 +47,7 @@ def _originals(count: int, source: tuple[str, str] | None):
 
 
 def repeated(pairs: list[Pair], times: int, size: tuple[int, int]) -> PairedDataset:
-    """A larger data set out of the same files: what is decoded once costs no less for it."""
+    """Return a larger data set of the same files; each is decoded every time."""
     return PairedDataset(
         [pair._replace(id=f"{pair.id}-{turn}") for turn in range(times) for pair in pairs], size
     )

@@ -24,7 +24,7 @@ class Case(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """One way to run it."""
+    """A way to run a network."""
 
     bfloat16: bool = False
     channels_last: bool = False
@@ -48,7 +48,7 @@ SETTINGS = {
 def contestants(
     case: Case, settings: dict[str, Setting], training: bool
 ) -> dict[str, Callable[[], None]]:
-    """One call is one optimizer step, or one batch of inference."""
+    """Make a function that runs an optimizer step, or inference of a batch."""
     return {name: _contestant(case, setting, training) for name, setting in settings.items()}
 
 
@@ -84,7 +84,7 @@ def _contestant(case: Case, setting: Setting, training: bool) -> Callable[[], No
 
 
 def final_loss(case: Case, setting: Setting, steps: int, change: float = 0.0) -> float:
-    """Mean training loss over the last quarter of a short training on drawn lesions.
+    """Return the mean training loss over the last quarter of a short training on synthetic lesions.
 
     ``change`` is how much, relatively, the weights are changed at random before it.
     """
@@ -122,7 +122,7 @@ def main() -> None:
     if arguments.small:
         cases = (Case("mobilegan", (2, 32, 32)), Case("smp:unet/resnet18", (2, 32, 32)))
     if arguments.small or arguments.no_compile or not shutil.which("g++"):
-        settings = {name: one for name, one in settings.items() if not one.compiled}
+        settings = {name: each for name, each in settings.items() if not each.compiled}
         notes.append("torch.compile is left out: asked for, or there is no C++ compiler.")
     rows = []
     for case in cases:
@@ -140,21 +140,21 @@ def main() -> None:
                     f"{case.network}, {count} x {height} x {width}",
                     "training step" if training else "inference",
                     measure.spread(plain),
-                    *(measure.ratio(plain, one) for one in list(seconds.values())[1:]),
+                    *(measure.ratio(plain, other) for other in list(seconds.values())[1:]),
                     *([f"{first:.0f}"] if "compiled" in work else []),
                 ]
             )
-    names = [f"{name}, times faster" for name in list(settings)[1:]]
+    names = [f"{name}, speedup" for name in list(settings)[1:]]
     names += ["first compiled call, s"] if "compiled" in settings else []
     measure.report("precision", ["what", "work", "fp32 ms", *names], rows, arguments, notes)
 
     short = [Case("asnet", (4, 96, 128)), Case("mobilegan", (4, 64, 64))]
     steps = 2 if arguments.small else 80
-    plain_settings = {name: one for name, one in SETTINGS.items() if not one.compiled}
+    plain_settings = {name: each for name, each in SETTINGS.items() if not each.compiled}
     rows = [
         [
             f"{case.network}, {steps} steps of {count} x {height} x {width}",
-            *(f"{final_loss(case, one, steps):.4f}" for one in plain_settings.values()),
+            *(f"{final_loss(case, setting, steps):.4f}" for setting in plain_settings.values()),
             f"{final_loss(case, Setting(), steps, change=1e-7):.4f}",
         ]
         for case in short

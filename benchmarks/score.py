@@ -15,7 +15,7 @@ import measure
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 ORIGINALS = SHARED / "isic2016-originals" / "ISBI2016_ISIC_Part1_Training_GroundTruth"
-#: Width and height of the 20 originals, where they are not at hand.
+#: Width and height of the 20 originals, for when they are not available.
 SIZES = (
     [(1022, 767)] * 3
     + [(1504, 1129)] * 7
@@ -27,7 +27,7 @@ NAME = "ISIC_{:07d}_segmentation.png"
 
 
 def build_pairs(folder: Path, number: int, small: bool) -> str:
-    """Write ``truth`` and ``prediction``; return what they are. Runs in a process of its own."""
+    """Write ``truth`` and ``prediction``; return what they are. Runs in its own process."""
     import numpy as np
     from PIL import Image, ImageDraw
 
@@ -42,12 +42,12 @@ def build_pairs(folder: Path, number: int, small: bool) -> str:
             shutil.copyfile(originals[index % len(originals)], truth)
         else:
             width, height = (side // (8 if small else 1) for side in SIZES[index % len(SIZES)])
-            drawn = Image.new("L", (width, height))
+            mask = Image.new("L", (width, height))
             box = (width // 4, height // 5, width * 3 // 4, height * 7 // 10)
-            ImageDraw.Draw(drawn).ellipse(box, fill=255)
-            drawn.save(truth)
+            ImageDraw.Draw(mask).ellipse(box, fill=255)
+            mask.save(truth)
         mask = np.asarray(Image.open(truth))
-        # as predictions are: beside the truth and a little larger
+        # like predictions: shifted and a little larger
         shifts = generator.integers(-mask.shape[0] // 20, mask.shape[0] // 20, (2, 2))
         moved = [np.roll(mask, tuple(shift), (0, 1)) for shift in shifts]
         Image.fromarray(np.maximum(*moved)).save(folder / "prediction" / NAME.format(index))
@@ -105,15 +105,15 @@ def main(options: Namespace) -> None:
             part = first_pairs(folder, number)
             paths = [str(part / "truth"), str(part / "prediction")]
             runs: dict[str, list[measure.Ran]] = {name: [] for name in programs}
-            # the smaller ones are for their memory, and warm the largest up
+            # smaller sets are for their memory, and warm up the largest
             for _ in range(options.rounds if number == numbers[-1] else 1):
                 for name, command in programs.items():
                     runs[name].append(measure.run_program([*command, *paths]))
                 check_equal({name: ran[-1].output for name, ran in runs.items()})
             for name, ran in runs.items():
-                seconds[name] = [one.seconds for one in ran]
-                work[name] = measure.median([one.core_seconds for one in ran])
-                peaks[name].append(max(one.peak for one in ran))
+                seconds[name] = [run.seconds for run in ran]
+                work[name] = measure.median([run.core_seconds for run in ran])
+                peaks[name].append(max(run.peak for run in ran))
     first = next(iter(programs))
     rows = [
         (
@@ -125,7 +125,7 @@ def main(options: Namespace) -> None:
         )
         for name in programs
     ]
-    header = ("program", f"{numbers[-1]} pairs, ms", "times faster", "core seconds")
+    header = ("program", f"{numbers[-1]} pairs, ms", "speedup", "core seconds")
     header += tuple(f"peak at {number}, MiB" for number in numbers)
     notes = [f"Pairs: {what}. The six scores agree to 1e-12 in every round."]
     measure.report("score", header, rows, options, notes)

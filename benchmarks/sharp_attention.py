@@ -1,4 +1,4 @@
-"""What a trained MobileGAN's attention allows: its energies, and its score with averaged keys."""
+"""Measure a trained MobileGAN's attention energies, and its score with averaged keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def averaged(factor: int, least: int) -> Attend:
-    """Keys and values averaged over squares, in maps of at least so many columns."""
+    """Attend to keys and values averaged over squares, in maps of at least ``least`` columns."""
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         if query.shape[-1] < least:
@@ -55,7 +55,7 @@ def main() -> None:
         largest = (query.transpose(1, 2) @ key).abs().amax()
         bounds.setdefault((id(module), *inputs[0].shape[1:]), []).append(largest)
 
-    modules = [one for one in network.modules() if isinstance(one, PositionAttentionModule)]
+    modules = [each for each in network.modules() if isinstance(each, PositionAttentionModule)]
     hooks = [module.register_forward_hook(watch) for module in modules]
     variants: dict[str, Attend | None] = {
         "as trained": None,
@@ -84,7 +84,7 @@ def main() -> None:
         f"{shape[2]} x {shape[3]}: {torch.stack(values).median():.0f}"
         for shape, values in bounds.items()
     ]
-    where = "ISIC 2018's validation images" if options.root else "drawn lesions"
+    where = "ISIC 2018's validation images" if options.root else "synthetic lesions"
     notes = [
         f"Means over {len(samples)} of {where}.",
         f"Largest energy q k of an image, median over them: {', '.join(energies)}.",

@@ -1,4 +1,4 @@
-"""How long programs take to answer, each in a fresh process."""
+"""Time the start of programs, each in a fresh process."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def main(options: Namespace) -> None:
             "lesionseg score --help": [*ours, "score", "--help"],
             "lesionseg segment --help": [*ours, "segment", "--help"],
         }
-        works = {name: partial(measure.run_program, one) for name, one in commands.items()}
+        works = {name: partial(measure.run_program, words) for name, words in commands.items()}
         seconds = measure.in_turn(works, options.rounds, warmup=0 if options.small else 1)
-    peers = {
+    references = {
         "import lesionseg": "import torch",
         "lesionseg --help": "bare LightningCLI: --help",
         "lesionseg fit --help": "bare LightningCLI: fit --help",
@@ -47,10 +47,10 @@ def main(options: Namespace) -> None:
     }
     rows = []
     for name in commands:
-        peer = peers.get(name)
-        compared = (peer, measure.ratio(seconds[peer], seconds[name])) if peer else ("", "")
+        other = references.get(name)
+        compared = (other, measure.ratio(seconds[other], seconds[name])) if other else ("", "")
         rows.append((name, measure.spread(seconds[name]), *compared))
-    measure.report("startup", ("program", "ms", "against", "times faster"), rows, options)
+    measure.report("startup", ("program", "ms", "against", "speedup"), rows, options)
 
 
 if __name__ == "__main__":

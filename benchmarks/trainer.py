@@ -1,4 +1,4 @@
-"""ASNet's training through the Trainer against a bare PyTorch loop of the same network."""
+"""Time ASNet's training through the Trainer against a plain PyTorch loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lesionseg.networks import create_network
 
 
 def bare_loop(batch: dict[str, Any], steps: int) -> Callable[[], None]:
-    """One call is some steps of the loop that everyone writes."""
+    """Make a function that runs some steps of a plain PyTorch loop."""
     torch.manual_seed(0)
     network = create_network("asnet").train()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
@@ -53,7 +53,7 @@ def main() -> None:
         )
         trainer.fit(model, turns)
     ours, bare = turns.seconds["ours"], turns.seconds["bare"]
-    each = sorted(100 * (one / other - 1) for one, other in zip(ours, bare, strict=True))
+    each = sorted(100 * (mine / plain - 1) for mine, plain in zip(ours, bare, strict=True))
     middle = statistics.quantiles(each, n=4) if len(each) > 1 else each * 3
     row = [
         f"{count} x {size[0]} x {size[1]}, {steps} steps",

@@ -1,4 +1,4 @@
-"""Draws the pictures of synthetic lesions: run ``python docs/make_images.py`` after a change."""
+"""Draw the pictures of synthetic lesions: run ``python docs/make_images.py`` after a change."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ TILES = 12
 
 
 def synthetic_sheet() -> Image.Image:
-    """Twelve drawn lesions, each with the border of its mask in green."""
+    """Twelve synthetic lesions, each with the border of its mask in green."""
     lesions = SyntheticLesions(TILES, size=(192, 256))
     tiles = []
     for index in range(TILES):
@@ -26,7 +26,7 @@ def synthetic_sheet() -> Image.Image:
 
 
 def augmentation_picture() -> Image.Image:
-    """One drawn lesion under some augmentations, by themselves and together."""
+    """A synthetic lesion under some augmentations, each by itself and together."""
     sample = SyntheticLesions(2, size=(192, 256))[1]
     return augmentation_sheet([sample], ["rotation", "elastic", "color_jitter", "hair"], draws=3)
 
@@ -37,7 +37,7 @@ PICTURES = {"synthetic.png": synthetic_sheet, "augment.png": augmentation_pictur
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     for name, draw in PICTURES.items():
-        # A palette keeps the noisy pictures small; 256 colours are enough for skin.
+        # A palette keeps the noisy pictures small; 256 colors are enough for skin.
         draw().quantize(256, dither=Image.Dither.NONE).save(IMAGES / name, optimize=True)
 
 

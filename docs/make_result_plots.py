@@ -1,6 +1,6 @@
-"""Draws the plots of the quick tables again from their JSON.
+"""Draw the plots of the small tables from their JSON.
 
-Run ``python docs/make_result_plots.py`` where the look of the plots has changed.
+Run ``python docs/make_result_plots.py`` after a change of the plots' style.
 """
 
 import json

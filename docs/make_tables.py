@@ -1,6 +1,6 @@
-"""Writes the tables that the code itself knows: run ``python docs/make_tables.py`` after a change.
+"""Write the tables that the code determines: run ``python docs/make_tables.py`` after a change.
 
-A table stands in its page between ``<!-- begin: name -->`` and ``<!-- end: name -->``.
+In its page, a table is between ``<!-- begin: name -->`` and ``<!-- end: name -->``.
 """
 
 import json
@@ -149,11 +149,11 @@ def recipes_table() -> str:
 
 
 def benchmark_table(name: str) -> str:
-    """A measured table, with the command that gives it and what it was measured on."""
+    """A measured table, with its command, date and machine."""
     saved = json.loads((DOCS / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
     about = ", ".join(f"{key} {value}" for key, value in saved["machine"].items())
     parts = [_markdown(saved["header"], saved["rows"]), *saved["notes"]]
-    return "\n\n".join([*parts, f"`{saved['command']}`: {about}."])
+    return "\n\n".join([*parts, f"`{saved['command']}`, {saved['date']}: {about}."])
 
 
 TABLES: dict[tuple[str, str], Callable[[], str]] = {

@@ -1,4 +1,4 @@
-"""Turns the equations of the pages into MathML, which browsers show without a script."""
+"""Convert the equations of the pages to MathML, which browsers render without a script."""
 
 import html
 import re
@@ -10,7 +10,7 @@ _EQUATION = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.DOTALL
 
 
 def on_page_content(content: str, **_: Any) -> str:
-    """Replace what pymdownx.arithmatex found; MkDocs calls this with the HTML of each page."""
+    """Replace equations marked by pymdownx.arithmatex; MkDocs passes the HTML of each page."""
 
     def mathml(match: re.Match[str]) -> str:
         equation = convert(html.unescape(match[1]).strip(), display="block")

@@ -1,4 +1,4 @@
-"""Shows the docstrings' Sphinx roles, such as ``:class:`~a.b.C` ``, as plain code in the pages."""
+"""Render Sphinx roles of docstrings, such as ``:class:`~a.b.C` ``, as plain code."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ def _plain(match: re.Match[str]) -> str:
 
 
 class SphinxRoles(griffe.Extension):
-    """Rewrites every docstring once it has been read."""
+    """Rewrite the roles in every docstring."""
 
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
         if obj.docstring is not None:

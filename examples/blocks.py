@@ -11,11 +11,10 @@
 # ---
 
 # %% [markdown]
-# # The blocks, one by one
+# # The blocks
 #
-# `lesionseg.blocks` holds the ideas of the ASNet and MobileGAN papers as plain `torch.nn.Module`s.
-# They need nothing but torch, keep the height and width of what they are given, and fit into any
-# network of your own.
+# `lesionseg.blocks` contains the building blocks of ASNet and MobileGAN as plain
+# `torch.nn.Module`s. They need only torch, keep height and width, and fit into any network.
 
 # %%
 import torch
@@ -45,20 +44,20 @@ _ = torch.manual_seed(0)
 
 
 # %%
-def grey(values):
+def gray(values):
     """A map (H, W) as a picture: its least value black, its greatest white."""
     values = (values - values.min()) / (values.max() - values.min()).clamp_min(1e-12)
     return Image.fromarray((values * 255).round().byte().numpy())
 
 
 def count(module):
-    """Number of a module's parameters."""
+    """Return the number of parameters of a module."""
     return sum(p.numel() for p in module.parameters())
 
 
 # %% [markdown]
-# A drawn lesion to look at, and its feature maps at two scales. In a network the two come from
-# convolutions; here the fine one is sharp but noisy, the coarse one calm but blurred.
+# A synthetic lesion, and its feature maps at two scales. In a network the two come from
+# convolutions; here the fine map is sharp but noisy, the coarse map smooth but blurred.
 
 # %%
 image = SyntheticLesions(length=1, size=(96, 128), seed=5)[0]["image"]
@@ -73,9 +72,9 @@ print("features:", tuple(features.shape))
 # ## ScaleAwareModule
 #
 # It fuses two feature maps with a softmax over the two at every pixel (ASNet, equations 1 and 2).
-# Whoever wants to see the attention maps catches the two logits with a forward hook. A new module
-# has random weights, so we train it for a moment to give back the features without the noise: it
-# learns to take the fine map at borders and the coarse one where the skin is even.
+# A forward hook gives access to the two logits of the attention maps. A new module
+# has random weights, so we train it briefly to recover the features without the noise: it
+# learns to use the fine map at borders and the coarse map where the skin is even.
 
 # %%
 fuse = ScaleAwareModule(channels=16)
@@ -97,15 +96,15 @@ attention_fine, attention_coarse = maps[0]
 
 assert torch.allclose(attention_fine + attention_coarse, torch.ones(96, 128))
 assert torch.allclose(fused[0], attention_fine * fine[0] + attention_coarse * coarse[0], atol=1e-6)
-for name, one in {"fine": fine, "coarse": coarse, "fused": fused}.items():
-    print(f"{name:<7} mean squared error {(one - features).square().mean():.3f}")
+for name, found in {"fine": fine, "coarse": coarse, "fused": fused}.items():
+    print(f"{name:<7} mean squared error {(found - features).square().mean():.3f}")
 display(
     contact_sheet(
         [
             (to_picture(image), "image"),
-            (grey(fine[0, 0]), "fine map"),
-            (grey(coarse[0, 0]), "coarse map"),
-            (grey(attention_fine), "attention to fine"),
+            (gray(fine[0, 0]), "fine map"),
+            (gray(coarse[0, 0]), "coarse map"),
+            (gray(attention_fine), "attention to fine"),
         ],
         columns=4,
         width=144,
@@ -115,7 +114,7 @@ display(
 # %% [markdown]
 # ## AdaptiveScaleModule
 #
-# ASNet's core: one 3x3 convolution run at three dilations with shared weights, two cascaded
+# ASNet's core: a 3x3 convolution at three dilations with shared weights, two cascaded
 # `ScaleAwareModule`s, and a residual connection whose weight `beta` is learned and starts at 0.
 
 # %%
@@ -129,30 +128,30 @@ print(f"four branches:               {count(AdaptiveScaleModule(64, (1, 2, 4, 8)
 # %% [markdown]
 # ## NonBottleneck1D
 #
-# The factorised residual block of ERFNet that makes MobileGAN light: every 3x3 convolution becomes
+# The factorized residual block of ERFNet that makes MobileGAN light: every 3x3 convolution becomes
 # a 3x1 and a 1x3, $12 C^2 + 8 C$ parameters instead of $18 C^2 + 6 C$.
 
 # %%
 channels = 128
-factorised = NonBottleneck1D(channels, dilation=2)
-full = nn.Sequential(  # the same block with whole 3x3 convolutions
+factorized = NonBottleneck1D(channels, dilation=2)
+full = nn.Sequential(  # the same block with full 3x3 convolutions
     nn.Conv2d(channels, channels, 3, padding=1),
     nn.BatchNorm2d(channels),
     nn.ReLU(),
     nn.Conv2d(channels, channels, 3, padding=2, dilation=2),
     nn.BatchNorm2d(channels),
 )
-saving = 1 - count(factorised) / count(full)
-print(f"3x1 and 1x3: {count(factorised):>7,} parameters")
+saving = 1 - count(factorized) / count(full)
+print(f"3x1 and 1x3: {count(factorized):>7,} parameters")
 print(f"3x3:         {count(full):>7,} parameters; saved: {saving:.0%}")
-assert count(factorised) == 12 * channels**2 + 8 * channels
+assert count(factorized) == 12 * channels**2 + 8 * channels
 
 # %% [markdown]
 # ## PositionAttentionModule (PAM) and ChannelAttentionModule (CAM)
 #
-# In PAM every pixel attends to every pixel, in CAM every channel to every channel. Both weigh
-# their result with a learned `gamma` that starts at 0, so a new module is the identity and can be
-# put into a trained network without harm.
+# In PAM every pixel attends to every pixel, in CAM every channel to every channel. Both weight
+# their result with a learned `gamma` that starts at 0, so that a new module is the identity and
+# can be inserted into a trained network.
 
 # %%
 position, channel = PAM(channels=64), CAM()
@@ -163,20 +162,20 @@ print(f"PAM(64): {count(position):,} parameters; CAM: {count(channel)}")
 
 # %% [markdown]
 # Written as a formula, PAM needs a map of all pairs of pixels: $(HW)^2$ numbers. `PAM` computes
-# the same with torch's fused attention kernel, which never makes that map. Both are watched here
-# for the largest tensor that any operation yields.
+# the same with torch's fused attention kernel, which never creates that map. The code below
+# records the largest tensor of any operation.
 
 
 # %%
 class LargestTensor(TorchDispatchMode):
-    """Notes the size in bytes of the largest tensor made inside its block."""
+    """Record the size in bytes of the largest tensor created in its block."""
 
     size = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         out = function(*args, **(kwargs or {}))
         sizes = [
-            one.numel() * one.element_size() for one in tree_leaves(out) if torch.is_tensor(one)
+            leaf.numel() * leaf.element_size() for leaf in tree_leaves(out) if torch.is_tensor(leaf)
         ]
         self.size = max([self.size, *sizes])
         return out
@@ -205,7 +204,7 @@ for side in (32, 48, 64):
 # %% [markdown]
 # ## In your own network
 #
-# The blocks are modules like any other. A small network with attention, from scratch:
+# A small network with attention, trained from scratch:
 
 # %%
 network = nn.Sequential(
@@ -235,8 +234,8 @@ with torch.no_grad():
     predicted = network.eval()(images).sigmoid()
 display(
     contact_sheet(
-        [(to_picture(one), f"image {number}") for number, one in enumerate(images[:3])]
-        + [(grey(one[0]), "probability") for one in predicted[:3]],
+        [(to_picture(image), f"image {number}") for number, image in enumerate(images[:3])]
+        + [(gray(probability[0]), "probability") for probability in predicted[:3]],
         columns=3,
         width=128,
     )

@@ -39,7 +39,9 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
         CellExecutionError: A cell fails.
     """
     done = copy.deepcopy(notebook)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # sums in one order: the same digits every time
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", "1"
+    )  # a fixed order of sums: the same digits every time
     client = NotebookClient(
         done,
         timeout=300,
@@ -50,8 +52,8 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
     )
     client.execute()
     done.metadata = copy.deepcopy(notebook.metadata)  # without the version of this Python
-    for output in (one for cell in done.cells for one in cell.get("outputs", [])):
-        output.get("data", {}).pop("image/jpeg", None)  # the same picture as the PNG beside it
+    for output in (output for cell in done.cells for output in cell.get("outputs", [])):
+        output.get("data", {}).pop("image/jpeg", None)  # a duplicate of the PNG
     return done
 
 

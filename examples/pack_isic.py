@@ -1,4 +1,4 @@
-"""Packs the ISIC 2018 (and 2017 test) images at a small size into one zip, to carry to a GPU.
+"""Pack small copies of the ISIC 2018 (and 2017 test) images into a zip, to copy to a GPU machine.
 
 The official zips take 12 GB; at 128 x 128 everything fits into some 20 MB. Images are resized
 as for training and kept as JPEG; masks become {0, 255} at the same size, so that scores made from

@@ -1,6 +1,6 @@
-"""Trains, tests and predicts on drawn lesions, through the same commands that you would type.
+"""Train, test and predict on synthetic lesions, with the commands that you would type.
 
-A second run reuses what the first left; an interrupted one goes on where it stopped.
+A second call reuses a finished training and resumes an interrupted one.
 """
 
 import argparse
@@ -13,7 +13,7 @@ NOTHING_TO_TRAIN = 3  # exit code of a fit that resumes after its last epoch
 
 
 def lesionseg(*arguments: str) -> None:
-    """Shows a command as one would type it, and runs it."""
+    """Print a command and run it."""
     print(f"\n$ lesionseg {shlex.join(arguments)}", flush=True)
     code = subprocess.call([sys.executable, "-m", "lesionseg.cli", *arguments])
     if code not in (0, NOTHING_TO_TRAIN):
@@ -56,4 +56,4 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("interrupted; the same command goes on from here")
+        sys.exit("interrupted; run the same command to resume")

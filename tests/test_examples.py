@@ -1,4 +1,4 @@
-"""Every example, run small in a process and a folder of its own."""
+"""Every example runs, with small settings, in its own process and folder."""
 
 import re
 import sys
@@ -80,7 +80,7 @@ def test_the_notebook_is_its_script_with_the_outputs_of_a_clean_run():
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), hint
     outputs = [output for cell in code for output in cell.outputs]
     assert {output.output_type for output in outputs} == {"stream", "display_data"}  # no error
-    assert {one.name for one in outputs if one.output_type == "stream"} == {"stdout"}
+    assert {output.name for output in outputs if output.output_type == "stream"} == {"stdout"}
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
     text = path.read_text()
     assert len(text) < 300_000
@@ -106,7 +106,7 @@ def test_the_notebook_script_runs_as_plain_python_and_prints_what_the_notebook_s
 
 
 @pytest.mark.slow
-def test_the_notebook_can_be_made_again(tmp_path):
+def test_the_notebook_can_be_rebuilt(tmp_path):
     pytest.importorskip("nbclient")
     made = tmp_path / "blocks.ipynb"
     run(sys.executable, EXAMPLES / "make_notebook.py", "--output", made, cwd=tmp_path)
@@ -115,7 +115,12 @@ def test_the_notebook_can_be_made_again(tmp_path):
     assert cells(notebook) == cells(kept)
     assert [cell.id for cell in notebook.cells] == [cell.id for cell in kept.cells]
     kinds = [
-        [[(one.output_type, sorted(one.get("data", {}))) for one in cell.get("outputs", [])]]
+        [
+            [
+                (output.output_type, sorted(output.get("data", {})))
+                for output in cell.get("outputs", [])
+            ]
+        ]
         for book in (notebook, kept)
         for cell in book.cells
     ]
@@ -123,7 +128,7 @@ def test_the_notebook_can_be_made_again(tmp_path):
 
 
 def commands(printed):
-    """The commands of lesionseg that the quickstart showed."""
+    """Return the lesionseg commands that the quickstart printed."""
     return [line.split()[2] for line in printed.splitlines() if line.startswith("$ lesionseg ")]
 
 
@@ -133,7 +138,11 @@ def test_quickstart_reuses_a_finished_training_and_resumes_an_interrupted_one(tm
         return run(
             *(sys.executable, EXAMPLES / "quickstart.py"),
             *("--run", tmp_path / "quick", "--config", "quickstart"),
-            *(one.replace("--data.", "--data.init_args.") for one in TINY if "--data=" not in one),
+            *(
+                word.replace("--data.", "--data.init_args.")
+                for word in TINY
+                if "--data=" not in word
+            ),
             f"--trainer.max_epochs={epochs}",
             "--model.init_args.schedule=constant",
             cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""The list of mutants fits the code; that they die is for ``tools/mutants.py`` itself to show."""
+"""The list of mutants fits the code; ``tools/mutants.py`` checks that the tests notice them."""
 
 import importlib.util
 import sys
@@ -24,7 +24,9 @@ def tool():
 def test_every_mutant_of_the_list_fits_the_code(tool):
     mutants = tool.read_list()
     assert len(mutants) > 100
-    assert [f"{one.what}: {why}" for one in mutants if (why := one.problem(tool.ROOT))] == []
+    assert [
+        f"{mutant.what}: {why}" for mutant in mutants if (why := mutant.problem(tool.ROOT))
+    ] == []
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def checkout(tmp_path):
         ({"tests": ("test_code.py", "test_other.py")}, "test_other.py does not exist"),
     ],
 )
-def test_a_mutant_that_does_not_fit_is_told(tool, checkout, changes, problem):
+def test_a_mutant_that_does_not_fit_is_reported(tool, checkout, changes, problem):
     fields = {"what": "a", "file": "code.py", "old": "a = 1", "new": "a = 2"}
     mutant = tool.Mutant(**fields | {"tests": ("test_code.py",)} | changes)
     found = mutant.problem(checkout)

@@ -29,7 +29,7 @@ RECIPES = {
 
 
 def python(*arguments, cwd, **environment):
-    """Runs Python away from the checkout."""
+    """Run Python outside of the checkout."""
     return run_well(sys.executable, *arguments, cwd=cwd, **environment)
 
 
@@ -44,13 +44,13 @@ def built(tmp_path_factory):
         text=True,
     )
     if listed.returncode:
-        pytest.skip("not a git checkout; the source archive of one is what is tested")
+        pytest.skip("not a git checkout, whose source archive is tested")
     for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():  # not one that was deleted and is still tracked
+        if (ROOT / name).is_file():  # not deleted and still tracked
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
     folder = tmp_path_factory.mktemp("dist")
-    # The backend of the environment where there is one: no download, and quicker.
+    # Use the environment's backend if there is one: no download, and faster.
     have = subprocess.run(
         [
             sys.executable,
@@ -167,7 +167,7 @@ print(lesionseg.__file__, *recipe_names(), sep="\\n")
     printed = python("-m", "lesionseg.cli", "--version", cwd=tmp_path, **where)
     assert printed == f"lesionseg {lesionseg.__version__}\n"
 
-    small = [one.replace("--data.", "--data.init_args.") for one in TINY if "--data=" not in one]
+    small = [word.replace("--data.", "--data.init_args.") for word in TINY if "--data=" not in word]
     fit = ["-m", "lesionseg.cli", "fit", "--config=quickstart", "--trainer.max_epochs=1", *small]
     python(*fit, cwd=tmp_path, **where)
     assert (tmp_path / "runs" / "quickstart" / "checkpoints" / "best.ckpt").stat().st_size > 1e6

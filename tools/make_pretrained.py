@@ -5,7 +5,7 @@
 ``--trained`` holds what tools/train_released.py keeps of each run, and in ``scores`` the tables of
 tools/score_released.py. Writes lesionseg/weights, and in docs/results/released the per-image counts
 of all runs and configuration and curve of those that are shipped. Without ``--trained`` only the
-cards are written anew, from what is published already. Nothing in a card is typed by hand but the
+cards are rewritten from the published files. Nothing in a card is typed by hand but the
 statements below.
 """
 
@@ -101,11 +101,11 @@ def read_counts(name: str) -> list[dict[str, str]]:
 
 
 def scores_of(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """The scores of each set, with one view and with flips, without and with post-processing."""
+    """Return the scores of each set, with and without flips and post-processing."""
     groups: dict[tuple[str, str, str], list[list[int]]] = {}
     for row in rows:
         key = (row["set"], row["views"], row["postprocessing"])
-        groups.setdefault(key, []).append([int(row[one]) for one in ("tp", "fp", "fn", "tn")])
+        groups.setdefault(key, []).append([int(row[cell]) for cell in ("tp", "fp", "fn", "tn")])
     found = []
     for (name, views, postprocessing), lines in groups.items():
         counts = np.array(lines)
@@ -116,12 +116,16 @@ def scores_of(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
                 "images": len(counts),
                 "views": views,
                 "postprocessing": postprocessing,
-                "per_image": {one: round(float(scores[one].mean()), 4) for one in SCORE_NAMES},
-                "intervals": {
-                    one: [round(end, 4) for end in bootstrap_interval(scores[one])]
-                    for one in INTERVALS
+                "per_image": {
+                    score: round(float(scores[score].mean()), 4) for score in SCORE_NAMES
                 },
-                "pooled": {one: round(score, 4) for one, score in pooled_scores(counts).items()},
+                "intervals": {
+                    score: [round(end, 4) for end in bootstrap_interval(scores[score])]
+                    for score in INTERVALS
+                },
+                "pooled": {
+                    score: round(value, 4) for score, value in pooled_scores(counts).items()
+                },
                 "pooled_intervals": pooled_intervals(counts),
                 "below_0.65": int((scores["jaccard"] < JACCARD_THRESHOLD).sum()),
             }
@@ -135,8 +139,8 @@ def pooled_intervals(counts: np.ndarray, resamples: int = 2000) -> dict[str, lis
     draws = generator.integers(len(counts), size=(resamples, len(counts)))
     scores = scores_from_counts(counts[draws].sum(axis=1))
     return {
-        one: [round(float(end), 4) for end in np.quantile(scores[one], [0.025, 0.975])]
-        for one in ("jaccard", "dice")
+        score: [round(float(end), 4) for end in np.quantile(scores[score], [0.025, 0.975])]
+        for score in ("jaccard", "dice")
     }
 
 
@@ -144,7 +148,7 @@ def training_of(run: str, commit: str, epoch: int) -> dict[str, Any]:
     """How a shipped run was trained, from its configuration."""
     config = yaml.safe_load((PUBLISHED / f"{run}-config.yaml").read_text())
     data, trainer = config["data"]["init_args"], config["trainer"]
-    options = [re.sub(r"KEEP/lite-2\.pt", "asnet-lite", one) for one in jobs()[run]]
+    options = [re.sub(r"KEEP/lite-2\.pt", "asnet-lite", option) for option in jobs()[run]]
     command = ["lesionseg", "fit", *options, "--data.root", "DIR"]
     if trainer["precision"]:
         command += ["--trainer.precision", trainer["precision"]]
@@ -181,7 +185,7 @@ def publish(trained: Path) -> None:
 
 
 def make(name: str, trained: Path | None) -> None:
-    """Write a model's folder, or its card alone."""
+    """Write a model's folder, or only its card."""
     run, commit = SHIPPED[name]
     folder = WEIGHTS / name
     if trained is not None:
@@ -220,9 +224,9 @@ def make(name: str, trained: Path | None) -> None:
 
 
 def jaccard_of(run: str, name: str) -> np.ndarray:
-    """The Jaccard indices of the images of a set, with one view and no post-processing."""
+    """Return the Jaccard indices of the images of a set, without flips and post-processing."""
     counts = [
-        [int(row[one]) for one in ("tp", "fp", "fn", "tn")]
+        [int(row[cell]) for cell in ("tp", "fp", "fn", "tn")]
         for row in read_counts(run)
         if (row["set"], row["views"], row["postprocessing"]) == (name, "none", "none")
     ]
@@ -239,16 +243,16 @@ def score_table() -> str:
     for path in sorted((PUBLISHED / "scores").iterdir()):
         run = path.name.removesuffix(".csv.gz")
         scores = {
-            (one["set"], one["views"]): one
-            for one in scores_of(read_counts(run))
-            if one["postprocessing"] == "none"
+            (entry["set"], entry["views"]): entry
+            for entry in scores_of(read_counts(run))
+            if entry["postprocessing"] == "none"
         }
         cells = [f"`{run}`"]
         for name in SETS:
-            one = scores[name, "none"]
-            low, high = one["intervals"]["jaccard"]
-            cells.append(f"{one['per_image']['jaccard']:.3f} ({low:.3f} to {high:.3f})")
-            cells.append(f"{one['per_image']['threshold_jaccard']:.3f}")
+            entry = scores[name, "none"]
+            low, high = entry["intervals"]["jaccard"]
+            cells.append(f"{entry['per_image']['jaccard']:.3f} ({low:.3f} to {high:.3f})")
+            cells.append(f"{entry['per_image']['threshold_jaccard']:.3f}")
             if name == "isic2018-val":
                 cells.append(f"{scores[name, 'flips']['per_image']['jaccard']:.3f}")
         cells.append(f"{scores['isic2017-test', 'none']['pooled']['jaccard']:.3f}")

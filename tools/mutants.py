@@ -1,7 +1,7 @@
 """Apply mutants to a copy of the checkout, one at a time, and report those that the tests miss.
 
 A mutant is a small fault in a file of the package: wrong labels, a mean that became a sum, another
-learning rate. ``mutants.yaml`` beside this file lists them with the tests that must notice::
+learning rate. ``mutants.yaml`` lists them with the tests that must notice::
 
     python tools/mutants.py                # all; minutes
     python tools/mutants.py --only gamma   # those whose description or file has a word
@@ -41,14 +41,14 @@ _PRELOADED = ("pytest", "hypothesis", "lightning.pytorch", "torchvision", "torch
 
 @dataclass(frozen=True)
 class Mutant:
-    """One fault.
+    """A fault.
 
     Attributes:
         what: The fault, in words.
         file: Path of the file from the root of the checkout.
-        old: Text that stands in the file exactly once.
-        new: What stands there instead.
-        tests: Test files, of which at least one must fail.
+        old: Text that occurs in the file exactly once.
+        new: Its replacement.
+        tests: Test files, at least one of which must fail.
     """
 
     what: str
@@ -125,16 +125,16 @@ def copy_checkout(target: Path) -> None:
 def applied(mutant: Mutant, root: Path) -> Iterator[None]:
     """Change the file for the duration of the context."""
     path = root / mutant.file
-    whole = path.read_text(encoding="utf-8")
-    path.write_text(mutant.applied_to(whole), encoding="utf-8")
+    original = path.read_text(encoding="utf-8")
+    path.write_text(mutant.applied_to(original), encoding="utf-8")
     try:
         yield
     finally:
-        path.write_text(whole, encoding="utf-8")
+        path.write_text(original, encoding="utf-8")
 
 
 def tests_pass(root: Path, tests: Sequence[str], log: Path, seconds: int) -> bool:
-    """Run tests of a checkout in a forked process; one that hangs fails."""
+    """Run tests of a checkout in a forked process; a test that hangs fails."""
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
@@ -145,7 +145,7 @@ def tests_pass(root: Path, tests: Sequence[str], log: Path, seconds: int) -> boo
         signal.alarm(seconds)
         os.chdir(root)
         sys.path.insert(0, str(root))
-        # Bytecode of a file that changes twice within a second would not be made again.
+        # Bytecode of a file that changes twice within a second would not be rebuilt.
         sys.dont_write_bytecode = True
         os.environ |= {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
         code = 1
@@ -171,7 +171,7 @@ def run(mutants: Sequence[Mutant], seconds: int) -> int:
         files = sorted({test for mutant in mutants for test in mutant.tests})
         if not tests_pass(root, files, log, 60 + seconds * len(files)):
             print(log.read_text(errors="replace"))
-            print("the tests fail without any mutant; mend them first.")
+            print("the tests fail without any mutant; fix them first.")
             return 1
         survivors = []
         for number, mutant in enumerate(mutants, start=1):
@@ -196,19 +196,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--only",
         nargs="+",
         metavar="WORD",
-        help="those whose description or file holds one of them",
+        help="only those whose description or file contains any of these words",
     )
     parser.add_argument("--check", action="store_true", help="only compare the list with the code")
-    parser.add_argument("--seconds", type=int, default=180, help="limit for one mutant's tests")
+    parser.add_argument("--seconds", type=int, default=180, help="limit for the tests of a mutant")
     options = parser.parse_args(arguments)
     mutants = read_list()
     if options.only:
         mutants = [
-            one
-            for one in mutants
-            if any(word.lower() in f"{one.what} {one.file}".lower() for word in options.only)
+            mutant
+            for mutant in mutants
+            if any(word.lower() in f"{mutant.what} {mutant.file}".lower() for word in options.only)
         ]
-    problems = [(one, problem) for one in mutants if (problem := one.problem(ROOT))]
+    problems = [(mutant, problem) for mutant in mutants if (problem := mutant.problem(ROOT))]
     for mutant, problem in problems:
         print(f"does not fit: {mutant.what}: {problem}")
     if options.check or problems:

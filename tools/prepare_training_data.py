@@ -1,10 +1,10 @@
-"""Write the training images of the released weights as one ISIC 2018 folder of 256 x 256 pixels.
+"""Write the training images of the released weights as an ISIC 2018 folder of 256 x 256 pixels.
 
     python tools/prepare_training_data.py --isic2018 DIR --isic2017 DIR --output DIR
 
-For use where ISIC 2018 is at hand in small copies only. Images come from ISIC 2017 where it has the
-id, since these are larger, and from ISIC 2018 elsewhere. Masks are those of ISIC 2018, which were
-revised. Images that must not be trained on are not written.
+For use where only small copies of ISIC 2018 are available. Images come from ISIC 2017 where it has
+the id, since these are larger, and from ISIC 2018 elsewhere. Masks are those of ISIC 2018, which
+were revised. Images that must not be trained on are not written.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
                 resized = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
                 resized.save(target, quality=92)
         with Image.open(pair.mask, formats=["PNG"]) as image:
-            # Grey levels at the border of a reduced mask say where the outline runs.
+            # Gray levels at the border of a reduced mask locate the outline.
             enlarged = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         mask = enlarged.point(lambda level: 255 * (level > GRAY_THRESHOLD))
         mask.save(folders[1] / f"{pair.id}_segmentation.png", optimize=True)

@@ -2,11 +2,11 @@
 
     python tools/score_released.py --weights FILE [FILE ...] --train DIR --tests DIR --output DIR
 
-Writes one CSV for each file of weights: for each image of the test sets, with and without averaging
+Writes a CSV for each file of weights: for each image of the test sets, with and without averaging
 over flips and with and without post-processing, the counts of true and false positives and
 negatives at the size of the ground truth. All official scores follow from these counts.
 ``--tests`` holds ISIC 2018: its validation images, and in its training folder the test images of
-ISIC 2017. The held-out images are those of NAME-val.txt beside NAME.pt, read from ``--train``.
+ISIC 2017. The held-out images are those of NAME-val.txt next to NAME.pt, read from ``--train``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COLUMNS = ("set", "id", "views", "postprocessing", "tp", "fp", "fn", "tn")
 
 
 def rows(path: Path, train: Path, tests: Path, device: str, quick: bool) -> Iterator[list[object]]:
-    """The rows of one file of weights."""
+    """Return the rows of a file of weights."""
     predictor = predictor_of_checkpoint(path, device)
     held_out = load_ids(path.with_name(f"{path.stem}-val.txt"))
     sets = {"held-out": ISICDataset(train, 2018, "train", predictor.size, True).subset(held_out)}
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--tests", type=Path, required=True, help="folder of ISIC 2018")
     parser.add_argument("--output", type=Path, required=True, help="folder of the CSV files")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--quick", action="store_true", help="held-out images only, one view")
+    parser.add_argument("--quick", action="store_true", help="held-out images only, without flips")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     for path in options.weights:

@@ -1,10 +1,10 @@
-"""Train the released weights and what they are compared with, several runs side by side.
+"""Train the released weights and the runs that they are compared with, several at a time.
 
     python tools/train_released.py --root DIR --runs DIR --keep DIR --jobs NAME [NAME ...]
 
-``--root`` is the folder of tools/prepare_training_data.py. Each job is one ``lesionseg fit`` whose
-options stand below; ``--jobs 'lite-*'`` takes all of a pattern. A job that has finished is not
-trained again, and one that was stopped is resumed. ``--keep`` receives, for each finished job, the
+``--root`` is the folder of tools/prepare_training_data.py. Each job is a ``lesionseg fit`` with
+the options below; ``--jobs 'lite-*'`` selects by a pattern. A finished job is not trained again,
+and an interrupted job is resumed. ``--keep`` receives, for each finished job, the
 weights in half precision, the configuration, the curve and the split.
 """
 
@@ -42,7 +42,7 @@ MOBILEGAN = [
 
 
 def jobs() -> dict[str, list[str]]:
-    """All jobs by name: what stands behind ``lesionseg fit``."""
+    """Return the arguments of ``lesionseg fit`` of all jobs, by name."""
     found: dict[str, list[str]] = {}
     for seed in range(3):
         found[f"lite-{seed}"] = [*LITE, "--seed_everything", str(seed)]
@@ -80,7 +80,7 @@ def jobs() -> dict[str, list[str]]:
 
 
 def train(name: str, options: list[str], arguments: argparse.Namespace, until: float) -> str:
-    """Train one job, or resume it; return what happened."""
+    """Train or resume a job; return what happened."""
     folder = arguments.runs / name
     log = arguments.runs / f"{name}.log"
     if (arguments.keep / f"{name}.pt").exists():
@@ -139,14 +139,14 @@ def main() -> None:
     parser.add_argument("--jobs", nargs="+", required=True, help="names or patterns")
     parser.add_argument("--parallel", type=int, default=1, help="jobs at a time")
     parser.add_argument("--minutes", type=float, default=1e6, help="stop what still runs then")
-    parser.add_argument("--fit", default="", help="further options of lesionseg fit, as one string")
+    parser.add_argument("--fit", default="", help="further options of lesionseg fit, in quotes")
     arguments = parser.parse_args()
     arguments.fit = arguments.fit.split()
     until = time.monotonic() + 60 * arguments.minutes
     for folder in (arguments.runs, arguments.keep):
         folder.mkdir(parents=True, exist_ok=True)
     known = jobs()
-    names = [name for one in arguments.jobs for name in known if fnmatch.fnmatch(name, one)]
+    names = [name for job in arguments.jobs for name in known if fnmatch.fnmatch(name, job)]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with ThreadPoolExecutor(arguments.parallel) as pool:
         tasks = [pool.submit(train, name, known[name], arguments, until) for name in names]
