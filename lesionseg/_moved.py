@@ -52,7 +52,7 @@ MOVED = {
     "data.recipe": "data.input_defaults",
     "data.resizing": "data.io.resizing",
     "data.sample": "data.datasets.sample",
-    "data.sampler": "data.datamodules.sampler",
+    "data.sampler": "data.datamodules.loader",
     "data.sources": "data.discovery.sources",
     "data.synthetic": "data.datasets.synthetic",
     "data.synthetic_module": "data.datamodules.synthetic",

@@ -3,6 +3,7 @@ from .datamodules.folder import FolderDataModule as FolderDataModule
 from .datamodules.isic import ISICDataModule as ISICDataModule
 from .datamodules.ph2 import PH2DataModule as PH2DataModule
 from .datamodules.synthetic import SyntheticDataModule as SyntheticDataModule
+from .datasets.base import LesionDataset as LesionDataset
 from .datasets.folder import FolderDataset as FolderDataset
 from .datasets.isic import ISICDataset as ISICDataset
 from .datasets.paired import Pair as Pair

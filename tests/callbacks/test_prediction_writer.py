@@ -90,7 +90,7 @@ def test_predict_goes_on_without_a_broken_image(tmp_path, model, monkeypatch, ca
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert cli.main([*arguments, "--data.on_error=skip"]) == 0
-    (said,) = (str(one.message) for one in caught if "left out" in str(one.message))
+    (said,) = (str(one.message) for one in caught if "skipped" in str(one.message))
     assert "b.png: " in said
     with zipfile.ZipFile(tmp_path / "predictions" / "submission.zip") as archive:
         assert archive.namelist() == ["a_segmentation.png", "c_segmentation.png"]

@@ -76,7 +76,6 @@ def test_samples_and_batches_are_equal_bit_for_bit(folders, tmp_path, with_truth
     assert cached.ids == data.ids
     for index in range(len(data)):
         equal(data[index], cached[index])
-        assert data.plot(data[index]).tobytes() == cached.plot(cached[index]).tobytes()
     part = [data.ids[k] for k in (5, 0, 3)]
     for plain, read in zip(
         DataLoader(data.subset(part), 2, collate_fn=collate_samples),

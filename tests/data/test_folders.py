@@ -50,9 +50,7 @@ def test_what_is_missing_is_named(tmp_path, pair_writer):
     with pytest.raises(DatasetNotFoundError, match=r"folder of masks .*nowhere"):
         FolderDataset(tmp_path / "images", tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(
-        DatasetNotFoundError, match=r"empty holds no images .*, only nothing; check"
-    ):
+    with pytest.raises(DatasetNotFoundError, match=r"empty has no images .*, only nothing; check"):
         FolderDataset(tmp_path / "empty")
     for name in ("a.dcm", "b.dcm", "README"):
         (tmp_path / "empty" / name).touch()
@@ -98,7 +96,7 @@ def test_ph2(tmp_path, mode):
 
 
 def test_ph2_missing(tmp_path):
-    with pytest.raises(DatasetNotFoundError, match="bring your own copy"):
+    with pytest.raises(DatasetNotFoundError, match="request PH2 from its authors"):
         PH2Dataset(tmp_path)
     write_ph2(tmp_path, "1")
     next(tmp_path.glob("*/IMD010/*_lesion/*.bmp")).unlink()

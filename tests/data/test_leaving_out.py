@@ -1,4 +1,4 @@
-"""on_error: what cannot be used is left out before any split, and named."""
+"""on_error: what cannot be used is skipped before any split, and named."""
 
 import os
 import unicodedata
@@ -51,7 +51,7 @@ REASONS = {
 
 
 def test_what_is_left_out_is_named_with_its_reason(mixed):
-    with pytest.warns(UserWarning, match="6 left out .* 5 images stay") as caught:
+    with pytest.warns(UserWarning, match="6 skipped .* 5 images remain") as caught:
         data = FolderDataset(*mixed, SIZE, on_error="skip")
     assert data.ids == list("abcde")
     lines = str(caught[0].message).splitlines()[1:]
@@ -65,7 +65,7 @@ def test_what_is_left_out_is_named_with_its_reason(mixed):
 
 
 def test_the_second_time_nothing_is_read_or_said(mixed, monkeypatch, tmp_path):
-    with pytest.warns(UserWarning, match="left out"):
+    with pytest.warns(UserWarning, match="skipped"):
         first = FolderDataset(*mixed, SIZE, on_error="skip")
     with monkeypatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -92,7 +92,7 @@ def test_nothing_left_and_two_of_one_name_are_errors(tmp_path, pair_writer):
     pair_writer(tmp_path / "x" / "a.jpg", tmp_path / "y" / "a.png")
     whole = (tmp_path / "x" / "a.jpg").read_bytes()
     (tmp_path / "x" / "a.jpg").write_bytes(b"")
-    with pytest.raises(InvalidDataError, match=r"No image can be used, 1 left .*a\.jpg: .*empty"):
+    with pytest.raises(InvalidDataError, match=r"no image can be used, 1 .*a\.jpg: .*empty"):
         FolderDataset(tmp_path / "x", tmp_path / "y", on_error="skip")
     (tmp_path / "x" / "a.jpg").write_bytes(whole)
     pair_writer(tmp_path / "x" / "a.png", None)
@@ -116,12 +116,12 @@ def test_splits_are_of_what_is_left(mixed, tmp_path, cached):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         module.setup("fit")
-    assert sum("left out" in str(one.message) for one in caught) == 1
+    assert sum("skipped" in str(one.message) for one in caught) == 1
     ids = module.split_ids()
     assert sorted(ids["train"] + ids["val"]) == list("abcde")
     assert next(iter(module.train_dataloader()))["mask"].shape == (2, 1, *SIZE)
     module = FolderDataModule(predict_images=mixed[0], size=SIZE, on_error="skip")
-    with pytest.warns(UserWarning, match=r"2 left out"):
+    with pytest.warns(UserWarning, match=r"2 skipped"):
         module.setup("predict")
     predicted = [id_ for batch in module.predict_dataloader() for id_ in batch["id"]]
     assert predicted == sorted([*"abcde", "cutmask", "nomask", "size"])
@@ -136,7 +136,7 @@ def test_isic(tmp_path, isic):
     with pytest.raises(InvalidDataError, match="1 of 5 images"):
         ISICDataset(tmp_path, 2017)
     module = ISICDataModule(tmp_path, 2017, "k-fold", num_folds=3, size=SIZE, on_error="skip")
-    with pytest.warns(UserWarning, match="3 left out .* 3 images stay") as caught:
+    with pytest.warns(UserWarning, match="3 skipped .* 3 images remain") as caught:
         module.setup("fit")
     for id_ in (ids[0], ids[2], ids[3]):
         assert id_ in str(caught[0].message)
@@ -153,7 +153,7 @@ def test_ph2(tmp_path):
         image.save(case / f"{case.name}_Dermoscopic_Image" / f"{case.name}.bmp")
         if number:
             image.convert("1").save(case / f"{case.name}_lesion" / f"{case.name}_lesion.bmp")
-    with pytest.warns(UserWarning, match=r"1 left out .*\n.*IMD000_lesion\.bmp: "):
+    with pytest.warns(UserWarning, match=r"1 skipped .*\n.*IMD000_lesion\.bmp: "):
         assert PH2Dataset(tmp_path, SIZE, on_error="skip").ids == ["IMD001", "IMD002"]
 
 
@@ -163,7 +163,7 @@ def test_on_error_is_stop_or_skip(mixed, tmp_path):
         lambda: FolderDataModule(*mixed, on_error="ignore"),
         lambda: ISICDataModule(tmp_path, on_error="ignore"),
     ):
-        with pytest.raises(ValueError, match="on_error must be stop or skip: 'ignore'"):
+        with pytest.raises(ValueError, match="on_error to be stop or skip, got 'ignore'"):
             make()
 
 

@@ -431,7 +431,7 @@ def test_ph2_is_tested_whole(ph2, trainer):
     assert model.ids("test") == model.ids("val") == model.ids("predict") == names
     assert model.seen["test"][0]["truth"][0].shape == (40, 56)
     assert "truth" not in model.seen["val"][0]
-    with pytest.raises(LesionsegError, match="set its split to holdout or k-fold"):
+    with pytest.raises(LesionsegError, match="set split to holdout or k-fold"):
         trainer().fit(model, PH2DataModule(ph2))
 
 

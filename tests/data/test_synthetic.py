@@ -97,7 +97,6 @@ def test_indices_and_arguments():
             SyntheticLesions(**{"length": 1, **arguments})
 
 
-def test_plot_and_collate():
+def test_collate():
     data = SyntheticLesions(2, SIZE)
-    assert data.plot(data[0]).size == (64, 48)
     assert collate_samples(list(data))["mask"].shape == (2, 1, *SIZE)

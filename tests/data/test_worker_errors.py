@@ -68,7 +68,7 @@ def test_a_fault_of_the_program_keeps_its_traceback():
 def test_a_killed_worker_is_told_in_a_sentence():
     found = raised("killed", 1)
     assert isinstance(found, LesionsegError)
-    assert "a process that reads images was killed" in str(found)
+    assert "a worker that reads images was killed" in str(found)
     assert "--data.num_workers" in str(found)
 
 

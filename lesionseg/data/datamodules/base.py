@@ -1,7 +1,7 @@
-"""What all DataModules share: input defaults, loaders and augmentation on the device."""
+"""Base of the DataModules: input defaults, loaders and augmentation on the device."""
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,13 +13,14 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from lesionseg.data.datamodules.loader import LateLoader
-from lesionseg.data.datamodules.sampler import SeededSampler
+from lesionseg.data.datamodules.loader import LateLoader, SeededSampler
+from lesionseg.data.datasets.base import LesionDataset
 from lesionseg.data.datasets.sample import Batch, Sample, collate_samples
 from lesionseg.data.input_defaults import input_defaults_of
 from lesionseg.data.io.reading import check_size
 from lesionseg.data.splits import refuse_other_split, save_ids
 from lesionseg.data.transforms.augmentation import Augmentation, current_names
+from lesionseg.data.transforms.pipeline import Transforms
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.run_folder import run_folder
 
@@ -27,7 +28,7 @@ Role = Literal["train", "val", "test", "predict"]
 
 
 class SampleDataset(Protocol):
-    """A data set of samples that knows its images' names."""
+    """A data set of samples with names."""
 
     @property
     def ids(self) -> list[str]:
@@ -38,8 +39,8 @@ class SampleDataset(Protocol):
     def __getitem__(self, index: int) -> Sample: ...
 
 
-class BaseDataModule(LightningDataModule):
-    """Feeds samples to a Trainer; sub-classes say which data set plays which role.
+class BaseDataModule(LightningDataModule, ABC):
+    """Provides samples to a Trainer; subclasses implement :meth:`build`.
 
     ``size``, ``batch_size`` and ``augmentation`` that are None come from the model's
     ``input_defaults`` when the Trainer calls :meth:`setup`, and from ASNet's without a model.
@@ -48,29 +49,48 @@ class BaseDataModule(LightningDataModule):
     fitting, the ids of all three splits are saved as ``splits/train.txt`` and so on in the run's
     folder, if it has one (:func:`lesionseg.run_folder.run_folder`).
 
+    ``transforms`` are applied to training images only, one at a time on the CPU, after an image is
+    read, or fetched from the cache, and before ``augmentation``. Their random numbers depend only
+    on ``seed``, epoch and image, so that a resumed fit, with or without workers, draws the same as
+    one that was not interrupted.
+
     Args:
-        size: height and width in pixels of the network's input.
-        batch_size: images in one batch.
-        augmentation: names for :class:`lesionseg.data.Augmentation`; an empty list for none.
-        num_workers: processes that read images; 0 reads in the main one.
-        seed: of the order of training images and of random splits.
-        allow_trained_images: test even on images that the checkpoint was trained on, with a
-            warning; without it a :class:`lesionseg.models.SegmentationModule` refuses. Only the
-            ISIC archive's ids are compared (:func:`lesionseg.data.archive_ids`).
-        plain_epochs: In so many last epochs only flips and transpositions are applied.
+        size: Height and width in pixels of the network's input.
+        batch_size: Number of images in a batch.
+        augmentation: Names for :class:`lesionseg.data.Augmentation`; an empty list for none.
+        num_workers: Number of processes that read images; 0 reads in the main process.
+        seed: Seed of the order of training images, of their transforms and of random splits.
+        allow_trained_images: Whether to test, with a warning, even on images that the checkpoint
+            was trained on, which a :class:`lesionseg.models.SegmentationModule` otherwise refuses.
+            Only ids of the ISIC archive are compared (:func:`lesionseg.data.archive_ids`).
+        plain_epochs: Number of last epochs in which only flips and transpositions are applied,
+            beside ``transforms``.
         small_sizes: Sizes that training images are reduced to on the device at first, each for an
             equal share of the epochs; the last share is trained at ``size``.
-        cache: folder for files of decoded images (:meth:`lesionseg.data.PairedDataset.cached`),
+        cache: Folder for files of decoded images (:meth:`lesionseg.data.PairedDataset.cached`),
             from which training and validation images are read; None reads the original files in
-            every epoch. What is tested or predicted is read once and is never cached.
+            every epoch. Test and prediction images are read once and are never cached.
+        transforms: Pipeline of torchvision's v2 transforms or albumentations, which is applied to
+            every training image and its mask before ``augmentation``; see
+            :class:`lesionseg.data.LesionDataset`.
 
     Attributes:
-        size: the resolved size; what it is before :meth:`setup` does not count.
-        batch_size: the resolved batch size.
-        augmentation: the resolved :class:`lesionseg.data.Augmentation`.
+        size: The resolved size, valid after :meth:`setup`.
+        batch_size: The resolved batch size.
+        augmentation: The resolved :class:`lesionseg.data.Augmentation`.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> from lesionseg.data import SyntheticLesions
+        >>> class Drawings(BaseDataModule):
+        ...     def build(self, role):
+        ...         return SyntheticLesions(4, self.size, with_truth=role == "test")
+        >>> data = Drawings(size=(32, 48), batch_size=2)
+        >>> data.setup("fit")
+        >>> next(iter(data.train_dataloader()))["image"].shape
+        torch.Size([2, 3, 32, 48])
     """
 
     def __init__(
@@ -84,16 +104,17 @@ class BaseDataModule(LightningDataModule):
         cache: str | Path | None = None,
         plain_epochs: int = 0,
         small_sizes: Sequence[tuple[int, int]] = (),
+        transforms: Transforms | None = None,
     ) -> None:
         super().__init__()
         if plain_epochs < 0:
-            raise ValueError(f"plain_epochs must be 0 or more, got {plain_epochs}")
+            raise ValueError(f"expected plain_epochs to be at least 0, got {plain_epochs}")
         self.plain_epochs = plain_epochs
         self.small_sizes = tuple(check_size(size) for size in small_sizes)
         if batch_size is not None and batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1: {batch_size}")
+            raise ValueError(f"expected batch_size to be at least 1, got {batch_size}")
         if num_workers < 0:
-            raise ValueError(f"num_workers must be 0 or more: {num_workers}")
+            raise ValueError(f"expected num_workers to be at least 0, got {num_workers}")
         self._size = None if size is None else check_size(size)
         self._batch_size = batch_size
         self._augmentation = None if augmentation is None else current_names(augmentation)
@@ -102,6 +123,7 @@ class BaseDataModule(LightningDataModule):
         self.num_workers = num_workers
         self.seed = seed
         self.allow_trained_images = allow_trained_images
+        self.transforms = transforms
         self.cache = None if cache is None else Path(cache).expanduser()
         self.datasets: dict[Role, SampleDataset] = {}
         self._resolve()
@@ -116,13 +138,17 @@ class BaseDataModule(LightningDataModule):
 
     @abstractmethod
     def build(self, role: Role) -> SampleDataset:
-        """Make the data set for a role; its test samples have ``truth``."""
+        """Return the data set of a role; test samples must have ``truth``."""
 
     def setup(self, stage: str | None = None) -> None:
-        """Make the data sets that a stage needs, at the size that the model expects.
+        """Create the data sets of a stage.
 
         Args:
             stage: ``fit``, ``validate``, ``test`` or ``predict``; None for all but ``predict``.
+
+        Raises:
+            TypeError: If there are ``transforms`` and the training set is no
+                :class:`lesionseg.data.LesionDataset`.
         """
         self._resolve()
         roles: dict[str | None, tuple[Role, ...]] = {
@@ -133,19 +159,27 @@ class BaseDataModule(LightningDataModule):
             None: ("train", "val", "test"),
         }
         for role in roles[stage]:
-            self.datasets[role] = self.build(role)
+            data = self.build(role)
+            if role == "train" and self.transforms is not None:
+                if not isinstance(data, LesionDataset):
+                    raise TypeError(
+                        f"expected build to return a LesionDataset for transforms, got "
+                        f"{type(data).__name__}; derive it from lesionseg.data.LesionDataset"
+                    )
+                data = data.with_transforms(self.transforms)
+            self.datasets[role] = data
 
     def test_part(self) -> tuple[str, str]:
-        """Return what is tested, after ``setup("test")``: names of the data set and of its part.
+        """Return the names of the tested data set and of its part, after ``setup("test")``.
 
-        Results of a test are filed under them, such as ``("isic2018", "val")``.
+        They name the results of a test, such as ``("isic2018", "val")``.
         """
         return type(self).__name__.removesuffix("DataModule").lower(), "test"
 
     def _dataset(self, role: Role) -> SampleDataset:
         if role not in self.datasets:
             stage = {"train": "fit", "val": "validate"}.get(role, role)
-            raise RuntimeError(f"Call setup({stage!r}) before asking for the {role} loader.")
+            raise RuntimeError(f"call setup({stage!r}) before requesting the {role} loader")
         return self.datasets[role]
 
     def _loader(self, role: Role, **options: Any) -> "DataLoader[Batch]":
@@ -155,8 +189,8 @@ class BaseDataModule(LightningDataModule):
             collate_fn=collate_samples,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
-            # Workers take their seeds from it when they start; the global one would differ by that
-            # between a fit that is resumed and one that was never stopped.
+            # Workers draw their seeds from it when they start; drawing from the global generator
+            # would change a resumed fit's random numbers.
             generator=torch.Generator().manual_seed(self.seed),
             pin_memory=torch.cuda.is_available(),
             **options,
@@ -168,9 +202,9 @@ class BaseDataModule(LightningDataModule):
         self._save_splits()
         return self._loader(
             "train",
-            sampler=SeededSampler(data, self.seed),
-            # Batch normalization breaks on a last batch of one image. Each process gets the same
-            # number of images, some of them twice where they do not go around.
+            sampler=SeededSampler(data, self.seed, self.transforms is not None),
+            # Batch normalization fails on a last batch of one image. Each process gets the same
+            # number of images; some are repeated if they cannot be divided evenly.
             drop_last=math.ceil(len(data) / self._world_size()) > self.batch_size,
         )
 
@@ -186,21 +220,21 @@ class BaseDataModule(LightningDataModule):
         return self._loader("test")
 
     def predict_dataloader(self) -> "DataLoader[Batch]":
-        """Return batches to predict, in order, without masks where there are none.
+        """Return batches to predict, in order, with masks if there are any.
 
         Raises:
-            InvalidDataError: if there are fewer images than processes.
+            InvalidDataError: If there are fewer images than processes.
         """
         count, processes = len(self._dataset("predict")), self._world_size()
         if count < processes:
             raise InvalidDataError(
-                f"{processes} processes need an image each, and there are {count}; predict with "
-                "fewer --trainer.devices."
+                f"each of {processes} processes needs an image, and there are {count}; use fewer "
+                "--trainer.devices."
             )
         return self._loader("predict")
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Augment training batches, on the device that they have been moved to."""
+        """Augment training batches on the device."""
         if self.trainer is not None and self.trainer.training and "mask" in batch:
             left = (self.trainer.max_epochs or 0) - self.trainer.current_epoch
             self.augmentation.weakened = 0 < left <= self.plain_epochs
@@ -214,13 +248,13 @@ class BaseDataModule(LightningDataModule):
         return batch
 
     def _training_size(self, epoch: int, epochs: int) -> tuple[int, int]:
-        """The size that images are trained at in an epoch; see ``small_sizes``."""
+        """Return the size of training images in an epoch; see ``small_sizes``."""
         sizes = (*self.small_sizes, self.size)
         return sizes[min(epoch * len(sizes) // epochs, len(sizes) - 1)] if epochs > 0 else self.size
 
     def split_ids(self) -> dict[str, list[str]]:
-        """Return the ids of the training, validation and test images, as far as they are there."""
-        with suppress(LesionsegError, ValueError):  # a run may have nothing to test on
+        """Return the ids of the training, validation and test images that are available."""
+        with suppress(LesionsegError, ValueError):  # there may be no test images
             if "test" not in self.datasets:
                 self.datasets["test"] = self.build("test")
         return {
@@ -230,10 +264,10 @@ class BaseDataModule(LightningDataModule):
         }
 
     def _save_splits(self) -> None:
-        """Write the id lists into the run's folder, so that its split can be used again."""
+        """Save the id lists in the run's folder, so that its split can be used again."""
         if self.trainer is None:
             return
-        folder = run_folder(self.trainer)  # asks all processes; so not inside rank_zero_only
+        folder = run_folder(self.trainer)  # a collective call, so not inside rank_zero_only
         splits = self.split_ids()
         if self.trainer.ckpt_path is not None:
             resumed = Path(self.trainer.ckpt_path).absolute().parents[1]

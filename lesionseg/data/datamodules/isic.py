@@ -13,62 +13,71 @@ from lesionseg.data.datasets.skip_invalid import OnError, check_on_error
 from lesionseg.data.download.isic import download_isic
 from lesionseg.data.exclusion import Exclusion, IdLists, only
 from lesionseg.data.splits import check_fold, k_fold, shuffle_ids, train_val_split
+from lesionseg.data.transforms.pipeline import Transforms
 
 
 class ISICDataModule(BaseDataModule):
-    """One year of the ISIC challenge, split in one of three ways.
+    """A year of the ISIC challenge, split in one of three ways.
 
     - ``official``: trains on the official training set, validates on the official validation set.
     - ``holdout``: trains on 80 % of the training set and validates on 20 % (MobileGAN, section 3).
-    - ``k-fold``: trains on all folds but one; validates *and* tests on that one (ASNet, section
+    - ``k-fold``: trains on all folds but one; validates *and* tests on that fold (ASNet, section
       2.5). Its best checkpoint is therefore chosen on the images that it is tested on, as in the
-      paper; use ``holdout`` for a score without that.
+      paper; use ``holdout`` to avoid that.
 
     ``official`` and ``holdout`` test on ``test_split``.
 
     Args:
-        root: folder that holds the official folders.
+        root: Folder that contains the official folders.
         year: 2016, 2017 or 2018.
         split: ``official``, ``holdout`` or ``k-fold``.
-        val_fraction: share of training images that ``holdout`` validates on.
-        fold: the held-out fold of ``k-fold``, from 0.
-        num_folds: number of folds of ``k-fold``.
-        test_split: official split to test on, ``val``, ``test`` or even ``train``; None is ``test``
-            where its images and ground truth are present, and ``val`` elsewhere.
-        predict_split: official split to predict, ground truth or not; None is ``test`` where its
-            images are present, and ``val`` elsewhere.
-        limit: use only so many training images, a seeded choice, for small budgets.
-        size: height and width in pixels of the network's input; None for the model's.
-        batch_size: images in one batch; None for the model's.
-        augmentation: names, applied in this order, of ``horizontal_flip``, ``vertical_flip``,
+        val_fraction: Fraction of the training images that ``holdout`` validates on.
+        fold: Index of the held-out fold of ``k-fold``, from 0.
+        num_folds: Number of folds of ``k-fold``.
+        test_split: Official split to test on, ``val``, ``test`` or even ``train``; None is ``test``
+            if its images and ground truth are present, otherwise ``val``.
+        predict_split: Official split to predict, with or without ground truth; None is ``test`` if
+            its images are present, otherwise ``val``.
+        limit: Number of training images to use, a seeded choice; None for all.
+        size: Height and width in pixels of the network's input; None for the model's.
+        batch_size: Number of images in a batch; None for the model's.
+        augmentation: Names, applied in this order, of ``horizontal_flip``, ``vertical_flip``,
             ``transposition``, ``translation``, ``rotation``, ``scale``, ``elastic``, ``gamma``,
             ``clahe``, ``resolution``, ``color_constancy``, ``color_jitter`` and ``hair``; ``[]``
             for none, None for the model's.
-        num_workers: processes that read images; 0 reads in the main one.
-        seed: of the random splits, of ``limit`` and of the order of training images.
-        exclude: names of official lists of ids such as ``isic2017-test``, or files of ids; their
-            images are taken out of the training set before it is split, so that neither the
-            training part nor what ``holdout`` and ``k-fold`` hold out has them. Official validation
-            and test sets keep theirs.
-        allow_trained_images: test even on images that the checkpoint was trained on.
-        test_only: names as for ``exclude``; of the test images only theirs are tested.
-        cache: folder for files of decoded images, one for each official split and size, which all
-            folds, seeds and limits share; training and validation images are read from there. None
-            reads the original files in every epoch.
-        download: bring what is absent or incomplete of the official splits that are used to
-            ``root`` first, in one process of each machine; see
-            :func:`lesionseg.data.download_isic`.
+        num_workers: Number of processes that read images; 0 reads in the main process.
+        seed: Seed of the random splits, of ``limit``, of the order of training images and of their
+            transforms.
+        exclude: Names of official id lists such as ``isic2017-test``, or files of ids; their images
+            are removed from the training set before it is split, thus also from the images that
+            ``holdout`` and ``k-fold`` hold out. Official validation and test sets are not changed.
+        allow_trained_images: Whether to test even on images that the checkpoint was trained on.
+        test_only: Id lists as for ``exclude``; only their images are tested.
+        cache: Folder for files of decoded images, one per official split and size, shared by all
+            folds, seeds and limits; training and validation images are read from there. None reads
+            the original files in every epoch.
+        download: Whether to first download missing parts of the official splits that are used to
+            ``root``, in one process of each machine; see :func:`lesionseg.data.download_isic`.
         on_error: ``skip`` reads every file once when the data are set up, before any split, and
-            leaves out what cannot be used, with a warning that names each and the reason; ``stop``
-            ends the run at the first such file.
-        plain_epochs: In so many last epochs only flips and transpositions are applied.
+            skips what cannot be used, with a warning that lists each and the reason; ``stop`` ends
+            the run at the first such file.
+        plain_epochs: Number of last epochs in which only flips and transpositions are applied,
+            beside ``transforms``.
         small_sizes: Sizes that training images are reduced to on the device at first, each for an
             equal share of the epochs; the last share is trained at ``size``.
+        transforms: Pipeline of torchvision's v2 transforms or albumentations, which is applied to
+            every training image and its mask before ``augmentation``; see
+            :class:`lesionseg.data.LesionDataset`.
 
     Raises:
-        ValueError: if an argument is out of range.
-        LesionsegError: if there is no list of a name in ``exclude`` or ``test_only``, or a
-            download fails.
+        ValueError: If an argument is out of range.
+        LesionsegError: If an id list of ``exclude`` or ``test_only`` does not exist, or a download
+            fails.
+
+    Example:
+        >>> data = ISICDataModule("isic", year=2018, split="k-fold", fold=2, batch_size=4)
+        >>> data.split, data.test_part()
+        ('k-fold', ('isic2018', 'fold2of5'))
     """
 
     def __init__(
@@ -95,6 +104,7 @@ class ISICDataModule(BaseDataModule):
         on_error: OnError = "stop",
         plain_epochs: int = 0,
         small_sizes: Sequence[tuple[int, int]] = (),
+        transforms: Transforms | None = None,
     ) -> None:
         super().__init__(
             size,
@@ -106,14 +116,15 @@ class ISICDataModule(BaseDataModule):
             cache,
             plain_epochs,
             small_sizes,
+            transforms,
         )
         if split not in ("official", "holdout", "k-fold"):
-            raise ValueError(f"split must be official, holdout or k-fold: {split!r}")
+            raise ValueError(f"expected split to be official, holdout or k-fold, got {split!r}")
         check_fold(fold, num_folds)
         if not 0 < val_fraction < 1:
-            raise ValueError(f"val_fraction must lie between 0 and 1, such as 0.2: {val_fraction}")
+            raise ValueError(f"expected val_fraction to be between 0 and 1, got {val_fraction}")
         if limit is not None and limit < 1:
-            raise ValueError(f"limit must be at least 1 image: {limit}")
+            raise ValueError(f"expected limit to be at least 1, got {limit}")
         needed: set[OfficialSplit] = {"train"}
         needed |= {"val"} if split == "official" else set()
         needed |= {named for named in (test_split, predict_split) if named is not None}
@@ -134,14 +145,14 @@ class ISICDataModule(BaseDataModule):
         self.on_error = check_on_error(on_error)
 
     def prepare_data(self) -> None:
-        """Download what is asked for; the Trainer calls this in one process of each machine."""
+        """Download missing archives; the Trainer calls this in one process of each machine."""
         if self.download:
             stage = None if self.trainer is None else self.trainer.state.fn
             splits = self._splits_used(None if stage is None else str(stage.value))
             download_isic(self.root, self.year, splits, mirror=ISICDataset.url)
 
     def _splits_used(self, stage: str | None) -> list[str]:
-        """The official splits that a stage reads, all of them where there is no Trainer."""
+        """Return the official splits that a stage reads, all of them without a Trainer."""
         folds = self.split == "k-fold"
         held_out = "val" if self.split == "official" else "train"
         used: dict[str | None, set[str]] = {
@@ -153,7 +164,7 @@ class ISICDataModule(BaseDataModule):
         return sorted(used[stage] if stage in used else set[str]().union(*used.values()))
 
     def build(self, role: Role) -> ISICDataset:
-        """Make the data set for a role."""
+        """Return the data set of a role."""
         if role == "train":
             return self._train()
         if role == "val":
@@ -168,7 +179,7 @@ class ISICDataModule(BaseDataModule):
         return tested.subset(only(tested.ids, self.test_only))
 
     def setup(self, stage: str | None = None) -> None:
-        """Make the data sets that a stage needs, and say which images are tested."""
+        """Create the data sets of a stage, and report which images are tested."""
         super().setup(stage)
         if "test" in self.datasets and stage == "test":
             tested = cast(ISICDataset, self.datasets["test"])
@@ -192,7 +203,7 @@ class ISICDataModule(BaseDataModule):
         return data if self.cache is None or with_truth or not masks else data.cached(self.cache)
 
     def _first_present(self, masks: bool) -> OfficialSplit:
-        """Return ``test`` where it is present or where nothing is, ``val`` elsewhere."""
+        """Return ``test`` if it is present or nothing is, otherwise ``val``."""
         if not ISICDataset.has(self.root, self.year, "test", masks) and ISICDataset.has(
             self.root, self.year, "val", masks
         ):

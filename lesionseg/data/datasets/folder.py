@@ -1,4 +1,4 @@
-"""Images and masks of any user."""
+"""Images and masks in folders."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from lesionseg.data.discovery.names import (
     other_files,
 )
 from lesionseg.data.discovery.sources import Sources, as_list, names_of, scan_images, scan_pairs
+from lesionseg.data.transforms.pipeline import Transforms
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
 
 
@@ -21,32 +22,42 @@ class FolderDataset(PairedDataset):
     """Images in folders, patterns or lists, with or without masks.
 
     An image and its mask have the same file stem; the mask's may also end in ``_segmentation``,
-    ``_seg``, ``_mask``, ``_gt``, ``_label``, ``_lesion`` or the like, or begin so (``mask_a.png``),
-    and the image's in ``_0000`` (nnU-Net), ``_image`` or ``_orig``. The image's stem is the id, in
-    Unicode's composed form (NFC), whichever form the file names have. The folders in a folder are
-    searched, two deep, only where it holds no image itself.
+    ``_seg``, ``_mask``, ``_gt``, ``_label``, ``_lesion`` or similar, or begin so (``mask_a.png``),
+    and the image's may end in ``_0000`` (nnU-Net), ``_image`` or ``_orig``. The image's stem in
+    Unicode's composed form (NFC) is the id. Subfolders, up to two levels deep, are searched if a
+    folder contains no image itself.
 
     Args:
-        images: folder of images, image file, pattern (``photos/*_a.jpg``), ``.txt`` file of paths,
-            or several of these; or an
-            :class:`~lesionseg.data.discovery.image_set.ImageSet` that was found.
-        masks: the same of masks, which may lie in the folder of the images; None for images
-            without masks, which leaves out masks that lie beside them.
-        size: height and width in pixels of ``image`` and ``mask``.
-        with_truth: add ``truth``, the mask at the original size.
-        on_error: ``stop``, or ``skip``, which reads every file once now and leaves out, with a
-            warning that names each and the reason: images and masks that cannot be read, pairs of
-            two sizes, images without mask, masks without image.
-        mask_threshold: lesion is what lies above this grey value of the masks; None decides from
-            their values, see :class:`lesionseg.data.PairedDataset`.
+        images: Folder of images, image file, pattern (``photos/*_a.jpg``), ``.txt`` file of paths,
+            or several of these; or an :class:`~lesionseg.data.discovery.image_set.ImageSet`.
+        masks: The same of masks, which may be in the folder of the images; None for images without
+            masks, which ignores masks beside them.
+        size: Height and width in pixels of ``image`` and ``mask``.
+        with_truth: Whether to add ``truth``, the mask at the original size.
+        on_error: ``stop``, or ``skip``, which reads every file once now and skips, with a warning
+            that lists each and the reason: images and masks that cannot be read, pairs of different
+            sizes, images without mask, masks without image.
+        mask_threshold: Gray value above which masks are lesion; None determines it from the masks,
+            see :class:`lesionseg.data.PairedDataset`.
+        transforms: Pipeline of torchvision's v2 transforms or albumentations, which is applied to
+            every image and mask after reading; see :class:`lesionseg.data.LesionDataset`.
 
     Raises:
-        DatasetNotFoundError: if a folder or a listed file does not exist, or holds no images.
-        InvalidDataError: if an image has no mask or two, a mask in a folder has no image in the
-            other folder, or two images have the same stem; with ``skip`` only if there are two of
-            one stem, or nothing is left. The message says what was found, how names are matched
-            and which names nearly match.
-        ValueError: if ``on_error`` or ``size`` is out of range.
+        DatasetNotFoundError: If a folder or a listed file does not exist, or there are no images.
+        InvalidDataError: If an image has no mask or two, a mask in a folder has no image, or two
+            images have the same stem; with ``skip`` only if two have the same stem or nothing is
+            left. The message lists what was found and names that nearly match.
+        ValueError: If ``on_error`` or ``size`` is out of range.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("RGB", (80, 60)).save(Path(folder, "a.jpg"))
+        ...     Image.new("L", (80, 60), 255).save(Path(folder, "a_mask.png"))
+        ...     data = FolderDataset(folder, folder, size=(24, 32))
+        ...     print(data.ids, data[0]["mask"].shape)
+        ['a'] torch.Size([1, 24, 32])
     """
 
     def __init__(
@@ -57,56 +68,57 @@ class FolderDataset(PairedDataset):
         with_truth: bool = False,
         on_error: OnError = "stop",
         mask_threshold: int | None = None,
+        transforms: Transforms | None = None,
     ) -> None:
         skip = check_on_error(on_error) == "skip"
         if isinstance(images, ImageSet):
-            found, image_place = images, _places(images.images.values())
-            mask_place = _places((images.masks or {}).values()) or image_place
+            found, image_source = images, _folders(images.images.values())
+            mask_source = _folders((images.masks or {}).values()) or image_source
         else:
             found = scan_images(images) if masks is None else scan_pairs(images, masks)
-            image_place = names_of(as_list(images))
-            mask_place = "" if masks is None else names_of(as_list(masks))
+            image_source = names_of(as_list(images))
+            mask_source = "" if masks is None else names_of(as_list(masks))
         if not found.images:
             folders = [] if isinstance(images, ImageSet) else as_list(images)
             held = "; ".join(other_files(path) for path in folders if path.is_dir())
             raise DatasetNotFoundError(
-                f"The folder {image_place} holds no images ({', '.join(IMAGE_SUFFIXES)}), only "
+                f"the folder {image_source} has no images ({', '.join(IMAGE_SUFFIXES)}), only "
                 f"{held or 'nothing'}; check the path."
             )
         check_unique(found)
         for what, files in (("image", found.images), ("mask", found.masks or {})):
             missing = [str(path) for path in files.values() if not path.exists()]
             if missing and not skip:
-                raise DatasetNotFoundError(f"No such {what}: {shorten(missing)}; check the path.")
+                raise DatasetNotFoundError(f"no such {what}: {shorten(missing)}; check the path.")
         truth = found.masks
         pairs = [
             Pair(id_, path, (truth or {}).get(id_))
             for id_, path in found.images.items()
             if not skip or truth is None or id_ in truth
         ]
-        bare = found.without_mask
-        lonely = [] if found.is_selection else found.without_image
-        alone = dict.fromkeys((path.name for path in bare), f"It has no mask in {mask_place}.")
-        alone |= dict.fromkeys((path.name for path in lonely), f"It has no image in {image_place}.")
-        super().__init__(pairs, size, with_truth, on_error, alone, mask_threshold)
+        no_mask = found.without_mask
+        no_image = [] if found.is_selection else found.without_image
+        unpaired = {path.name: f"it has no mask in {mask_source}." for path in no_mask}
+        unpaired |= {path.name: f"it has no image in {image_source}." for path in no_image}
+        super().__init__(pairs, size, with_truth, on_error, unpaired, mask_threshold, transforms)
         if skip:
             return
-        if bare:
+        if no_mask:
             raise InvalidDataError(
-                f"{len(bare)} of {len(self)} images have no mask in {mask_place}: "
-                f"{shorten(path.name for path in bare)}; {_explain(found)}; add or rename the "
+                f"{len(no_mask)} of {len(self)} images have no mask in {mask_source}: "
+                f"{shorten(path.name for path in no_mask)}; {_explain(found)}; add or rename the "
                 "masks, or remove the images."
             )
-        if lonely:
+        if no_image:
             raise InvalidDataError(
-                f"{len(lonely)} masks in {mask_place} have no image in {image_place}: "
-                f"{shorten(path.name for path in lonely)}; {_explain(found)}; add or rename the "
+                f"{len(no_image)} masks in {mask_source} have no image in {image_source}: "
+                f"{shorten(path.name for path in no_image)}; {_explain(found)}; add or rename the "
                 "images, or remove the masks."
             )
 
 
 def _explain(found: ImageSet) -> str:
-    """Say what was found, how names are matched and which nearly match."""
+    """Describe what was found, how names are matched and which nearly match."""
     masks = list((found.masks or {}).values())
     misses = nearest_misses(
         [path.name for path in found.without_mask], [path.name for path in found.without_image]
@@ -125,5 +137,5 @@ def _count(paths: Iterable[Path], what: str) -> str:
     return f"{suffixes.total()} {what} ({', '.join(sorted(suffixes))})"
 
 
-def _places(paths: Iterable[Path]) -> str:
+def _folders(paths: Iterable[Path]) -> str:
     return shorten(dict.fromkeys(str(path.parent) for path in paths), last="and")

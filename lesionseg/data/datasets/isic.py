@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lesionseg._moved import RenamedAttribute
 from lesionseg.data.archives import (
     ARCHIVES,
     ISIC_URL,
@@ -19,6 +20,7 @@ from lesionseg.data.discovery.scanner import scan_isic
 from lesionseg.data.download.isic import download_isic
 from lesionseg.data.id_lists import official_ids
 from lesionseg.data.io.mask_values import OFFICIAL
+from lesionseg.data.transforms.pipeline import Transforms
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, shorten
 
 _CITATIONS = {
@@ -33,35 +35,50 @@ _CITATIONS = {
 
 
 class ISICDataset(PairedDataset):
-    """One official split of the ISIC challenge of one year (2018: Task 1, before: Part 1).
+    """An official split of a year's ISIC challenge (2018: Task 1; before: Part 1).
 
-    Reads the folders that the official zips unpack to, pairs images and masks by their ISIC id, and
-    ignores whatever else the folders hold.
+    Reads the folders of the official archives, pairs images and masks by their ISIC id, and ignores
+    all other files.
 
     Args:
-        root: folder that holds the official folders.
+        root: Folder that contains the official folders.
         year: 2016, 2017 or 2018.
         split: ``train``, ``val`` or ``test``; 2016 has no ``val``.
-        size: height and width in pixels of ``image`` and ``mask``.
-        with_truth: add ``truth``, the mask file's grey values at the original size.
-        masks: False reads images only, whether the ground truth is there or not.
-        download: first bring what is absent or incomplete of this split's official archives to
+        size: Height and width in pixels of ``image`` and ``mask``.
+        with_truth: Whether to add ``truth``, the mask's gray values at the original size.
+        masks: If False, read only images, with or without ground truth on disk.
+        download: Whether to first download missing parts of this split's official archives to
             ``root``; see :func:`lesionseg.data.download_isic`.
-        on_error: ``stop``, or ``skip``, which reads every file once now and leaves out, with a
-            warning that names each and the reason, what has no partner or cannot be used.
+        on_error: ``stop``, or ``skip``, which reads every file once now and skips images and masks
+            that are unpaired or invalid, with a warning that lists each and the reason.
+        transforms: Pipeline of torchvision's v2 transforms or albumentations, which is applied to
+            every image and mask after reading; see :class:`lesionseg.data.LesionDataset`.
 
     Raises:
-        ValueError: if there never was such a year or split.
-        DatasetNotFoundError: if an official folder is absent or holds no such file.
-        InvalidDataError: if images have no mask, masks no image, or an id comes twice.
-        LesionsegError: if the download fails; what has come stays, and a next one goes on.
+        ValueError: If there is no such year or split.
+        DatasetNotFoundError: If an official folder is absent or empty.
+        InvalidDataError: If images have no mask, masks have no image, or an id occurs twice.
+        LesionsegError: If the download fails; the next call resumes it.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     images = Path(root, "ISIC2018_Task1-2_Validation_Input")
+        ...     masks = Path(root, "ISIC2018_Task1_Validation_GroundTruth")
+        ...     _ = images.mkdir(), masks.mkdir()
+        ...     Image.new("RGB", (80, 60)).save(images / "ISIC_0012255.jpg")
+        ...     Image.new("L", (80, 60)).save(masks / "ISIC_0012255_segmentation.png")
+        ...     ISICDataset(root, 2018, "val").ids
+        ['ISIC_0012255']
     """
 
     url = ISIC_URL
     """Base of the downloads: ``url/year/folder.zip``."""
     archives = ARCHIVES
-    """Official archives by year and split, with MD5 and SHA-256 where they are known."""
-    licence = "CC0-1.0"
+    """Official archives by year and split, with MD5 or SHA-256."""
+    license = "CC0-1.0"
+    licence = RenamedAttribute("license")
     official_rule = OFFICIAL
     citations = _CITATIONS
 
@@ -75,6 +92,7 @@ class ISICDataset(PairedDataset):
         masks: bool = True,
         download: bool = False,
         on_error: OnError = "stop",
+        transforms: Transforms | None = None,
     ) -> None:
         self.year = year
         self.split = split
@@ -86,27 +104,27 @@ class ISICDataset(PairedDataset):
         images = self._check(root, official.images, found.images, "images")
         truth = self._check(root, official.masks, found.masks or {}, "masks") if masks else {}
         check_unique(found)
-        alone: dict[str, str] = {}
+        unpaired: dict[str, str] = {}
         if masks:
             for these, those, what in ((images, truth, "mask"), (truth, images, "image")):
-                if lonely := sorted(these.keys() - those.keys()):
+                if missing := sorted(these.keys() - those.keys()):
                     if check_on_error(on_error) == "skip":
-                        alone |= {these.pop(id_).name: f"It has no {what}." for id_ in lonely}
+                        unpaired |= {these.pop(id_).name: f"it has no {what}." for id_ in missing}
                         continue
                     kind = "images" if what == "mask" else "masks"
-                    mend = f"{how_to_get(root, year, split)}, which adds what is missing"
-                    if official_ids(year, split).isdisjoint(lonely):
-                        mend = f"they are not of this split: remove the {kind}"
+                    fix = f"{how_to_get(root, year, split)}, which adds missing files"
+                    if official_ids(year, split).isdisjoint(missing):
+                        fix = f"they are not of this split: remove the {kind}"
                     raise InvalidDataError(
-                        f"{len(lonely)} of {len(these)} {kind} in {these[lonely[0]].parent} have "
-                        f"no {what}: {shorten(lonely)}; {mend}."
+                        f"{len(missing)} of {len(these)} {kind} in {these[missing[0]].parent} have "
+                        f"no {what}: {shorten(missing)}; {fix}."
                     )
         pairs = [Pair(id_, path, truth.get(id_)) for id_, path in sorted(images.items())]
-        super().__init__(pairs, size, with_truth, on_error, alone)
+        super().__init__(pairs, size, with_truth, on_error, unpaired, transforms=transforms)
 
     @classmethod
     def has(cls, root: str | Path, year: Year, split: OfficialSplit, masks: bool = True) -> bool:
-        """Whether the folders of an official split are under ``root``."""
+        """Return whether the folders of an official split are in ``root``."""
         official = cls.archives.get(year, {}).get(split)
         if official is None:
             return False
@@ -118,21 +136,21 @@ class ISICDataset(PairedDataset):
         """Return the archives of an official split.
 
         Raises:
-            ValueError: if there never was such a year or split.
+            ValueError: If there is no such year or split.
         """
         return official_archives(year, split)
 
     def _check(
         self, root: Path, archive: Archive, found: dict[str, Path], what: str
     ) -> dict[str, Path]:
-        """Return the files of one official folder, or say that there are none."""
+        """Return the files of an official folder, of which there must be some."""
         folder = archive.home(root)
-        mend = (
+        fix = (
             f"{how_to_get(root, self.year, self.split)}, "
-            f"or point root at the folder that holds {archive.folder}"
+            f"or set root to the folder that contains {archive.folder}"
         )
         if not folder.is_dir():
-            raise DatasetNotFoundError(f"There is no folder {folder}; {mend}.")
+            raise DatasetNotFoundError(f"there is no folder {folder}; {fix}.")
         if not found:
-            raise DatasetNotFoundError(f"The folder {folder} holds no ISIC {what}; {mend}.")
+            raise DatasetNotFoundError(f"the folder {folder} has no ISIC {what}; {fix}.")
         return dict(found)

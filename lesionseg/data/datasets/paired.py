@@ -1,4 +1,4 @@
-"""Images paired with masks: what all data sets on disk have in common."""
+"""Images paired with masks: the base of all data sets on disk."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from PIL import Image
-from torch.utils.data import Dataset
 from typing_extensions import Self
 
+from lesionseg._moved import renamed_arguments
 from lesionseg.data.cache import open_cache
-from lesionseg.data.datasets.sample import Batch, Sample, SampleRows, draw_sample
+from lesionseg.data.datasets.base import LesionDataset
+from lesionseg.data.datasets.sample import Batch, Sample, SampleRows
 from lesionseg.data.datasets.skip_invalid import OnError, check_on_error, usable
 from lesionseg.data.discovery.image_set import Pair as Pair
 from lesionseg.data.discovery.names import check_name
@@ -19,75 +19,89 @@ from lesionseg.data.io.mask_values import MaskRule
 from lesionseg.data.io.reading import check_size, find_rule, read_mask
 from lesionseg.data.io.resizing import read_resized, resize_mask
 from lesionseg.data.store import Store, StoredSample
+from lesionseg.data.transforms.pipeline import Transforms
 from lesionseg.errors import InvalidDataError, shorten
 
-_said: set[str] = set()  # training and validation images have the same masks to talk about
+_said: set[str] = set()  # training and validation images often have masks of one folder
 
 
-class PairedDataset(Dataset[Sample]):
+class PairedDataset(LesionDataset):
     """Images with masks, read from disk and resized to the network's size.
 
-    A sample is the dict of :class:`lesionseg.data.Sample`. Base of the data sets on disk. Images,
-    masks and ``size`` are as an image viewer shows the files, after EXIF orientation; a mask that
-    was drawn on the stored pixels of a sideways image is turned along with it
+    Images, masks and ``size`` are as an image viewer shows the files, after EXIF orientation; a
+    mask that was drawn on the stored pixels of a sideways image is turned along with it
     (:func:`lesionseg.data.read_mask`).
 
-    What in the masks is lesion is decided once, from the grey values of eight of them: what lies
-    above 128, or the one number beside 0 where none is above, such as 1. Whatever is not 0 and 255
-    is said; several classes are refused, and so is every mask that does not fit the others when it
+    The gray values of eight masks determine which values are lesion: values above 128, or, if there
+    are none, the only value other than 0, such as 1. Values other than 0 and 255 are reported;
+    masks of several classes are an error, and so is every mask that does not fit the others when it
     is read. Official data sets keep the official rule, above 128.
 
     Args:
-        pairs: image and mask files; all ids differ.
-        size: height and width in pixels of ``image`` and ``mask``.
-        with_truth: add ``truth``, the mask at the original size, for scoring.
-        on_error: ``skip`` reads every file once now, and leaves out pairs of which one cannot be
-            read or whose sizes differ, with a warning that names each and the reason; ``stop``
-            raises when such a sample is asked for.
-        alone: with ``skip``, files that are left out for another reason, and that reason.
-        mask_threshold: lesion is what lies above this grey value, from 0 to 254, in masks of any
-            values; None decides.
+        pairs: Image and mask files with distinct ids.
+        size: Height and width in pixels of ``image`` and ``mask``.
+        with_truth: Whether to add ``truth``, the mask at the original size, for scoring.
+        on_error: ``skip`` reads every file once now and skips pairs that cannot be read or whose
+            sizes differ, with a warning that lists each and the reason; ``stop`` raises an error
+            when such a sample is read.
+        unpaired: With ``skip``, reasons by names of files that are skipped already.
+        mask_threshold: Gray value, 0 to 254, above which masks of any values are lesion; None
+            determines it from the masks.
+        transforms: Pipeline of torchvision's v2 transforms or albumentations, which is applied to
+            every image and mask after reading; see :class:`LesionDataset`.
 
     Attributes:
-        mask_rule: what in the masks is lesion.
+        mask_rule: Which values of the masks are lesion.
 
     Raises:
-        InvalidDataError: if an id comes twice, a file name is not readable text, ``skip`` leaves
+        InvalidDataError: If an id occurs twice, a file name is not valid text, ``skip`` leaves
             nothing, or the masks' values are ambiguous.
-        ValueError: if an argument is out of range.
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     image, mask = Path(folder, "a.jpg"), Path(folder, "a.png")
+        ...     Image.new("RGB", (80, 60)).save(image)
+        ...     Image.new("L", (80, 60), 255).save(mask)
+        ...     sample = PairedDataset([Pair("a", image, mask)], size=(24, 32))[0]
+        >>> sample["image"].shape, sample["mask"].unique(), sample["size"]
+        (torch.Size([3, 24, 32]), tensor([1.]), (60, 80))
     """
 
-    #: The rule of a data set whose masks are known; None decides from their values.
+    #: Which values are lesion, if known; None determines it from the masks.
     official_rule: ClassVar[MaskRule | None] = None
 
+    @renamed_arguments(alone="unpaired")
     def __init__(
         self,
         pairs: Sequence[Pair],
         size: tuple[int, int] = (192, 256),
         with_truth: bool = False,
         on_error: OnError = "stop",
-        alone: Mapping[str, str] | None = None,
+        unpaired: Mapping[str, str] | None = None,
         mask_threshold: int | None = None,
+        transforms: Transforms | None = None,
     ) -> None:
+        super().__init__(with_truth, transforms)
         self.size = check_size(size)
-        self.with_truth = with_truth
         self.pairs = list(pairs)
         self._store: Store | None = None
         self._rows: dict[str, int] = {}
         self._check_unique()
         self.mask_rule = self._find_rule(mask_threshold)
         if check_on_error(on_error) == "skip":
-            self.pairs = usable(self.pairs, alone or {}, self.mask_rule)
+            self.pairs = usable(self.pairs, unpaired or {}, self.mask_rule)
 
     def _find_rule(self, threshold: int | None) -> MaskRule:
         if threshold is not None:
             if not 0 <= threshold <= 254:
-                raise ValueError(f"mask_threshold must be from 0 to 254, got {threshold}")
+                raise ValueError(f"expected mask_threshold to be 0 to 254, got {threshold}")
             return MaskRule(threshold, checked=False)
         if self.official_rule is not None:
             return self.official_rule
         masks = [pair.mask for pair in self.pairs if pair.mask is not None]
-
         rule = find_rule(masks)
         if rule.is_usual:
             return rule
@@ -104,7 +118,8 @@ class PairedDataset(Dataset[Sample]):
             check_name(pair.image)
             if pair.id in seen:
                 raise InvalidDataError(
-                    f"{seen[pair.id]} and {pair.image} have the same id {pair.id}; remove one."
+                    f"{seen[pair.id]} and {pair.image} have the same id {pair.id}; "
+                    "remove or rename a file."
                 )
             seen[pair.id] = pair.image
 
@@ -119,10 +134,10 @@ class PairedDataset(Dataset[Sample]):
         return [path for pair in self.pairs for path in (pair.image, pair.mask) if path is not None]
 
     def subset(self, ids: Iterable[str]) -> Self:
-        """Return a data set of the same kind that holds these ids, in this order.
+        """Return a data set of the images with these ids, in this order.
 
         Raises:
-            InvalidDataError: if an id is unknown.
+            InvalidDataError: If an id is unknown.
         """
         by_id = {pair.id: pair for pair in self.pairs}
         ids = list(ids)
@@ -140,22 +155,22 @@ class PairedDataset(Dataset[Sample]):
     def cached(self, folder: str | Path) -> Self:
         """Return the same data set, read from a file of decoded images and masks.
 
-        All its images are decoded once, into one memory-mapped file in ``folder``, which later
-        runs, workers and processes share; samples are the same bit for bit. Take subsets
-        afterwards: they read from the whole set's file. ``truth`` is still read from the mask.
+        All images are decoded once, into a memory-mapped file in ``folder`` that later runs,
+        workers and processes share; samples are bit-identical. Take subsets afterwards: they read
+        the file of the whole set. ``truth`` is still read from the mask, and transforms are applied
+        to what is read from the cache.
 
-        The file takes 4 bytes for each pixel at the network's size (3 without masks), and belongs
-        to the content of the images and masks: copies of them share it, and an edit makes another,
-        unless it keeps length and modification time. See
+        The file takes 4 bytes for each pixel at the network's size (3 without masks). It is built
+        again if the path, size or modification time of an image or mask changes; see
         :func:`lesionseg.data.cache.open_cache`.
 
         Args:
-            folder: of such files, for any number of data sets and sizes; it is made. It may be
-                deleted when no run is using it.
+            folder: Folder of such files, for any number of data sets and sizes; created if absent.
+                It may be deleted when no run is using it.
 
         Raises:
-            LesionsegError: if the disk has no room for it.
-            InvalidDataError: if an image or a mask cannot be read; the message names it.
+            LesionsegError: If the disk has not enough space.
+            InvalidDataError: If an image or a mask cannot be read.
         """
         files = [(pair.image, pair.mask) for pair in self.pairs]
         other = self.subset(self.ids)
@@ -166,7 +181,7 @@ class PairedDataset(Dataset[Sample]):
         return other
 
     def _record(self, index: int, channels: int) -> StoredSample:
-        """Decode one image and its mask for the cache; no mask is an empty one."""
+        """Decode an image and its mask for the cache; without a mask it is empty."""
         pair = self.pairs[index]
         pixels = np.zeros((channels, *self.size), np.uint8)
         image, original = read_resized(pair.image, self.size)
@@ -179,8 +194,12 @@ class PairedDataset(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> Sample:
-        """Read one sample; the file that cannot be read is named in the error."""
+    def read_sample(self, index: int) -> Sample:
+        """Read a sample without transforms.
+
+        Raises:
+            InvalidDataError: If a file cannot be read.
+        """
         if self._store is not None:
             return self._read_rows(self._store, [index])[0]
         pair = self.pairs[index]
@@ -193,17 +212,17 @@ class PairedDataset(Dataset[Sample]):
                 sample["truth"] = torch.from_numpy(mask)
         return sample
 
-    def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
-        """Read the samples of a batch; torch's DataLoader asks for them at once."""
+    def read_samples(self, indices: Sequence[int]) -> list[Sample]:
+        """Read several samples without transforms."""
         if self._store is not None:
             return self._read_rows(self._store, indices)
-        return [self[index] for index in indices]
+        return super().read_samples(indices)
 
     def _read_rows(self, store: Store, indices: Sequence[int]) -> list[Sample]:
         pairs = [self.pairs[index] for index in indices]
         masks = [(pair.mask, pair.image) for pair in pairs if pair.mask is not None]
-        if masks and len(masks) < len(pairs):  # such samples make no batch of one form
-            return [self[index] for index in indices]
+        if masks and len(masks) < len(pairs):  # they do not fit into a batch
+            return super().read_samples(indices)
         rows = [self._rows[pair.id] for pair in pairs]
         sizes = [store.size(row) for row in rows]
         batch = Batch(image=store.images(rows), id=[pair.id for pair in pairs], size=sizes)
@@ -215,14 +234,3 @@ class PairedDataset(Dataset[Sample]):
                 for (mask, image), size in zip(masks, sizes, strict=True)
             ]
         return SampleRows(batch)
-
-    def plot(self, sample: Sample) -> Image.Image:
-        """Draw the sample's image with its mask outlined.
-
-        Args:
-            sample: an item of this data set.
-
-        Returns:
-            RGB image at the sample's size.
-        """
-        return draw_sample(sample)

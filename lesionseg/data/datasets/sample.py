@@ -1,4 +1,4 @@
-"""What data sets give and what networks are fed."""
+"""Samples, and batches of them."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -8,18 +8,25 @@ from torch import Tensor
 from torch.utils.data import default_collate
 from typing_extensions import NotRequired
 
+from lesionseg.errors import InvalidDataError
 from lesionseg.visualization import TRUTH_COLOR, draw_outline, to_picture
 
 
 class Sample(TypedDict):
-    """One image and what is known about it.
+    """An image, its mask and its origin.
 
     Attributes:
-        image: float32 (3, H, W) in [0, 1], at the network's size.
-        mask: float32 (1, H, W) in {0, 1}, at the network's size; absent where there is no truth.
-        id: name of the image, such as ``ISIC_0012345``.
-        size: original height and width in pixels.
-        truth: uint8 (h, w), the mask at the original size; lesion is what lies above 128.
+        image: Image, float32 (3, H, W) in [0, 1], at the network's size.
+        mask: Mask, float32 (1, H, W) in {0, 1}, at the network's size; absent without ground truth.
+        id: Name of the image, such as ``ISIC_0012345``.
+        size: Original height and width in pixels.
+        truth: Mask at the original size, uint8 (h, w); lesion is above 128.
+
+    Example:
+        >>> from lesionseg.data import SyntheticLesions
+        >>> sample: Sample = SyntheticLesions(length=1, size=(48, 64))[0]
+        >>> sample["image"].shape, sample["mask"].shape, sample["id"], sample["size"]
+        (torch.Size([3, 48, 64]), torch.Size([1, 48, 64]), 'SYN_0000000', (48, 64))
     """
 
     image: Tensor
@@ -30,14 +37,20 @@ class Sample(TypedDict):
 
 
 class Batch(TypedDict):
-    """Samples side by side; ``truth`` stays a list, because original sizes differ.
+    """Stacked samples; ``truth`` is a list, because original sizes differ.
 
     Attributes:
-        image: float32 (N, 3, H, W) in [0, 1].
-        mask: float32 (N, 1, H, W) in {0, 1}; absent unless every sample has one.
+        image: Images, float32 (N, 3, H, W) in [0, 1].
+        mask: Masks, float32 (N, 1, H, W) in {0, 1}; absent unless every sample has one.
         id: N names.
         size: N original (height, width).
         truth: N uint8 tensors (h, w); absent unless every sample has one.
+
+    Example:
+        >>> from lesionseg.data import SyntheticLesions
+        >>> batch: Batch = collate_samples(list(SyntheticLesions(length=2, size=(48, 64))))
+        >>> batch["image"].shape, batch["id"]
+        (torch.Size([2, 3, 48, 64]), ['SYN_0000000', 'SYN_0000001'])
     """
 
     image: Tensor
@@ -48,7 +61,7 @@ class Batch(TypedDict):
 
 
 def draw_sample(sample: Sample) -> Image.Image:
-    """The sample's image with its mask, where it has one, outlined in green; RGB."""
+    """Return a sample's image, RGB, with its mask, if it has one, outlined in green."""
     picture = to_picture(sample["image"])
     if "mask" not in sample:
         return picture
@@ -56,7 +69,18 @@ def draw_sample(sample: Sample) -> Image.Image:
 
 
 class SampleRows(list[Sample]):
-    """Samples that were read at once: the rows of ``batch``, whose memory they share."""
+    """Samples that were read together: the rows of ``batch``, whose memory they share.
+
+    Args:
+        batch: A batch.
+
+    Example:
+        >>> import torch
+        >>> samples = SampleRows({"image": torch.rand(2, 3, 4, 4), "id": ["a", "b"],
+        ...                       "size": [(8, 8), (6, 9)]})
+        >>> samples[1]["id"], samples[1]["size"], samples[1]["image"].shape
+        ('b', (6, 9), torch.Size([3, 4, 4]))
+    """
 
     def __init__(self, batch: Batch) -> None:
         super().__init__()
@@ -71,19 +95,35 @@ class SampleRows(list[Sample]):
 
 
 def collate_samples(samples: Sequence[Sample]) -> Batch:
-    """Put samples into one batch: images and masks stacked, the rest in lists.
+    """Collate samples into a batch: stack images and masks, and list the rest.
 
     Args:
-        samples: at least one sample, all with images of one size. :class:`SampleRows` are in one
-            batch already, which is returned without another copy.
+        samples: At least one sample, with images of one size. The batch of :class:`SampleRows` is
+            returned without a copy.
 
     Returns:
-        The batch; ``mask`` and ``truth`` are there if every sample has them.
+        The batch; it has ``mask`` and ``truth`` if every sample does.
+
+    Raises:
+        InvalidDataError: If the images differ in size.
+
+    Example:
+        >>> import torch
+        >>> samples = [{"image": torch.rand(3, 4, 4), "id": id_, "size": (8, 8)} for id_ in "ab"]
+        >>> batch = collate_samples(samples)
+        >>> batch["image"].shape, batch["id"]
+        (torch.Size([2, 3, 4, 4]), ['a', 'b'])
     """
     if isinstance(samples, SampleRows):
         return samples.batch
-    # In a worker, torch's own collate stacks into shared memory; what is moved there later is freed
-    # in another thread, and glibc's heap then grows epoch by epoch.
+    sizes = {tuple(sample["image"].shape[-2:]) for sample in samples}
+    if len(sizes) > 1:
+        raise InvalidDataError(
+            f"expected images of one size in a batch, got {sorted(sizes)}; use transforms that "
+            "give all images the same size."
+        )
+    # In a worker, torch's collate stacks into shared memory; tensors that are moved there later are
+    # freed in another thread, and glibc's heap then grows with each epoch.
     batch = Batch(
         image=default_collate([sample["image"] for sample in samples]),
         id=[sample["id"] for sample in samples],

@@ -1,4 +1,4 @@
-"""Which images of a data set can be used: each file is read once, and the rest is left out."""
+"""Skip images of a data set that cannot be used; each file is read once."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from lesionseg.data.datasets.paired import Pair
 
 OnError: TypeAlias = Literal["stop", "skip"]
-"""What a data set does with files that it cannot use: ``stop`` is an error, ``skip`` goes on."""
+"""What a data set does with invalid files: ``stop`` raises an error, ``skip`` skips them."""
 
 _MOST_THREADS = 16  # each holds an image and a mask at full size
 
-# Training and validation images come from one folder: what was read is not read again, as long as
-# length and modification time of the files stay.
+# Training and validation images are often in one folder: files are not read again unless their size
+# or modification time has changed.
 _known: dict[tuple[object, ...], str | None] = {}
 _said: set[str] = set()
 
@@ -33,56 +33,58 @@ def check_on_error(on_error: str) -> OnError:
     """Return ``on_error`` if it is ``stop`` or ``skip``.
 
     Raises:
-        ValueError: if it is anything else.
+        ValueError: If it is another value.
     """
     if on_error not in ("stop", "skip"):
-        raise ValueError(f"on_error must be stop or skip: {on_error!r}")
+        raise ValueError(f"expected on_error to be stop or skip, got {on_error!r}")
     return cast(OnError, on_error)
 
 
 def usable(
-    pairs: Sequence[Pair], alone: Mapping[str, str], rule: MaskRule = OFFICIAL
+    pairs: Sequence[Pair], unpaired: Mapping[str, str], rule: MaskRule = OFFICIAL
 ) -> list[Pair]:
-    """Return the pairs whose files can be read and fit each other, and warn once of all others.
+    """Return the pairs whose files can be read and fit each other, and warn of all others.
 
-    Every image and mask is decoded, several at a time, JPEGs at an eighth of their size; what this
-    process has found once it remembers. Each process of a distributed run reads for itself; the
-    first one shows the progress bar and the warning.
+    Every image and mask is decoded, several at a time, JPEGs at an eighth of their size; results
+    are remembered in the process. In a distributed run each process reads the files; the first
+    shows the progress bar and the warning.
 
     Args:
-        pairs: images and masks.
-        alone: for each file that is left out already, because it has no partner, the reason.
-        rule: what in the masks is lesion.
+        pairs: Images and masks.
+        unpaired: Reasons by names of files that are skipped already.
+        rule: Which values of the masks are lesion.
 
     Raises:
-        InvalidDataError: if nothing is left.
+        InvalidDataError: If no pair is left.
     """
     from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn  # slow to import
 
     first = getattr(rank_zero_only, "rank", 0) == 0
     with thread_pool(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
-        told = list(
+        found = list(
             tqdm(
                 pool.map(lambda pair: _why_not(pair, rule), pairs),
                 total=len(pairs),
                 desc="check",
                 unit="image",
-                disable=None if first else True,  # None: where there is no terminal
+                disable=None if first else True,  # None: without a terminal
             )
         )
-    reasons = dict(alone)
-    reasons |= {pair.image.name: reason for pair, reason in zip(pairs, told, strict=True) if reason}
-    kept = [pair for pair, reason in zip(pairs, told, strict=True) if not reason]
+    reasons = dict(unpaired)
+    reasons |= {
+        pair.image.name: reason for pair, reason in zip(pairs, found, strict=True) if reason
+    }
+    kept = [pair for pair, reason in zip(pairs, found, strict=True) if not reason]
     if not reasons:
         return kept
     listed = sorted(reasons.items())
     if not kept:
         name, reason = listed[0]
         raise InvalidDataError(
-            f"No image can be used, {len(listed)} left out (on_error: skip), first {name}: {reason}"
+            f"no image can be used, {len(listed)} skipped (on_error: skip), first {name}: {reason}"
         )
     lines = "".join(f"\n  {name}: {reason}" for name, reason in listed)
-    warning = f"{len(reasons)} left out (on_error: skip), {len(kept)} images stay:{lines}"
+    warning = f"{len(reasons)} skipped (on_error: skip), {len(kept)} images remain:{lines}"
     if warning not in _said:
         _said.add(warning)
         rank_zero_warn(printable(warning))
@@ -90,7 +92,7 @@ def usable(
 
 
 def _why_not(pair: Pair, rule: MaskRule) -> str | None:
-    """The sentence that says why a pair cannot be used; None if it can."""
+    """Return why a pair cannot be used, or None."""
     try:
         key = (_state(pair.image), _state(pair.mask), rule)
     except OSError as error:

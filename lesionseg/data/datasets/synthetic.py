@@ -1,41 +1,51 @@
-"""Synthetic dermoscopy images: endless, exact, and free of licences."""
+"""Synthetic dermoscopy images with exact masks."""
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from lesionseg.data.datasets.sample import Sample, draw_sample
+from lesionseg._moved import RenamedAttribute
+from lesionseg.data.datasets.base import LesionDataset
+from lesionseg.data.datasets.sample import Sample
 from lesionseg.data.drawing import draw_dermoscopy
 from lesionseg.data.io.reading import check_size
+from lesionseg.data.transforms.pipeline import Transforms
 
 CACHE_BYTES = 512 * 2**20
-"""Drawings kept by one data set; those beyond are drawn again every time."""
+"""Memory of a data set for drawings; others are drawn again every time."""
 
 
-class SyntheticLesions(Dataset[Sample]):
-    """Drawn dermoscopy: for trying things out, teaching and tests, not for training a real model.
+class SyntheticLesions(LesionDataset):
+    """Drawn dermoscopy images, for experiments, teaching and tests, not for training a real model.
 
     Skin of many tones with hairs, ruler marks, gel bubbles, ink, vignette and black corners;
-    lesions with fuzzy, irregular borders, several colours, pigment network, globules, blue-white
-    veil and regression, some cut by the picture's edge, some hardly seen. The lesion covers about 3
-    to 80 % of the picture. Item ``i`` depends on ``seed``, ``offset + i`` and ``size`` alone.
+    lesions with fuzzy, irregular borders, several colors, pigment network, globules, blue-white
+    veil and regression, some cut by the picture's edge, some hardly visible. The lesion covers
+    about 3 to 80 % of the picture. Item ``i`` depends only on ``seed``, ``offset + i`` and
+    ``size``.
 
     Args:
-        length: number of images.
-        size: height and width in pixels; 32 or more each.
-        seed: of the drawings.
-        offset: number of the first image; data sets of one seed whose numbers don't overlap have
+        length: Number of images.
+        size: Height and width in pixels; at least 32 each.
+        seed: Seed of the drawings.
+        offset: Number of the first image; data sets of one seed whose numbers do not overlap have
             no image in common.
-        with_truth: add ``truth``, uint8 (H, W) in {0, 255}.
-        cache: keep drawings as 8-bit pixels, up to 512 MiB, because an epoch revisits them.
+        with_truth: Whether to add ``truth``, uint8 (H, W) in {0, 255}.
+        cache: Whether to keep drawings as 8-bit pixels in memory, up to 512 MiB.
+        transforms: Pipeline of torchvision's v2 transforms or albumentations, which is applied to
+            every image and mask; see :class:`LesionDataset`.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> data = SyntheticLesions(length=3, size=(48, 64), seed=1)
+        >>> len(data), data.ids[0], data[0]["image"].shape
+        (3, 'SYN_0000000', torch.Size([3, 48, 64]))
     """
 
-    licence = "CC0-1.0"
+    license = "CC0-1.0"
+    licence = RenamedAttribute("license")
 
     def __init__(
         self,
@@ -45,25 +55,26 @@ class SyntheticLesions(Dataset[Sample]):
         offset: int = 0,
         with_truth: bool = False,
         cache: bool = True,
+        transforms: Transforms | None = None,
     ) -> None:
+        super().__init__(with_truth, transforms)
         if length < 1:
-            raise ValueError(f"length must be at least 1: {length}")
+            raise ValueError(f"expected length to be at least 1, got {length}")
         if seed < 0 or offset < 0:
-            raise ValueError(f"seed and offset must be 0 or more: {seed}, {offset}")
+            raise ValueError(f"expected seed and offset to be at least 0, got {seed} and {offset}")
         self.size = check_size(size)
         if min(self.size) < 32:
-            raise ValueError(f"size must be 32 x 32 or more for a lesion to be seen: {size}")
+            raise ValueError(f"expected size to be at least 32 x 32, got {size}")
         self.length = length
         self.seed = seed
         self.offset = offset
-        self.with_truth = with_truth
         height, width = self.size
         self._room = CACHE_BYTES // (4 * height * width) if cache else 0
         self._drawn: dict[int, tuple[Tensor, Tensor]] = {}
 
     @property
     def ids(self) -> list[str]:
-        """Names of the images, ``SYN_`` and their number."""
+        """Names of the images: ``SYN_`` and their number."""
         return [self._name(index) for index in range(self.length)]
 
     def _name(self, index: int) -> str:
@@ -73,7 +84,7 @@ class SyntheticLesions(Dataset[Sample]):
         return self.length
 
     def _draw(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return 8-bit image (3, H, W) and mask (H, W) in {0, 255}."""
+        """Return an 8-bit image (3, H, W) and mask (H, W) in {0, 255}."""
         if index in self._drawn:
             return self._drawn[index]
         rng = np.random.default_rng([self.seed, self.offset + index, *self.size])
@@ -84,11 +95,8 @@ class SyntheticLesions(Dataset[Sample]):
             self._drawn[index] = drawn
         return drawn
 
-    def __getitem__(self, index: int) -> Sample:
-        """Draw one sample, or take it from those already drawn."""
-        if not -self.length <= index < self.length:
-            raise IndexError(f"index must be 0 to {self.length - 1}: {index}")
-        index %= self.length
+    def read_sample(self, index: int) -> Sample:
+        """Draw a sample, or return it from memory, without transforms."""
         image, mask = self._draw(index)
         sample = Sample(
             image=image.float() / 255,
@@ -99,7 +107,3 @@ class SyntheticLesions(Dataset[Sample]):
         if self.with_truth:
             sample["truth"] = mask.clone()
         return sample
-
-    def plot(self, sample: Sample) -> Image.Image:
-        """Draw the sample's image with its mask outlined; RGB at the sample's size."""
-        return draw_sample(sample)
