@@ -76,7 +76,7 @@ MOVED = {
     "evaluation.overlay_logger": "callbacks.overlay_logger",
     "evaluation.pair_counting": "scoring.pair_counting",
     "evaluation.paper_table": "experiments.paper_table",
-    "evaluation.progress": "callbacks.progress_file",
+    "evaluation.progress": "callbacks.fit_display",
     "evaluation.provenance": "callbacks.provenance",
     "evaluation.reproduction": "experiments.reproduction",
     "evaluation.reproduction_plot": "experiments.reproduction_plot",

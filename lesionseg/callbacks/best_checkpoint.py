@@ -1,4 +1,8 @@
-"""The checkpoint of the best epoch, also where a fit goes on elsewhere."""
+"""The checkpoint of the best epoch, also of a fit that is resumed in another folder.
+
+Lightning's ModelCheckpoint forgets its best score when its folder has another name than before, so
+that the first epoch after resuming would be the best.
+"""
 
 from __future__ import annotations
 
@@ -13,38 +17,44 @@ from lesionseg.files import atomic_path
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """A ModelCheckpoint that still knows the best epoch where its folder has another name.
+    """A ModelCheckpoint that keeps the best epoch when a fit is resumed in another folder.
 
-    A fit that goes on in a folder that was moved, is spelled differently, or is a new one takes the
-    best checkpoints along from beside the checkpoint that it goes on from. To Lightning's own class
-    the first epoch there would be the best. Arguments are those of
+    If the folder was moved, is spelled differently or is new, the best checkpoints are copied from
+    the folder of the checkpoint that is resumed. Arguments are those of
     :class:`lightning.pytorch.callbacks.ModelCheckpoint`.
+
+    Example:
+        >>> from lesionseg.callbacks.best_checkpoint import BestCheckpoint
+        >>> best = BestCheckpoint(monitor="val/jaccard", mode="max", filename="best")
+        >>> best.monitor, best.save_top_k
+        ('val/jaccard', 1)
     """
 
     _trainer: Trainer | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Keeps the Trainer, which will know what the fit goes on from."""
+        """Keep the Trainer, which will know the checkpoint that is resumed."""
         super().setup(trainer, pl_module, stage)
         self._trainer = trainer
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes up the scores so far, and the files that they belong to."""
+        """Restore the best scores and their files."""
         trainer = self._trainer
         if trainer is not None and trainer.ckpt_path and state_dict["dirpath"] != self.dirpath:
             source = Path(trainer.ckpt_path).parent
-            state_dict = self._brought_along(state_dict, source, trainer.is_global_zero)
+            state_dict = self._moved_here(state_dict, source, trainer.is_global_zero)
         super().load_state_dict(state_dict)
 
-    def _brought_along(self, state: dict[str, Any], source: Path, copies: bool) -> dict[str, Any]:
+    def _moved_here(self, state: dict[str, Any], source: Path, copy: bool) -> dict[str, Any]:
+        """Return the state with paths in this callback's folder; copy the files in one process."""
         assert self.dirpath is not None
         home = Path(self.dirpath)
         scores = state["best_k_models"]
         paths = {path for path in (state["best_model_path"], *scores) if path}
         if not paths or not all((source / Path(path).name).is_file() for path in paths):
-            return state  # Lightning says that it knows no best score
+            return state  # Lightning warns that it has no best score
         here = {path: str(home / Path(path).name) for path in paths}
-        if copies and source.resolve() != home.resolve():
+        if copy and source.resolve() != home.resolve():
             for path in here.values():
                 with atomic_path(path) as unfinished:
                     shutil.copyfile(source / Path(path).name, unfinished)

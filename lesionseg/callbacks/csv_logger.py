@@ -1,4 +1,8 @@
-"""A CSV log that loses nothing when a run goes on in its folder."""
+"""A CSV logger that keeps what earlier runs have logged in its folder.
+
+Lightning's CSVLogger deletes the ``metrics.csv`` that it finds, and rewrites it in place when a new
+metric appears, so that a killed process may leave half of it.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +21,28 @@ from lesionseg.files import atomic_path
 
 
 class RunLogger(CSVLogger):
-    """Lightning's CSV logger, which deletes the ``metrics.csv`` that it finds; this one keeps it.
+    """A CSVLogger that keeps the ``metrics.csv`` of earlier runs.
 
-    A fit that is resumed in its folder (:meth:`resume`) goes on in the same file. Before any other
-    run writes there, the earlier file is renamed to ``metrics-1.csv``, ``metrics-2.csv`` and so on.
+    A fit that is resumed in its folder (:meth:`resume`) continues the file. Before any other run
+    writes there, the earlier file is renamed to ``metrics-1.csv``, ``metrics-2.csv`` and so on.
     Arguments are those of :class:`lightning.pytorch.loggers.CSVLogger`.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from lesionseg.callbacks.csv_logger import RunLogger
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for loss in (0.5, 0.25):  # two runs in the same folder
+        ...         logger = RunLogger(folder, name="", version="mine")
+        ...         logger.log_metrics({"train/loss": loss}, step=0)
+        ...         logger.save()
+        ...     sorted(path.name for path in Path(folder, "mine").iterdir())
+        ['metrics-1.csv', 'metrics.csv']
     """
 
     @property
     def experiment(self) -> ExperimentWriter:
-        """The writer; that of other processes than the first does nothing."""
+        """The writer; it does nothing in processes other than the first."""
         if self._experiment is None:
             self._open()
         writer: ExperimentWriter = super().experiment
@@ -38,13 +54,13 @@ class RunLogger(CSVLogger):
 
     @rank_zero_only
     def resume(self, epoch: int) -> None:
-        """Go on in the ``metrics.csv`` of the fit that is resumed.
+        """Continue the ``metrics.csv`` of the fit that is resumed.
 
-        Rows of the epoch and later ones, which will be logged again, are removed; so each epoch has
-        its rows once.
+        Rows of this and later epochs, which will be logged again, are removed, so that the file has
+        each epoch once.
 
         Args:
-            epoch: The first one that is trained now.
+            epoch: First epoch that is trained now.
         """
         writer = self.experiment
         if isinstance(writer, _Writer):
@@ -52,10 +68,13 @@ class RunLogger(CSVLogger):
 
 
 class _Writer(ExperimentWriter):
-    """Rewrites the file whole or not at all; a new row is appended."""
+    """Append rows, and rewrite the file whole or not at all.
+
+    Overrides private methods of Lightning's writer; tests/test_private_api.py names them.
+    """
 
     def __init__(self, log_dir: str) -> None:
-        self._ours = False  # whether the file, if there is one, is this run's
+        self._is_ours = False  # whether an existing file is of this run
         super().__init__(log_dir)
 
     @property
@@ -63,28 +82,28 @@ class _Writer(ExperimentWriter):
         return Path(self.metrics_file_path)
 
     def _check_log_dir_exists(self) -> None:
-        """Does nothing, where Lightning's deletes the file."""
+        """Do nothing; Lightning's method deletes the file."""
 
     def save(self) -> None:
         if not self.metrics:
             return
-        if not self._ours and self._file.exists():
+        if not self._is_ours and self._file.exists():
             names = (self._file.with_stem(f"{self._file.stem}-{number}") for number in count(1))
             self._file.rename(next(name for name in names if not name.exists()))
-        self._ours = True
+        self._is_ours = True
         super().save()
 
     def resume(self, epoch: int) -> None:
-        if self._ours or not self._file.is_file():
+        if self._is_ours or not self._file.is_file():
             return
         whole_lines = self._file.read_text(encoding="utf-8").rpartition("\n")[0]
         reader = csv.DictReader(io.StringIO(whole_lines))
         header = list(reader.fieldnames or [])
         if not any(name.startswith("train") for name in header):
-            return  # a test's
+            return  # of a test
         self.metrics_keys = header
         self._write(_before(epoch, list(reader)))
-        self._ours = True
+        self._is_ours = True
 
     def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
         with self._file.open(encoding="utf-8", newline="") as file:
@@ -102,7 +121,7 @@ class _Writer(ExperimentWriter):
 
 
 def _before(epoch: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows up to the last one of an earlier epoch; some, such as learning rates, tell none."""
+    """Return the rows up to the last of an earlier epoch; some rows, as of rates, have none."""
     kept = 0
     for number, row in enumerate(rows, 1):
         if row.get("epoch"):

@@ -1,4 +1,9 @@
-"""The checkpoint that an interrupted fit goes on from."""
+"""The checkpoint from which an interrupted fit is resumed.
+
+Lightning's ``save_last`` writes only where the monitored score has improved as well, and, with
+``val_check_interval``, in the middle of an epoch, whose first images would be trained on twice.
+Lightning also resumes a fit that has nothing left to train, and ends it at once.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +23,18 @@ from lesionseg.run_folder import run_folder
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """Writes ``checkpoints/last.ckpt`` after every epoch, and makes going on from it seamless.
+    """Write ``checkpoints/last.ckpt`` after every epoch, from which a fit can be resumed.
 
-    Lightning's ``save_last`` writes only where the monitored score has improved as well, and, with
-    ``val_check_interval``, in the middle of an epoch, whose first images would then be trained on
-    twice. During a fit no other one may use its folder; at its start what a killed one left
-    unfinished there is cleared away. A resumed fit goes on in the ``metrics.csv`` of a
-    :class:`RunLogger`, and is refused where nothing is left to train.
+    A fit locks its folder, and removes unfinished files of a killed fit at its start. A resumed fit
+    continues the ``metrics.csv`` of a :class:`RunLogger`, and is refused if nothing is left to
+    train.
 
-    It belongs behind other checkpoint callbacks, so that their state in it is that of its epoch.
+    It must come after other checkpoint callbacks, so that it saves their state of the same epoch.
+
+    Example:
+        >>> from lesionseg.callbacks.last_checkpoint import LastCheckpoint
+        >>> LastCheckpoint().filename
+        'last'
     """
 
     def __init__(self) -> None:
@@ -36,19 +44,19 @@ class LastCheckpoint(ModelCheckpoint):
         self._lock = ExitStack()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Finds the folder, holds and tidies it.
+        """Find the folder, lock it and remove unfinished files.
 
         Raises:
-            LesionsegError: Another process fits there.
+            LesionsegError: If another process trains there.
         """
         super().setup(trainer, pl_module, stage)
-        folder = run_folder(trainer)  # asks all processes
+        folder = run_folder(trainer)  # a collective call
         if stage == "fit" and trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            # where it is unknown, Lightning writes to the current folder, which may be large
-            self._hold(folder or Path(str(self.dirpath)))
+            # without a run folder Lightning writes to the current folder
+            self._lock_folder(folder or Path(str(self.dirpath)))
             remove_unfinished(folder or Path(str(self.dirpath)), deep=True)
 
-    def _hold(self, folder: Path) -> None:
+    def _lock_folder(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / ".lock"
         try:
@@ -64,14 +72,14 @@ class LastCheckpoint(ModelCheckpoint):
         self._lock.callback(_remove, path)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Lets the folder go."""
+        """Unlock the folder."""
         super().teardown(trainer, pl_module, stage)
         self._lock.close()
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Lets the folder go."""
+        """Unlock the folder."""
         super().on_exception(trainer, pl_module, exception)
         self._lock.close()
 
@@ -81,7 +89,7 @@ class LastCheckpoint(ModelCheckpoint):
         """Refuse to resume where nothing is left to train.
 
         Raises:
-            NothingToTrainError: If the checkpoint has all epochs or steps behind it.
+            NothingToTrainError: If the checkpoint was trained for all epochs or steps.
         """
         if trainer.state.fn != TrainerFn.FITTING:
             return
@@ -95,17 +103,21 @@ class LastCheckpoint(ModelCheckpoint):
             return
         raise NothingToTrainError(
             f"there is nothing left to train: {trainer.ckpt_path} was trained for {done}. Ask for "
-            "more to go on, or start a new fit from its weights with --model.init_from."
+            "more to resume it, or start a new fit from its weights with --model.init_from."
         )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Takes up a resumed fit's log; see there for early stopping."""
+        """Continue the log of a resumed fit.
+
+        Raises:
+            NothingToTrainError: If early stopping had ended the fit.
+        """
         super().on_train_start(trainer, pl_module)
         if trainer.ckpt_path is None:
             return
         if trainer.max_steps != -1:
             rank_zero_warn(
-                "Lightning counts an epoch too many where a fit with max_steps goes on; give "
+                "Lightning counts an epoch too many when a fit with max_steps is resumed; use "
                 "max_epochs instead."
             )
         for logger in trainer.loggers:
@@ -114,8 +126,8 @@ class LastCheckpoint(ModelCheckpoint):
         if any(map(_had_stopped, trainer.early_stopping_callbacks)):
             raise NothingToTrainError(
                 f"there is nothing left to train: early stopping had ended the fit of "
-                f"{trainer.ckpt_path}. Give it more patience to go on, or start a new fit from its "
-                "weights with --model.init_from."
+                f"{trainer.ckpt_path}. Give it more patience to resume it, or start a new fit from "
+                "its weights with --model.init_from."
             )
 
 
@@ -125,7 +137,7 @@ def _remove(path: Path) -> None:
 
 
 def _had_stopped(stopping: EarlyStopping) -> bool:
-    """Whether the fit that goes on was at its end; more patience than before lets it go on."""
+    """Return whether the resumed fit had been stopped; it continues with more patience."""
     limits = (stopping.stopping_threshold, stopping.divergence_threshold)
     at_limit = stopping.stopped_epoch > 0 and limits != (None, None)
     return at_limit or stopping.wait_count >= stopping.patience

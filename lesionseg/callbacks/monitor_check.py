@@ -1,4 +1,7 @@
-"""Callbacks that watch a metric which nothing logs: refused before the first epoch."""
+"""Refuse callbacks that monitor a metric which is not logged, before the first epoch.
+
+Lightning reports it after a whole epoch, in a message of several lines.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from lightning.pytorch.callbacks import Callback
 
 from lesionseg.errors import LesionsegError
 
-#: What Lightning says of a missing metric, in EarlyStopping, ModelCheckpoint and schedules.
+#: Lightning's messages about a missing metric, of EarlyStopping, ModelCheckpoint and schedules.
 _MISSING = re.compile(
     r"(?P<who>Early stopping|ModelCheckpoint|ReduceLROnPlateau)\b.*?"
     r"(?:conditioned on metric `?|monitor=')(?P<name>[^\s'`]+).*?"
@@ -21,41 +24,53 @@ _MISSING = re.compile(
 
 
 class MonitorCheck(Callback):
-    """After the sanity check, refuses to watch a validation metric that it did not log.
+    """After the sanity check, refuse callbacks that monitor a validation metric not logged in it.
 
-    Lightning would say so after a whole epoch. Metrics of training are not known yet: only names
-    that begin with ``val`` are looked at.
+    Metrics of training are not known yet, so only names that begin with ``val`` are checked.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from lightning.pytorch.callbacks import EarlyStopping
+        >>> from lesionseg.callbacks.monitor_check import MonitorCheck
+        >>> trainer = SimpleNamespace(
+        ...     callbacks=[EarlyStopping("val/jacard")],
+        ...     lr_scheduler_configs=[],
+        ...     callback_metrics={"val/jaccard": 0.7},
+        ... )
+        >>> MonitorCheck().on_sanity_check_end(trainer, None)
+        Traceback (most recent call last):
+        ...
+        lesionseg.errors.LesionsegError: EarlyStopping monitors the metric 'val/jacard', ...
     """
 
     def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compare what is watched with what validation has logged.
+        """Compare the monitored metrics with those that validation has logged.
 
         Raises:
-            LesionsegError: If a metric is watched that is not logged; the message lists those that
-                are.
+            LesionsegError: If a monitored metric is not logged; the message lists those that are.
         """
         logged = list(trainer.callback_metrics)
-        for who, name in _watched(trainer):
+        for who, name in _monitored(trainer):
             if name.startswith("val") and name not in logged:
                 raise LesionsegError(_sentence(who, name, logged))
 
 
-def _watched(trainer: Trainer) -> Iterator[tuple[str, str]]:
-    """Yield who insists on which metric."""
-    for one in trainer.callbacks:  # type: ignore[attr-defined]
-        name = getattr(one, "monitor", None)
-        if isinstance(name, str) and getattr(one, "strict", True):
-            yield type(one).__name__, name
+def _monitored(trainer: Trainer) -> Iterator[tuple[str, str]]:
+    """Yield the class and the metric of each callback and schedule that requires one."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        name = getattr(callback, "monitor", None)
+        if isinstance(name, str) and getattr(callback, "strict", True):
+            yield type(callback).__name__, name
     for config in trainer.lr_scheduler_configs:
         if config.reduce_on_plateau and config.strict and config.monitor:
             yield type(config.scheduler).__name__, config.monitor
 
 
 def missing_metric(error: BaseException) -> str | None:
-    """Return one sentence for Lightning's complaint of a missing metric; None for other errors.
+    """Return a sentence for Lightning's error about a missing metric; None for other errors.
 
     Args:
-        error: What has ended a fit.
+        error: Error that has ended a fit.
     """
     match = _MISSING.search(str(error))
     if match is None:
@@ -65,11 +80,11 @@ def missing_metric(error: BaseException) -> str | None:
 
 
 def _sentence(who: str, name: str, known: Sequence[str]) -> str:
-    spelled = {one.replace("/", "_") for one in known if "/" in one}  # the progress bar's names
-    names = sorted({*known} - spelled - {"epoch", "step"})
+    aliases = {name.replace("/", "_") for name in known if "/" in name}  # of the progress bar
+    names = sorted({*known} - aliases - {"epoch", "step"})
     close = get_close_matches(name, names, 1)
     hint = f" Did you mean {close[0]}?" if close else ""
     return (
-        f"{who} watches the metric {name!r}, which is not logged.{hint} "
+        f"{who} monitors the metric {name!r}, which is not logged.{hint} "
         f"Metrics are {', '.join(names) or 'none so far'}."
     )

@@ -1,4 +1,4 @@
-"""Pictures of the validation images while a model trains."""
+"""Overlays of truth and prediction on validation images during training."""
 
 from __future__ import annotations
 
@@ -26,20 +26,43 @@ from lesionseg.visualization import (
 
 
 class OverlayLogger(Callback):
-    """After each validation, a contact sheet with the truth in green and the prediction in red.
+    """Draw a contact sheet after each validation.
 
-    It is written to ``overlays/epoch-000.png`` in the run's folder
-    (:func:`lesionseg.run_folder.run_folder`; without any, in the Trainer's ``default_root_dir``)
-    and shown under ``val/overlays`` in TensorBoard and Weights & Biases where they log.
+    It has the truth in green and the prediction in red. It is written to
+    ``overlays/epoch-000.png`` in the run's folder (:func:`lesionseg.run_folder.run_folder`; without
+    any, in the Trainer's ``default_root_dir``) and logged as ``val/overlays`` to TensorBoard and
+    Weights & Biases.
 
     Args:
-        images: How many of the first validation images are shown; 0 turns it off.
-        every_n_epochs: Epochs from one sheet to the next.
+        images: Number of validation images to show, the first of them; 0 for no sheet.
+        every_n_epochs: Epochs between two sheets.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from lightning.pytorch import Trainer
+        >>> from lesionseg import Segmenter, SyntheticDataModule
+        >>> from lesionseg.callbacks.overlay_logger import OverlayLogger
+        >>> model = Segmenter("segan", network_arguments={"width": 2}, size=(32, 32))
+        >>> data = SyntheticDataModule(size=(32, 32), val_length=2, batch_size=2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     trainer = Trainer(
+        ...         accelerator="cpu", logger=False, default_root_dir=folder,
+        ...         callbacks=[OverlayLogger(images=2)], enable_progress_bar=False,
+        ...     )
+        ...     _ = trainer.validate(model, data, verbose=False)
+        ...     [path.name for path in Path(folder, "overlays").iterdir()]
+        ['epoch-000.png']
     """
 
     def __init__(self, images: int = 8, every_n_epochs: int = 1) -> None:
-        if images < 0 or every_n_epochs < 1:
-            raise ValueError("images must not be negative and every_n_epochs at least 1")
+        if images < 0:
+            raise ValueError(f"expected images to be at least 0, got {images}")
+        if every_n_epochs < 1:
+            raise ValueError(f"expected every_n_epochs to be at least 1, got {every_n_epochs}")
         self.images = images
         self.every_n_epochs = every_n_epochs
         self._tiles: list[tuple[Image.Image, str]] = []
@@ -53,7 +76,7 @@ class OverlayLogger(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Draws the first images."""
+        """Draw the first images."""
         wanted = self.images - len(self._tiles)
         if wanted <= 0 or trainer.sanity_checking or trainer.current_epoch % self.every_n_epochs:
             return
@@ -68,8 +91,8 @@ class OverlayLogger(Callback):
             self._tiles.append((picture, batch["id"][index]))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Writes the sheet."""
-        folder = run_folder(trainer)  # asks all processes
+        """Write the sheet."""
+        folder = run_folder(trainer)  # a collective call
         if not self._tiles or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         sheet = contact_sheet(self._tiles)

@@ -1,4 +1,7 @@
-"""What ``predict`` writes."""
+"""Write the predictions of ``predict`` to files.
+
+Lightning checks for SIGTERM in its other loops only; the writer does so in prediction.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +22,40 @@ from lesionseg.visualization import to_picture
 
 
 class MaskWriter(BasePredictionWriter):
-    """Writes each prediction at its image's original size, named as the challenge wants.
+    """Write each prediction at the original size of its image, named as the challenge requires.
 
-    ``masks/<id>_segmentation.png`` in {0, 255}; on demand ``probabilities/<id>_probability.png``
-    and ``uncertainty/<id>_uncertainty.png`` (16 bit, 65535 is 1), ``overlays/<id>_overlay.png``
-    and ``submission.zip`` with the masks.
+    Writes ``masks/<id>_segmentation.png`` in {0, 255}, and optionally
+    ``probabilities/<id>_probability.png`` and ``uncertainty/<id>_uncertainty.png`` (16 bit, 65535
+    is 1), ``overlays/<id>_overlay.png`` and ``submission.zip`` with the masks.
 
-    Each file is whole or not there. The same command again writes the same files again, and removes
-    what a killed one left unfinished. Files of these names that this package did not write, such as
-    the true masks, end the run before anything is written.
+    Each file is written whole or not at all. A second run replaces the files and removes unfinished
+    files of a killed run. Files of these names that this package did not write, such as the true
+    masks, end the run before anything is written.
 
     Args:
-        directory: Folder of the results; it is made.
-        probabilities: Write the probability maps, and the uncertainty where the model gives one.
+        directory: Folder of the results; created if absent.
+        probabilities: Write the probability maps, and the uncertainty if the model gives it.
         overlays: Write each image with the predicted border in red.
-        zip: Pack the masks for submission.
+        zip: Write the zip for submission.
         overwrite: Also replace files that this package did not write.
+
+    Example:
+        >>> import contextlib, io, tempfile
+        >>> from pathlib import Path
+        >>> from lightning.pytorch import Trainer
+        >>> from lesionseg import Segmenter, SyntheticDataModule
+        >>> from lesionseg.callbacks.prediction_writer import MaskWriter
+        >>> model = Segmenter("segan", network_arguments={"width": 2}, size=(32, 32))
+        >>> data = SyntheticDataModule(size=(32, 32), test_length=2, batch_size=2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     trainer = Trainer(
+        ...         accelerator="cpu", logger=False, enable_progress_bar=False,
+        ...         callbacks=[MaskWriter(folder)], default_root_dir=folder,
+        ...     )
+        ...     with contextlib.redirect_stdout(io.StringIO()):
+        ...         _ = trainer.predict(model, data, return_predictions=False)
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['masks', 'overlays', 'submission.zip']
     """
 
     def __init__(
@@ -51,15 +72,15 @@ class MaskWriter(BasePredictionWriter):
         self.overlays = overlays
         self.zip = zip
         self.overwrite = overwrite
-        self._found = False  # whether any mask has a lesion
+        self._found_lesion = False
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check what is there already, and clear away what a killed run left.
+        """Check existing files, and remove unfinished files of a killed run.
 
         Raises:
-            LesionsegError: If a result would overwrite an image, or a file of anybody else's.
+            LesionsegError: If a result would overwrite an image, or a file not of this package.
         """
-        self._found = False
+        self._found_lesion = False
         dataset: Any = getattr(trainer.predict_dataloaders, "dataset", None)
         check_outputs(
             self._results(getattr(dataset, "ids", [])),
@@ -79,7 +100,7 @@ class MaskWriter(BasePredictionWriter):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Ends where SIGTERM has come; Lightning looks for it in other loops only."""
+        """Stop after SIGTERM."""
         if trainer.received_sigterm:
             raise SIGTERMException
 
@@ -93,33 +114,33 @@ class MaskWriter(BasePredictionWriter):
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
-        """Writes the files of one batch."""
+        """Write the files of a batch."""
         dataset: Any = getattr(trainer.predict_dataloaders, "dataset", None)
         paths = {pair.id: pair.image for pair in getattr(dataset, "pairs", [])}
-        for index, one in enumerate(prediction):
-            mask = one.mask.cpu().numpy()
-            self._found = self._found or bool(mask.any())
-            save_mask(mask, self._path("masks", one.id, "segmentation"))
+        for index, result in enumerate(prediction):
+            mask = result.mask.cpu().numpy()
+            self._found_lesion = self._found_lesion or bool(mask.any())
+            save_mask(mask, self._path("masks", result.id, "segmentation"))
             if self.probabilities:
                 save_map(
-                    one.probability.cpu().numpy(),
-                    self._path("probabilities", one.id, "probability"),
+                    result.probability.cpu().numpy(),
+                    self._path("probabilities", result.id, "probability"),
                 )
-                if one.uncertainty is not None:
-                    spread = one.uncertainty.cpu().numpy()
-                    save_map(spread, self._path("uncertainty", one.id, "uncertainty"))
+                if result.uncertainty is not None:
+                    uncertainty = result.uncertainty.cpu().numpy()
+                    save_map(uncertainty, self._path("uncertainty", result.id, "uncertainty"))
             if self.overlays:
-                if one.id in paths:
-                    image = read_image(paths[one.id])
-                else:  # drawn, not read: the batch holds the only copy
+                if result.id in paths:
+                    image = read_image(paths[result.id])
+                else:  # synthetic: the batch holds the only copy
                     height, width = mask.shape
                     image = to_picture(batch["image"][index]).resize((width, height))
-                save_overlay(image, mask, self._path("overlays", one.id, "overlay"))
+                save_overlay(image, mask, self._path("overlays", result.id, "overlay"))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Packs the masks of this data set's images and says where everything is."""
+        """Write the zip of the masks and print the folders."""
         trainer.strategy.barrier("predictions are written")
-        if not trainer.strategy.reduce_boolean_decision(self._found, all=False):
+        if not trainer.strategy.reduce_boolean_decision(self._found_lesion, all=False):
             rank_zero_warn(
                 "no lesion was found in any image, all masks are empty; check that the model is "
                 "trained for such images."
@@ -132,19 +153,19 @@ class MaskWriter(BasePredictionWriter):
         if self.overlays:
             print(f"Overlays: {self.directory / 'overlays'}")
         if self.zip and ids:
-            masks = [self._path("masks", one, "segmentation") for one in ids]
+            masks = [self._path("masks", name, "segmentation") for name in ids]
             save_zip([mask for mask in masks if mask.exists()], self.directory / "submission.zip")
             print(f"Zip:      {self.directory / 'submission.zip'}")
 
     def _results(self, ids: Sequence[str]) -> Iterator[Path]:
-        """Everything that may be written for some images."""
+        """Yield all files that may be written for images."""
         kinds = [("masks", "segmentation")]
         if self.probabilities:
             kinds += [("probabilities", "probability"), ("uncertainty", "uncertainty")]
         if self.overlays:
             kinds += [("overlays", "overlay")]
         for folder, suffix in kinds:
-            yield from (self._path(folder, one, suffix) for one in ids)
+            yield from (self._path(folder, name, suffix) for name in ids)
         if self.zip:
             yield self.directory / "submission.zip"
 

@@ -1,4 +1,4 @@
-"""What a test tested, and how: the part of its results that tells them from all others."""
+"""A record of what a test has scored and how, which distinguishes it from all other tests."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from lesionseg.models.base import SegmentationModule
 PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
 """The folder of the whole package, whose commit a test records."""
 
-#: Arguments of a DataModule that change no score of a test.
-_FREE = {
+#: Arguments of a DataModule that do not change the scores of a test.
+_IRRELEVANT = {
     *("num_workers", "cache", "download", "batch_size", "allow_trained_images"),
     *("augmentation", "train_length", "val_length", "limit"),
 }
-#: What two runs of the very same test have in common.
+#: Entries that are equal in two runs of the same test.
 _IDENTITY = (
     *("checkpoint_sha256", "model", "data", "split", "images_sha256"),
     *("size", "threshold", "test_time_augmentation", "precision"),
@@ -40,22 +40,22 @@ def describe_test(
     data: Mapping[str, Any] | None = None,
     command: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Return what a test tested, and how, in plain values.
+    """Return a record of a test in plain values.
 
     Args:
-        trainer: After its test.
-        model: What was tested.
-        ids: The images that were scored.
-        data: Class and arguments of the DataModule, where a configuration tells them.
-        command: What stands behind ``lesionseg``; None where it was no command.
+        trainer: Trainer after its test.
+        model: Tested model.
+        ids: Ids of the scored images.
+        data: Class and arguments of the DataModule, if a configuration gives them.
+        command: Command and arguments of ``lesionseg``; None outside the command line.
 
     Returns:
         ``checkpoint`` (its path), ``checkpoint_sha256``, ``epoch`` and ``trained_size``; ``model``
         with ``class_path`` and ``init_args``; ``data`` with ``class_path``, ``init_args`` and
-        ``name``; ``split``, or the fold; ``images``, their number, and ``images_sha256``, of their
+        ``name``; ``split``, or the fold; ``images``, their number, and ``images_sha256``, of the
         sorted ids; ``size`` as (height, width) in pixels; ``threshold``,
         ``test_time_augmentation`` and ``precision``; ``command``, ``commit``, ``version``,
-        ``torch``, ``python`` and ``date``. What is unknown is None.
+        ``torch``, ``python`` and ``date``. Unknown entries are None.
     """
     cls = type(model)
     datamodule: Any = getattr(trainer, "datamodule", None)
@@ -78,7 +78,7 @@ def describe_test(
         },
         "data": {
             "class_path": given.get("class_path"),
-            "init_args": _plain({k: v for k, v in arguments.items() if k not in _FREE}),
+            "init_args": _plain({k: v for k, v in arguments.items() if k not in _IRRELEVANT}),
             "name": name,
         },
         "split": split,
@@ -97,16 +97,24 @@ def describe_test(
     }
 
 
-def same_test(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two descriptions are of the very same test, run at different times."""
-    return all(one.get(key) == other.get(key) for key in _IDENTITY)
+def same_test(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Return whether two records are of the same test, perhaps run at different times.
+
+    Args:
+        a: Record of :func:`describe_test`.
+        b: Another record.
+    """
+    return all(a.get(key) == b.get(key) for key in _IDENTITY)
 
 
 def source_commit(folder: Path) -> str | None:
-    """Return the Git commit of a folder's files, with ``+changes`` where files differ from it.
+    """Return the Git commit of a folder, with ``+changes`` if files differ from it.
+
+    Args:
+        folder: Folder of source files.
 
     Returns:
-        None where Git does not know the folder's files, as in an installed package.
+        None if Git does not track the folder, as of an installed package.
     """
 
     def git(*arguments: str) -> str:
@@ -133,9 +141,9 @@ def _sha256(path: Path) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON has it."""
+    """Return a value as JSON represents it."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,4 +1,7 @@
-"""Where the results of a test belong: beside the run, and apart from every other test's."""
+"""The folder of a test's results: in that of the run, and different for each test.
+
+Lightning's loggers would start a new run for a test, or replace the table of the fit.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +22,19 @@ from lesionseg.pretrained import WEIGHTS, is_packaged
 from lesionseg.run_folder import CHECKPOINTS
 
 RECORD = "scores.json"
-"""The file of a test's folder that tells what was tested."""
+"""The file in a test's folder with the record of the test."""
 
 
 def home_of(checkpoint: Path | None, default: Path) -> tuple[Path, str]:
-    """Return the folder that a checkpoint's results belong into, and what their names begin with.
+    """Return the folder for a checkpoint's results, and the prefix of their names.
 
-    They belong into the run's folder. Beside a checkpoint of no run they carry its name. Where its
-    folder cannot be written to, or comes with the package, they go to ``default`` under the names
-    of both.
+    It is the run's folder. Beside a checkpoint without a run the prefix is the checkpoint's name.
+    If the folder cannot be written to, or is part of the package, it is ``default``, with the
+    names of folder and checkpoint as prefix.
 
     Args:
-        checkpoint: The file; None where the model came from none.
-        default: A folder for results that have no run, or none that can be written to.
+        checkpoint: Path of the checkpoint; None if the model is of no checkpoint.
+        default: Folder for results without a run, or whose run cannot be written to.
 
     Raises:
         LesionsegError: If ``default`` is needed and cannot be written to either.
@@ -58,7 +61,7 @@ def name_of(test: Mapping[str, Any]) -> str:
     """Return the name of a test's folder, such as ``test-isic2018-val-flips``.
 
     Args:
-        test: What :func:`lesionseg.callbacks.provenance.describe_test` returns.
+        test: Record of :func:`lesionseg.callbacks.provenance.describe_test`.
     """
     parts = ["test", test["data"]["name"], test["split"]]
     checkpoint = test["checkpoint"] and Path(test["checkpoint"])
@@ -71,24 +74,24 @@ def name_of(test: Mapping[str, Any]) -> str:
     return re.sub(r"[^\w.=-]+", "-", "-".join(map(str, parts)).replace("_", "-")).strip("-")
 
 
-def own_folder(home: Path, name: str, test: Mapping[str, Any]) -> Path:
-    """Make the folder of a test, or find that of the very same test.
+def folder_of_test(home: Path, name: str, test: Mapping[str, Any]) -> Path:
+    """Create the folder of a test, or return that of an earlier run of the same test.
 
-    Where another test has the name, ``-2`` and so on is appended. No two processes that run
-    different tests get the same folder.
+    If another test has the name, ``-2`` and so on is appended. Processes that run different tests
+    never get the same folder.
 
     Args:
-        home: The folder that it lies in.
-        name: Of the folder.
-        test: What :func:`lesionseg.callbacks.provenance.describe_test` returns.
+        home: Parent of the folder.
+        name: Name of the folder.
+        test: Record of :func:`lesionseg.callbacks.provenance.describe_test`.
     """
     for number in count(1):
         folder = home / (name if number == 1 else f"{name}-{number}")
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
-            there = read_record(folder)
-            if there is not None and same_test(there, test):
+            record = read_record(folder)
+            if record is not None and same_test(record, test):
                 return folder
             continue
         return folder
@@ -96,7 +99,11 @@ def own_folder(home: Path, name: str, test: Mapping[str, Any]) -> Path:
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """Return what the test of a folder tested, None where the folder does not tell."""
+    """Return the record of the test in a folder; None if there is none.
+
+    Args:
+        folder: Folder of a test.
+    """
     try:
         test = json.loads((folder / RECORD).read_text(encoding="utf-8"))["test"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -105,15 +112,14 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def loggers_beside(checkpoint: Path, loggers: Sequence[Logger]) -> list[Logger]:
-    """Return the loggers that a command other than ``fit`` uses.
+    """Return the loggers for a command other than ``fit``.
 
-    Those that write a table of numbers (``RunLogger``, ``CSVLogger``) are left out: they would
-    make a folder of a new run, or replace the table of the fit. TensorBoard shows the scores in
-    the run that the checkpoint is of.
+    CSV loggers (``RunLogger``, ``CSVLogger``) are left out: they would create the folder of a new
+    run, or replace the table of the fit. TensorBoard logs to the run of the checkpoint.
 
     Args:
-        checkpoint: What is tested.
-        loggers: The Trainer's.
+        checkpoint: Path of the checkpoint.
+        loggers: Loggers of the Trainer.
     """
     kept: list[Logger] = []
     for logger in loggers:
@@ -126,7 +132,7 @@ def loggers_beside(checkpoint: Path, loggers: Sequence[Logger]) -> list[Logger]:
 
 
 def _can_write(folder: Path) -> bool:
-    """Whether files can be made in a folder; permissions alone do not tell."""
+    """Return whether files can be created in a folder, which permissions do not determine."""
     try:
         descriptor, name = tempfile.mkstemp(dir=folder, prefix=".unfinished-")
     except OSError:

@@ -1,4 +1,7 @@
-"""Going on with the last fit: in which folder, and only where that is a fit of the same things."""
+"""Resume the last fit in its folder, if it is a fit of the same model, data and seed.
+
+Lightning chooses a new version folder for every fit, and resumes a checkpoint of any other fit.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,23 @@ from lightning.pytorch.utilities import rank_zero_info
 from lesionseg.errors import LesionsegError
 
 CONFIG = "config.yaml"
-"""What a fit was asked for; a fit saves it in its folder, a test does not."""
+"""The file in a fit's folder with its configuration."""
 
-_SECTIONS = ("seed_everything", "model", "data")  # the Trainer's may change, such as max_epochs
+_SECTIONS = ("seed_everything", "model", "data")  # the trainer section may change
 #: Arguments of models and DataModules that change neither images nor network.
-_FREE = {"num_workers", "cache", "download", "allow_trained_images", "compile", "channels_last"}
+_IRRELEVANT = {
+    *("num_workers", "cache", "download", "allow_trained_images", "compile", "channels_last"),
+}
 
 
 def reopen(logger: Logger, config: Mapping[str, Any]) -> None:
-    """Make a logger choose the folder of the last fit of the same things instead of a new one.
+    """Set a logger's version to that of the last fit with the same model, data and seed.
 
-    A version that was given stays. Nothing is written.
+    A version that was given is kept. Nothing is written.
 
     Args:
-        logger: Of another kind than CSV and TensorBoard it is left alone.
-        config: Of the fit that is to resume, as it is saved.
+        logger: Logger of CSV or TensorBoard; others are not changed.
+        config: Configuration of the fit that resumes, as it is saved.
 
     Raises:
         LesionsegError: If there is no checkpoint to resume from, or only those of fits of another
@@ -52,10 +57,10 @@ def reopen(logger: Logger, config: Mapping[str, Any]) -> None:
         if not differing:
             rank_zero_info(f"The fit in {folder} is resumed.")
             return
-        # the newest one is what the user most likely means
+        # the newest is most likely meant
         refusal = refusal or (
             f"{folder} is another fit: {'; '.join(differing[:3])}. Repeat its command to resume "
-            "it; leave --ckpt_path last out to start this one, or give it a folder of its own with "
+            "it; leave --ckpt_path last out to start this one, or give it another folder with "
             "--trainer.logger.init_args.version NAME."
         )
     raise LesionsegError(
@@ -66,7 +71,7 @@ def reopen(logger: Logger, config: Mapping[str, Any]) -> None:
 
 
 def _differing(folder: Path, config: Mapping[str, Any]) -> list[str]:
-    """What a fit was asked for and this one is not; nothing where a fit saved no configuration."""
+    """Return the settings in which a saved fit differs; none if it saved no configuration."""
     if not (folder / CONFIG).is_file():
         return []
     before = dict(_flat(_read_config(folder / CONFIG)))
@@ -81,8 +86,8 @@ def refuse_replacing(folder: Path, checkpoint: str | None) -> None:
     """Refuse to fit in a folder that has checkpoints of a fit that is not resumed.
 
     Args:
-        folder: Of the new fit.
-        checkpoint: What it resumes from: ``"last"``, a file, or None.
+        folder: Folder of the new fit.
+        checkpoint: Checkpoint that it resumes: ``"last"``, a path, or None.
 
     Raises:
         LesionsegError: If its checkpoints would replace those of an earlier fit.
@@ -100,7 +105,7 @@ def refuse_replacing(folder: Path, checkpoint: str | None) -> None:
 
 
 def _read_config(path: Path) -> Mapping[str, Any]:
-    """A saved configuration.
+    """Read a saved configuration.
 
     Raises:
         LesionsegError: If it is empty or damaged, as a full disk may leave it.
@@ -111,17 +116,17 @@ def _read_config(path: Path) -> Mapping[str, Any]:
         config = None
     if not isinstance(config, Mapping):
         raise LesionsegError(
-            f"{path} is empty or damaged, so nobody knows whether this is the same fit; delete it "
+            f"{path} is empty or damaged, so that the fits cannot be compared; delete it "
             "to resume the fit that last.ckpt belongs to."
         )
     return config
 
 
 def _flat(config: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """What makes a fit, by dotted names."""
+    """Yield the settings that define a fit, by dotted names."""
     for key, value in config.items():
         full = f"{name}.{key}" if name else key
-        if full.split(".")[0] not in _SECTIONS or key in _FREE:
+        if full.split(".")[0] not in _SECTIONS or key in _IRRELEVANT:
             continue
         if isinstance(value, Mapping):
             yield from _flat(value, full)
@@ -131,8 +136,8 @@ def _flat(config: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield full, value
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Whether two values are equal, or one path spelled in two ways."""
-    if isinstance(one, str) and isinstance(other, str):
-        return os.path.abspath(one) == os.path.abspath(other)  # noqa: PTH100, also for other text
-    return bool(one == other)
+def _same(a: Any, b: Any) -> bool:
+    """Return whether two values are equal, or spellings of the same path."""
+    if isinstance(a, str) and isinstance(b, str):
+        return os.path.abspath(a) == os.path.abspath(b)  # noqa: PTH100, also for other text
+    return bool(a == b)

@@ -1,4 +1,4 @@
-"""What a test leaves behind: the scores, the per-image table, and the images worth looking at."""
+"""The report of a test: scores, per-image table, and the best, median and worst images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from lesionseg.callbacks.provenance import describe_test
-from lesionseg.callbacks.result_folder import RECORD, home_of, name_of, own_folder
+from lesionseg.callbacks.result_folder import RECORD, folder_of_test, home_of, name_of
 from lesionseg.data.datasets.sample import collate_samples, draw_sample
 from lesionseg.files import atomic_path, check_outputs, remove_unfinished
 from lesionseg.inference.outputs import save_mask
@@ -26,21 +26,42 @@ from lesionseg.visualization import contact_sheet, draw_outline, save_picture
 
 
 class ScoreReport(Callback):
-    """After a test: prints the six official scores, writes them and an overlay sheet.
+    """Print the six official scores of a test, and write them with an overlay sheet.
 
     ``scores.json``, the per-image ``scores.csv`` and ``overlays.png`` (best, median and worst
     images by Jaccard, truth in green, prediction in red) go to a folder in that of the checkpoint's
-    run, such as ``test-isic2018-val`` or ``test-isic2018-val-last-flips``; another test never gets
-    the same one. ``scores.json`` says under ``test`` what was tested and how
+    run, such as ``test-isic2018-val`` or ``test-isic2018-val-last-flips``, different for each test.
+    ``test`` in ``scores.json`` records what was tested and how
     (:func:`lesionseg.callbacks.provenance.describe_test`).
 
     Args:
-        directory: Where to write; None takes the folder described above.
-        mask_directory: Where to write the masks that were scored, as the challenge names them; None
-            writes none.
-        images: How many images the sheet shows, a third each of best, median and worst; 0: none.
-        overwrite: Also replace files that this package did not write; without it they end the test
-            before anything is written. What the test reads is never replaced.
+        directory: Folder of the results; None for the folder described above.
+        mask_directory: Folder for the scored masks, named as the challenge does; None for no masks.
+        images: Number of images in the sheet, a third each of best, median and worst; 0 for no
+            sheet.
+        overwrite: Also replace files that this package did not write; otherwise they end the test
+            before anything is written. Files that the test reads are never replaced.
+
+    Raises:
+        ValueError: If ``images`` is negative.
+
+    Example:
+        >>> import contextlib, io, tempfile
+        >>> from pathlib import Path
+        >>> from lightning.pytorch import Trainer
+        >>> from lesionseg import Segmenter, SyntheticDataModule
+        >>> from lesionseg.callbacks.score_report import ScoreReport
+        >>> model = Segmenter("segan", network_arguments={"width": 2}, size=(32, 32))
+        >>> data = SyntheticDataModule(size=(32, 32), test_length=2, batch_size=2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     trainer = Trainer(
+        ...         accelerator="cpu", logger=False, enable_progress_bar=False,
+        ...         callbacks=[ScoreReport(folder, images=0)], default_root_dir=folder,
+        ...     )
+        ...     with contextlib.redirect_stdout(io.StringIO()):
+        ...         _ = trainer.test(model, data, verbose=False)
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['scores.csv', 'scores.json']
     """
 
     def __init__(
@@ -51,26 +72,26 @@ class ScoreReport(Callback):
         overwrite: bool = False,
     ) -> None:
         if images < 0:
-            raise ValueError(f"images must not be negative, got {images}")
+            raise ValueError(f"expected images to be at least 0, got {images}")
         self.directory = directory
         self.mask_directory = mask_directory
         self.images = images
         self.overwrite = overwrite
-        #: Class and arguments of the DataModule, and the command's words, where they are known.
+        #: Class and arguments of the DataModule, and command and arguments, if known.
         self.data: Mapping[str, Any] | None = None
         self.command: Sequence[str] | None = None
         self._home, self._prefix = Path(), ""
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check what is there already.
+        """Check existing files.
 
         Raises:
             LesionsegError: If a result would overwrite an image or a mask of this test, or a file
-                of anybody else's, or there is no place for the results.
+                not of this package, or no folder can be written to.
         """
         dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
         results: list[Path] = []
-        folder = run_folder(trainer)  # asks all processes
+        folder = run_folder(trainer)  # a collective call
         if self.directory is None and trainer.is_global_zero:
             default = Path(trainer.default_root_dir)
             if trainer.ckpt_path is not None:
@@ -81,7 +102,7 @@ class ScoreReport(Callback):
             names = ["scores.csv", "scores.json", *(["overlays.png"] if self.images else [])]
             results += [Path(self.directory, name) for name in names]
         if self.mask_directory is not None:
-            results += [self._mask(one) for one in getattr(dataset, "ids", [])]
+            results += [self._mask_path(name) for name in getattr(dataset, "ids", [])]
         check_outputs(
             results,
             getattr(dataset, "files", []),
@@ -99,16 +120,16 @@ class ScoreReport(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Writes the masks of a batch."""
+        """Write the masks of a batch."""
         if self.mask_directory is not None:
             for name, mask in zip(outputs["id"], outputs["mask"], strict=True):
-                save_mask(mask.cpu().numpy(), self._mask(name))
+                save_mask(mask.cpu().numpy(), self._mask_path(name))
 
-    def _mask(self, name: str) -> Path:
+    def _mask_path(self, name: str) -> Path:
         return Path(self.mask_directory or "", f"{name}_segmentation.png")
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Prints and writes the report."""
+        """Print and write the report."""
         assert isinstance(pl_module, SegmentationModule)
         table = pl_module.test_table
         if table is None or not trainer.is_global_zero:
@@ -117,9 +138,9 @@ class ScoreReport(Callback):
         if self.directory is not None:
             directory = Path(self.directory)
         else:
-            directory = own_folder(self._home, self._prefix + name_of(test), test)
+            directory = folder_of_test(self._home, self._prefix + name_of(test), test)
         remove_unfinished(directory)
-        with atomic_path(directory / RECORD) as temporary:  # the first: the folder is now known
+        with atomic_path(directory / RECORD) as temporary:  # first, since it identifies the folder
             content = json.loads(table.to_json()) | {"test": test}
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         table.to_csv(directory / "scores.csv")
@@ -127,9 +148,7 @@ class ScoreReport(Callback):
         views = views_of(pl_module.test_time_augmentation)
         if len(views) > 1:
             print(f"Views:    {len(views)} of each image, averaged")
-        print(
-            f"Scores:   {directory / 'scores.json'} and, image by image, {directory / 'scores.csv'}"
-        )
+        print(f"Scores:   {directory / 'scores.json'} and, per image, {directory / 'scores.csv'}")
         dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
         if self.images and hasattr(dataset, "ids"):
             sheet = overlay_sheet(pl_module, dataset, table, self.images)
@@ -140,13 +159,13 @@ class ScoreReport(Callback):
 def overlay_sheet(
     model: SegmentationModule, dataset: Dataset[Any], table: ScoreTable, images: int = 12
 ) -> Image.Image:
-    """The best, median and worst images by Jaccard, each with truth and prediction outlined.
+    """Draw the best, median and worst images by Jaccard, with truth and prediction outlined.
 
     Args:
-        model: Predicts again; only these images are read.
-        dataset: Has ``ids``, and samples with ``mask``.
-        table: Of all images of the data set.
-        images: A third each of best, median and worst.
+        model: Model, which predicts these images once more.
+        dataset: Data set with ``ids``, and samples with ``mask``.
+        table: Scores of all images of the data set.
+        images: Number of images, a third each of best, median and worst.
     """
     rows = max(1, images // 3)
     jaccard = dict(zip(table.ids, table.scores["jaccard"], strict=True))

@@ -8,7 +8,7 @@ from pathlib import Path
 from lesionseg.cli import PROGRAM
 from lesionseg.experiments.cross_validation import fold_jobs, keep_fold_lists
 from lesionseg.experiments.jobs import run_jobs
-from lesionseg.experiments.run_lock import claimed
+from lesionseg.experiments.run_lock import locked_folder
 
 #: Arguments that this command does not know are those of ``lesionseg fit``.
 PASSES_ARGUMENTS_TO_FIT = True
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     folder: Path = options.output.resolve()
     jobs = fold_jobs(folder, options.rest, options.num_folds, options.epoch)
     settings = {"fit": options.rest, "num_folds": options.num_folds, "epoch": options.epoch}
-    with claimed(folder, settings, "cross_validation.json"):
+    with locked_folder(folder, settings, "cross_validation.json"):
         run_jobs(
             jobs,
             options.jobs,

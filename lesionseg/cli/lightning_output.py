@@ -12,7 +12,7 @@ from contextlib import contextmanager, redirect_stdout
 from lesionseg.cli.distributed import PROCESS_LOST
 from lesionseg.cli.help.docstrings import plain
 
-# tests/cli/test_private_api.py checks that Lightning still prints these.
+# tests/test_private_api.py checks that Lightning still prints these.
 IGNORED_WARNINGS = (
     "LightningCLI's args parameter is intended",
     "Be aware that when using `ckpt_path`",

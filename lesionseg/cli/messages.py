@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
-# What jsonargparse prints, in its versions since 4.35; tests/cli/test_private_api.py checks it.
+# Messages of jsonargparse since 4.35; tests/cli/help/test_suggestions.py provokes them.
 _KEY = re.compile(r'^-?\s*Parser key "([^"]+)":\s*(.*)$')
 _UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\S+)|Import path (\S+) ")
 _REPLACEMENTS = (

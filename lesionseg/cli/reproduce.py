@@ -8,7 +8,7 @@ from pathlib import Path
 from lesionseg.cli import PROGRAM
 from lesionseg.experiments.paper_table import load_table, table_names
 from lesionseg.experiments.reproduction import Reproduction
-from lesionseg.experiments.run_lock import claimed
+from lesionseg.experiments.run_lock import locked_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         options.keep_checkpoints,
     )
     reproduction.check()
-    with claimed(folder, reproduction.settings, "reproduction.json"):
+    with locked_folder(folder, reproduction.settings, "reproduction.json"):
         print(reproduction.run(PROGRAM))
     for sentence in reproduction.missing_tests():
         print(sentence)

@@ -131,7 +131,9 @@ class LesionCLI(LightningCLI):
         """
         super().parse_arguments(parser, args)
         options = self.config[self.command]
-        self._checkpoint, options["ckpt_path"] = options["ckpt_path"], None
+        self._checkpoint = options.get("ckpt_path")
+        if self._checkpoint is not None:
+            options["ckpt_path"] = None
 
     def before_instantiate_classes(self) -> None:
         """Refuse to score or use a network that was not trained.
@@ -139,7 +141,8 @@ class LesionCLI(LightningCLI):
         Raises:
             LesionsegError: If a command other than fit has no checkpoint.
         """
-        self.config[self.command]["ckpt_path"] = self._checkpoint
+        if self._checkpoint is not None:
+            self.config[self.command]["ckpt_path"] = self._checkpoint
         if self.command != "fit" and self._checkpoint in (None, "best", "last", "hpc"):
             raise LesionsegError(
                 f"{self.command} needs --ckpt_path with the file of a checkpoint, such as "

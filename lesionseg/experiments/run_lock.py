@@ -12,7 +12,7 @@ from lesionseg.files import atomic_path, file_lock, remove_unfinished
 
 
 @contextmanager
-def claimed(folder: Path, settings: dict[str, object], file: str) -> Iterator[None]:
+def locked_folder(folder: Path, settings: dict[str, object], file: str) -> Iterator[None]:
     """Hold a results folder within the block, and save the settings of its results in it.
 
     Args:

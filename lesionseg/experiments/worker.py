@@ -56,7 +56,7 @@ def run(folder: Path, program: Callable[[Sequence[str]], int]) -> int:
         if not resume:  # a best.ckpt of an interrupted first epoch
             shutil.rmtree(checkpoints, ignore_errors=True)
         progress = [
-            "--trainer.callbacks+=lesionseg.callbacks.progress_file.ProgressFile",
+            "--trainer.callbacks+=lesionseg.callbacks.fit_display.ProgressFile",
             f"--trainer.callbacks.path={folder / PROGRESS}",
         ]
         # last.ckpt is always written

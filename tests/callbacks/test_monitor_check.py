@@ -1,4 +1,4 @@
-"""A callback that watches a metric which is not logged, through the real command line."""
+"""A callback that monitors a metric which is not logged, through the real command line."""
 
 import pytest
 from torch import nn
@@ -61,7 +61,7 @@ def test_a_misspelled_validation_metric_is_refused_before_training(said):
     code, lines = said(STOPPING, "--trainer.callbacks.monitor=val/jacard")
     assert code == 1
     assert lines == [
-        "lesionseg: error: EarlyStopping watches the metric 'val/jacard', which is not logged. "
+        "lesionseg: error: EarlyStopping monitors the metric 'val/jacard', which is not logged. "
         f"Did you mean val/jaccard? Metrics are {METRICS}"
     ]
     assert Tiny.trained == 0
@@ -70,7 +70,7 @@ def test_a_misspelled_validation_metric_is_refused_before_training(said):
 def test_the_best_checkpoint_is_looked_at_too(said):
     code, lines = said("--checkpoint.monitor=val/los")
     assert code == 1
-    assert "BestCheckpoint watches the metric 'val/los'" in lines[0]
+    assert "BestCheckpoint monitors the metric 'val/los'" in lines[0]
     assert Tiny.trained == 0
 
 
@@ -78,7 +78,7 @@ def test_another_metric_is_refused_where_lightning_does(said):
     code, lines = said(STOPPING, "--trainer.callbacks.monitor=jaccard")
     assert code == 1
     assert len(lines) == 1
-    assert "EarlyStopping watches the metric 'jaccard'" in lines[0]
+    assert "EarlyStopping monitors the metric 'jaccard'" in lines[0]
     assert "Did you mean val/jaccard? Metrics are train/loss, train/loss_epoch," in lines[0]
     assert Tiny.trained == 1
 
@@ -86,7 +86,7 @@ def test_another_metric_is_refused_where_lightning_does(said):
 def test_without_a_sanity_check_the_checkpoint_is_refused_later(said):
     code, lines = said("--checkpoint.monitor=val/los", "--trainer.num_sanity_val_steps=0")
     assert code == 1
-    assert "ModelCheckpoint watches the metric 'val/los'" in lines[0]
+    assert "ModelCheckpoint monitors the metric 'val/los'" in lines[0]
     assert lines[0].endswith(METRICS)
 
 
@@ -109,7 +109,7 @@ def test_only_lightnings_words_are_replaced():
         "lr scheduler dict"
     )
     assert missing_metric(plateau) == (
-        "ReduceLROnPlateau watches the metric 'val/los', which is not logged. Did you mean "
+        "ReduceLROnPlateau monitors the metric 'val/los', which is not logged. Did you mean "
         "val/loss? Metrics are train/loss, val/loss."
     )
     assert missing_metric(RuntimeError("metric val/los which is not available")) is None

@@ -13,7 +13,7 @@ from conftest_isic import write_isic, write_pair
 
 from lesionseg import FolderDataModule, ISICDataModule
 from lesionseg.callbacks import result_folder
-from lesionseg.callbacks.result_folder import home_of, name_of, own_folder
+from lesionseg.callbacks.result_folder import folder_of_test, home_of, name_of
 from lesionseg.cli import main as cli
 from lesionseg.metrics.table import ScoreTable
 
@@ -149,7 +149,7 @@ def test_where_results_belong(tmp_path, monkeypatch):
 
 def test_a_folder_of_another_kind_is_left_alone(tmp_path):
     (tmp_path / "test").mkdir()
-    assert own_folder(tmp_path, "test", {}).name == "test-2"
+    assert folder_of_test(tmp_path, "test", {}).name == "test-2"
 
 
 def test_names_are_plain():

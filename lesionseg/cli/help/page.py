@@ -71,7 +71,7 @@ def _description(summary: str) -> str:
 class _Formatter(argparse.HelpFormatter):
     """Wrap lines without breaking words at hyphens, since they are names.
 
-    Overrides two private methods, as argparse's own formatters do; tests/cli/test_private_api.py
+    Overrides two private methods, as argparse's own formatters do; tests/test_private_api.py
     names them.
     """
 

@@ -4,7 +4,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 
 from lesionseg import Segmenter, SyntheticDataModule
-from lesionseg.callbacks.progress_file import ProgressFile
+from lesionseg.callbacks.fit_display import ProgressFile
 
 
 def shares_of(path, seconds=0.0, **limits):
