@@ -56,7 +56,8 @@ def test_a_folder_keeps_its_files_and_gets_what_is_missing(root, nested):
     for name, data in mine.items():
         (home / name).write_bytes(data)
     (home / "ISIC_0000002.jpg").touch()  # as a full disk leaves them
-    unpack(root, {f"Official/{name}": data for name, data in IMAGES.items()} | {"LICENSE.txt": b""})
+    files = IMAGES | {"LICENSE.txt": b"CC0"}
+    unpack(root, {f"Official/{name}": data for name, data in files.items()})
     rest = {name: IMAGES[name] for name in ("ISIC_0000001.jpg", "ISIC_0000002.jpg")}
     assert contents(home) == mine | rest
 

@@ -85,6 +85,12 @@ def test_a_complete_file_is_not_downloaded_again(server, part):
     assert server.gets() == [f"bytes={len(DATA)}-"]
 
 
+def test_a_part_that_is_too_long_starts_again_without_ranges(server, part):
+    part.write_bytes(DATA + b"x")
+    server.faults[PATH] = [{"ranges": False}]
+    fetch(server, part)
+
+
 def test_a_server_without_ranges_starts_again_and_is_not_asked_forever(server, part, capsys):
     server.faults[PATH] = [{"cut": 5000, "ranges": False}]
     with pytest.raises(LesionsegError, match="7 attempts"):
