@@ -125,3 +125,49 @@ def test_a_parameter_count_in_a_sentence(name, arguments, where, shown):
     count = parameters(name, **arguments)
     sentence = shown.format(count, million=count / 1e6, megabytes=4 * count / 1e6)
     assert sentence in page(where)
+
+
+def measured(name):
+    """The rows of a benchmark by their first cell, and its whole record."""
+    saved = json.loads((DOCS / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
+    return {row[0]: row for row in saved["rows"]}, saved
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "benchmarks").glob("*.json")), ids=lambda p: p.stem)
+def test_a_benchmark_names_command_machine_and_date(path):
+    _, saved = measured(path.stem)
+    script = re.match(r"python (benchmarks/\w+\.py) ", saved["command"])[1]
+    assert (ROOT / script).is_file()
+    assert {"processor", "cores", "torch"} <= set(saved["machine"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", saved["date"])
+
+
+def test_the_sentences_about_export_are_those_of_its_tables():
+    text = page("benchmarks.md")
+    speedups = []
+    for name in ("export", "export-trained"):
+        rows, _ = measured(name)
+        naive, blocks, fused = (
+            rows[f"MobileGAN {kind}, ONNX"] for kind in ("naive", "standard", "fused")
+        )
+        speedups.append(float(naive[1].split()[0]) / float(fused[1].split()[0]))
+        words = {7: "a seventh", 10: "a tenth"}
+        saved = [words[round(int(naive[5]) / int(other[5]))] for other in (blocks, fused)]
+        assert f"they need {saved[0]} and {saved[1]} of its memory." in text
+    assert f"the fused operator is up to {max(speedups):.1f} times as fast" in text
+    positions = 64 * 64
+    exponentials, products = positions**2 / 1e6, positions**2 * (32 + 32 // 8) / 1e9
+    assert (
+        f"{exponentials:.1f} million exponentials and {products:.1f} GMAC in each of two layers"
+        in text
+    )
+
+
+def test_the_views_gain_a_third_to_half_a_point():
+    rows, _ = measured("averaged-views")
+    plain = float(rows["none"][2])
+    gains = [100 * (float(rows[views][2]) - plain) for views in ("flips", "flips_and_rotations")]
+    assert gains == pytest.approx([1 / 3, 1 / 2], abs=0.06)
+    assert all("[-" in rows[views][5] for views in ("flips", "flips_and_rotations"))
+    assert "A third to half a point of Jaccard" in page("benchmarks.md")
+    assert "Both intervals include 0" in page("benchmarks.md")
