@@ -28,6 +28,7 @@ from lesionseg.inference.tta import TestTimeAugmentation, pool_views
 from lesionseg.metrics import ISICScore
 from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.metrics.table import ScoreTable
+from lesionseg.models.hub import push_to_hub
 from lesionseg.models.initial_weights import load_initial_weights
 from lesionseg.models.leakage import loaded_ids, refuse_trained
 from lesionseg.models.loading import load_model
@@ -514,6 +515,34 @@ class SegmentationModule(LightningModule):
                 finite in ``dtype``.
         """
         return save_pretrained(self, folder, dtype)
+
+    def push_to_hub(
+        self,
+        hub_id: str,
+        private: bool | None = None,
+        token: str | None = None,
+        message: str = "Upload a lesionseg model",
+    ) -> str:
+        """Upload the model to the Hugging Face Hub, with a generated model card.
+
+        What is uploaded is what :meth:`save_pretrained` writes, and a ``README.md``.
+
+        Args:
+            hub_id: ``owner/name``; the repository is made if it is absent.
+            private: Whether a new repository is private; None takes the owner's default.
+            token: Access token; None takes that of ``hf auth login``.
+            message: Of the commit.
+
+        Returns:
+            The URL of the commit.
+
+        Raises:
+            CheckpointError: If the Hub refuses the upload or cannot be reached.
+            LesionsegError: If ``huggingface_hub`` is not installed; see also
+                :meth:`save_pretrained`.
+            ValueError: If ``hub_id`` is not ``owner/name``.
+        """
+        return push_to_hub(self, hub_id, private, token, message)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes over the seed and which images were fitted to; older checkpoints do not say.

@@ -12,6 +12,7 @@ from lesionseg._version import __version__
 from lesionseg.checkpoints import OUTSIDE_WEIGHTS, forget, read_checkpoint
 from lesionseg.errors import CheckpointError, LesionsegError, shorten
 from lesionseg.inference.predictor import usable_device
+from lesionseg.models.hub import download_pretrained, is_hub_id
 from lesionseg.models.loading import load_model
 from lesionseg.pretrained import find_pretrained, network_weights, suggest_names, write_pretrained
 
@@ -25,12 +26,15 @@ _LEFT_OUT = ("compile", "init_from", "teacher", "_class_path", "_instantiator")
 def from_pretrained(source: str | Path, device: str | torch.device = "cpu") -> SegmentationModule:
     """Load a trained model.
 
-    Nothing is downloaded, and no code is run that the files may hold.
+    No code is run that the files may hold, and nothing is downloaded but for an id of the Hugging
+    Face Hub.
 
     Args:
-        source: A name of :func:`lesionseg.list_pretrained`, or a folder that
-            :meth:`~lesionseg.models.SegmentationModule.save_pretrained` wrote. A folder of this
-            name in the current folder is preferred to a model of the package.
+        source: A name of :func:`lesionseg.list_pretrained`; a folder that
+            :meth:`~lesionseg.models.SegmentationModule.save_pretrained` wrote; or ``owner/name``
+            on the Hugging Face Hub, where
+            :meth:`~lesionseg.models.SegmentationModule.push_to_hub` uploaded it (needs
+            ``lesionseg[hub]``). A folder of this name in the current folder is preferred.
         device: Where it goes; ``"auto"`` takes a GPU where there is one.
 
     Returns:
@@ -51,6 +55,8 @@ def from_pretrained(source: str | Path, device: str | torch.device = "cpu") -> S
     from lesionseg import models
 
     folder = find_pretrained(source)
+    if folder is None and is_hub_id(str(source)):
+        folder = download_pretrained(str(source))
     if folder is None:
         raise CheckpointError(
             f"there is no pretrained model {str(source)!r}: {suggest_names(str(source))}; or give "

@@ -1,0 +1,174 @@
+"""Trained models on the Hugging Face Hub, through its own client."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from lesionseg._version import __version__
+from lesionseg.errors import CheckpointError, LesionsegError
+from lesionseg.pretrained import CARD, TRAINED_ON, WEIGHTS, read_card
+
+if TYPE_CHECKING:
+    from lesionseg.models.base import SegmentationModule
+
+_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+
+def is_hub_id(source: str) -> bool:
+    """Return whether a text has the form of a Hub id, ``owner/name``, and is no path of a file.
+
+    Example:
+        >>> is_hub_id("owner/asnet-lite"), is_hub_id("asnet-lite"), is_hub_id("runs/a/best.ckpt")
+        (True, False, False)
+    """
+    return _ID.fullmatch(source) is not None and not Path(source).exists()
+
+
+def download_pretrained(hub_id: str, revision: str | None = None) -> Path:
+    """Download a model's folder, or find it in the Hub client's cache.
+
+    Args:
+        hub_id: ``owner/name``.
+        revision: Branch, tag or commit; None takes the newest.
+
+    Returns:
+        The folder in the cache. Only the card, the weights in safetensors and the list of training
+        ids are downloaded.
+
+    Raises:
+        CheckpointError: If there is no such model, it was not saved by lesionseg, or it can be
+            neither downloaded nor found in the cache.
+        LesionsegError: If ``huggingface_hub`` is not installed.
+    """
+    client = _client()
+    with _errors(hub_id):
+        folder = client.snapshot_download(
+            hub_id,
+            revision=revision,
+            allow_patterns=[CARD, WEIGHTS, TRAINED_ON],
+            library_name="lesionseg",
+            library_version=__version__,
+        )
+    if not (Path(folder) / CARD).is_file():
+        raise CheckpointError(
+            f"{hub_id} on the Hugging Face Hub has no {CARD}: it was not saved by lesionseg's "
+            "push_to_hub."
+        )
+    return Path(folder)
+
+
+def push_to_hub(
+    model: SegmentationModule,
+    hub_id: str,
+    private: bool | None = None,
+    token: str | None = None,
+    message: str = "Upload a lesionseg model",
+) -> str:
+    """Upload a model; see :meth:`~lesionseg.models.SegmentationModule.push_to_hub`."""
+    if _ID.fullmatch(hub_id) is None:
+        raise ValueError(f"expected hub_id to be owner/name, got {hub_id!r}")
+    client = _client()
+    with tempfile.TemporaryDirectory() as name:
+        folder = model.save_pretrained(name)
+        text = model_card(read_card(folder), hub_id)
+        (folder / "README.md").write_text(text, encoding="utf-8")
+        api = client.HfApi(token=token, library_name="lesionseg", library_version=__version__)
+        with _errors(hub_id):
+            api.create_repo(hub_id, private=private, exist_ok=True)
+            commit = api.upload_folder(repo_id=hub_id, folder_path=folder, commit_message=message)
+    return str(commit.commit_url)
+
+
+def model_card(card: Mapping[str, Any], hub_id: str) -> str:
+    """Write the README of a model on the Hub.
+
+    Args:
+        card: The model's card; see :func:`lesionseg.pretrained.read_card`.
+        hub_id: ``owner/name``.
+
+    Returns:
+        Markdown whose front matter names the library, the task and the tags.
+
+    Example:
+        >>> from lesionseg.pretrained import packaged_card
+        >>> print(model_card(packaged_card("asnet-lite"), "owner/asnet-lite"))
+        ---
+        library_name: lesionseg
+        pipeline_tag: image-segmentation
+        ...
+    """
+    network = card["network"]["name"]
+    height, width = card["size"]
+    lines = [
+        "---",
+        "library_name: lesionseg",
+        "pipeline_tag: image-segmentation",
+        "tags:",
+        *(f"- {tag}" for tag in ("lesionseg", network, "dermoscopy", "skin-lesion", "medical")),
+        "---",
+        "",
+        f"# {hub_id.partition('/')[2]}",
+        "",
+        f"A `{network}` network that segments skin lesions in dermoscopy images "
+        "(`pip install lesionseg`). Images are fed at "
+        f"{height} x {width} pixels (height x width); a pixel is lesion where its probability "
+        f"exceeds {card['threshold']:g}.",
+        "",
+        "```python",
+        "import lesionseg",
+        "",
+        f'model = lesionseg.from_pretrained("{hub_id}")',
+        'result = lesionseg.segment("photo.jpg", model)',
+        "```",
+        "",
+        "For research. It is not a medical device: its masks are no diagnosis.",
+        "",
+        f"Trained on {card['trained_on']['images']} images of the ISIC archive, which "
+        f"`{TRAINED_ON}` lists; `lesionseg test` refuses to score the model on any of them.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _client() -> ModuleType:
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise LesionsegError(
+            'models on the Hugging Face Hub need its client: pip install "lesionseg[hub]".'
+        ) from error
+    return huggingface_hub
+
+
+@contextmanager
+def _errors(hub_id: str) -> Iterator[None]:
+    """Raise what the client raises as one sentence."""
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.RepositoryNotFoundError as error:
+        raise CheckpointError(
+            f"there is no model {hub_id} on the Hugging Face Hub, or you may not use it; check "
+            "the name, or log in with: hf auth login."
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise CheckpointError(f"{hub_id} on the Hugging Face Hub has no such revision.") from error
+    except errors.HFValidationError as error:
+        raise CheckpointError(f"{hub_id} is not a valid id of a model: {error}") from error
+    except errors.HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", None)
+        fix = "log in with: hf auth login" if status in (401, 403) else "try again later"
+        raise CheckpointError(
+            f"the Hugging Face Hub refused {hub_id} (status {status}); {fix}."
+        ) from error
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, OSError) as error:
+        raise CheckpointError(
+            f"{hub_id} is not in the cache and the Hugging Face Hub cannot be reached; connect to "
+            "the network, or give a folder that save_pretrained wrote."
+        ) from error
