@@ -1,10 +1,14 @@
-"""Render Sphinx roles of docstrings, such as ``:class:`~a.b.C` ``, as plain code."""
+"""Render Sphinx roles of docstrings, such as ``:class:`~a.b.C` ``, as plain code.
+
+``Example:`` becomes ``Examples:``, in which griffe renders doctests as code.
+"""
 
 import re
 from typing import Any
 
 import griffe
 
+_EXAMPLE = re.compile(r"^( *)Example:$", re.MULTILINE)
 _ROLE = re.compile(r":(?:class|data|func|meth|attr|mod):`(~?)([^`]+)`")
 
 
@@ -14,8 +18,9 @@ def _plain(match: re.Match[str]) -> str:
 
 
 class SphinxRoles(griffe.Extension):
-    """Rewrite the roles in every docstring."""
+    """Rewrite roles and examples in every docstring."""
 
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
         if obj.docstring is not None:
-            obj.docstring.value = _ROLE.sub(_plain, obj.docstring.value)
+            text = _EXAMPLE.sub(r"\1Examples:", obj.docstring.value)
+            obj.docstring.value = _ROLE.sub(_plain, text)
