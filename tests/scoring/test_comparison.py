@@ -194,7 +194,7 @@ def test_another_truth_is_no_comparison():
 
 @pytest.mark.parametrize("options", [{"score": "iou"}, {"confidence": 1.0}, {"resamples": 0}])
 def test_arguments_are_checked(options):
-    with pytest.raises(ValueError, match="take"):
+    with pytest.raises(ValueError, match="expected"):
         compare_tables(table_of([0.5, 0.6]), table_of([0.4, 0.6]), **options)
 
 
