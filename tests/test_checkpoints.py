@@ -239,7 +239,7 @@ def test_sources_are_forgotten_at_every_depth_and_the_original_stays():
 )
 def test_a_network_has_no_other_source_of_weights(name, options, monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("it connects"))
-    with pytest.raises(LesionsegError, match=r"names a place to load from|is not an option"):
+    with pytest.raises(LesionsegError, match=r"to be a name of timm|is not an option"):
         create_network(name, **options)
 
 

@@ -11,33 +11,33 @@ from lesionseg.networks.base import SegmentationNetwork
 from lesionseg.networks.library_encoder import LibraryEncoder
 from lesionseg.networks.torchvision_encoders import ResNet34Encoder
 
-#: The least widths of the decoder's blocks; with ResNet34 its skips' own widths are no smaller.
+#: The least widths of the decoder's blocks; the skips of ResNet34 have at least these.
 _LEAST_WIDTHS = (64, 64, 48, 32)
 
 
 class ASNetNetwork(SegmentationNetwork):
     """ResNet34 encoder, adaptive scale module, U-shaped decoder; 30,652,774 parameters.
 
-    Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; any H and W from 32 up.
-    The encoder's normalization is inside. Training at 32 x 32 needs two images at least, because a
-    batch normalization cannot take one value per channel.
+    Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; any H and W of at least 32.
+    The encoder's normalization is part of the network. Training at 32 x 32 needs at least two
+    images, because batch normalization cannot train on a single value per channel.
 
     Args:
-        adaptive_scale: False leaves the adaptive scale module out: the paper's "Baseline"
-            (24,608,609 parameters).
+        adaptive_scale: Whether to use the adaptive scale module; without it this is the paper's
+            "Baseline" (24,608,609 parameters).
         dilations: See :class:`~lesionseg.blocks.AdaptiveScaleModule`; (1, 1, 1) is "w/o DI".
         fusion: See there; "sum" is "w/o SA" (27,234,146).
         share_fusion: See there; 28,943,460 if shared.
         residual: See there.
         wide_decoder: Put a residual block before each of the three deepest decoder blocks. Without
             the adaptive scale module that is "Baseline-Wide" (30,805,345).
-        encoder_weights: None for random ones, "imagenet" for torchvision's IMAGENET1K_V1 (the
+        encoder_weights: None for random weights, "imagenet" for torchvision's IMAGENET1K_V1 (the
             paper's; downloaded once), or the path of a local state dict of torchvision's ResNet34.
-            With another encoder, "imagenet" takes an installed package of weights first and
-            downloads them otherwise; see :class:`LibraryEncoder`.
+            With another encoder, "imagenet" uses an installed package of weights if there is one
+            and downloads them otherwise; see :class:`LibraryEncoder`.
         encoder: "resnet34" (the paper's) or any encoder of segmentation-models-pytorch or timm that
             halves the size five times, such as "efficientnet_lite0" (6,479,414 parameters in all).
-        decoder_widths: Channels of the four decoder blocks, the deepest first. None takes the
+        decoder_widths: Channels of the four decoder blocks, the deepest first. None for the
             channels of the skip that each block adds, but at least 64, 64, 48 and 32: 256, 128, 64
             and 64 with ResNet34.
 
@@ -47,10 +47,21 @@ class ASNetNetwork(SegmentationNetwork):
 
     Source: Zhu et al., ASNet (SPIE 11317, 2020), sections 2.1 to 2.3 and table 2. Chosen where the
     paper is silent: decoder widths 512-256-128-64-64, skips added, the head, and the residual
-    blocks of the wide decoder; weights that are not pretrained start as torch starts them. Chosen
+    blocks of the wide decoder; weights that are not pretrained have torch's initialization. Chosen
     for other encoders: a 1x1 convolution with bias where the width of a skip differs from its
-    block's, and a ReLU after the addition (with ResNet34 both addends are never negative, and it
+    block's, and a ReLU after the addition (with ResNet34 neither addend is ever negative, so it
     changes nothing).
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.networks import ASNetNetwork
+        >>> with torch.device("meta"):  # shapes only
+        ...     network = ASNetNetwork()
+        ...     logits = network(torch.empty(2, 3, 192, 256))
+        >>> logits.shape
+        torch.Size([2, 1, 192, 256])
+        >>> f"{sum(parameter.numel() for parameter in network.parameters()):,}"
+        '30,652,774'
     """
 
     minimum_size = 32
@@ -80,7 +91,9 @@ class ASNetNetwork(SegmentationNetwork):
         if decoder_widths is None:
             decoder_widths = [max(pair) for pair in zip(skips, _LEAST_WIDTHS, strict=True)]
         if len(decoder_widths) != 4 or min(decoder_widths) < 1:
-            raise ValueError(f"decoder_widths must be four positive widths, got {decoder_widths}")
+            raise ValueError(
+                f"expected decoder_widths to be four positive widths, got {decoder_widths}"
+            )
         self.context: nn.Module = (
             AdaptiveScaleModule(deepest, dilations, fusion, share_fusion, residual)
             if adaptive_scale

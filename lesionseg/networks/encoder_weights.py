@@ -21,7 +21,7 @@ def load_encoder_weights(
         encoder: The module to fill.
         weights: "imagenet" to download ``pretrained``, or the path of a local state dict.
         pretrained: torchvision's weights, such as ``ResNet34_Weights.IMAGENET1K_V1``.
-        select: Turns the classifier's state dict into the encoder's whole one.
+        select: Turns the classifier's state dict into the complete one of the encoder.
 
     Raises:
         CheckpointError: If the weights cannot be read, downloaded or used.
@@ -50,13 +50,15 @@ def _download(pretrained: Any, classifier: str) -> State:
 
 
 def read_state_dict(path: str) -> State:
-    """Read a local file of tensors; no code in it is run.
+    """Read a local file of tensors without running code in it.
 
     Raises:
         CheckpointError: If there is no such file, or it is not a plain state dict.
     """
     if not Path(path).is_file():
-        raise CheckpointError(f'there is no encoder weights file {path}; use "imagenet" or a path')
+        raise CheckpointError(
+            f'there is no file of encoder weights at {path}; use "imagenet" or an existing file'
+        )
     try:
         state = load_weights(path)
     except CheckpointError as error:

@@ -15,12 +15,12 @@ class FCN8s(SegmentationNetwork):
     """VGG16 made convolutional, with scores at strides 8, 16 and 32; 134,271,430 parameters.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; H and W are multiples of 32.
-    ImageNet's normalization is inside.
+    ImageNet's normalization is part of the network.
 
     Args:
-        encoder_weights: None for random ones, "imagenet" for torchvision's VGG16 (IMAGENET1K_V1;
-            downloaded once), or the path of a local state dict of it. The first two fully
-            connected layers are loaded too, as the convolutions that they are here.
+        encoder_weights: None for random weights, "imagenet" for torchvision's VGG16
+            (IMAGENET1K_V1; downloaded once), or the path of a local state dict of it. The first two
+            fully connected layers are loaded too, as convolutions.
 
     Raises:
         CheckpointError: If the encoder weights cannot be read, downloaded or used.
@@ -28,8 +28,19 @@ class FCN8s(SegmentationNetwork):
     Source: Long et al., Fully convolutional networks (CVPR 2015), section 4. It has one score map
     per class: here background and lesion, whose difference is the logit (a softmax over two
     classes). Chosen otherwise: padding that keeps the size instead of 100 pixels around the image
-    and crops; a last deconvolution that is learned, from bilinear weights like the other two;
-    scores that start as torch starts them instead of 0, and He's other weights if not pretrained.
+    and crops; a last deconvolution that is learned, initialized bilinearly like the other two;
+    torch's initialization of the scores instead of 0, and He's of all other weights.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.networks import FCN8s
+        >>> with torch.device("meta"):  # shapes only
+        ...     network = FCN8s()
+        ...     logits = network(torch.empty(2, 3, 192, 256))
+        >>> logits.shape
+        torch.Size([2, 1, 192, 256])
+        >>> f"{sum(parameter.numel() for parameter in network.parameters()):,}"
+        '134,271,430'
     """
 
     size_multiple = 32
@@ -96,7 +107,7 @@ class _ConvolutionalVGG16(nn.Module):
 
 
 def _bilinear_deconvolution(factor: int) -> nn.ConvTranspose2d:
-    """Transposed convolution of the two scores that starts as bilinear upsampling of each."""
+    """Return a transposed convolution of the two scores, initialized to bilinear upsampling."""
     side = 2 * factor
     deconvolution = nn.ConvTranspose2d(2, 2, side, factor, padding=factor // 2, bias=False)
     distance = (torch.arange(side) - (side - 1) / 2).abs() / factor

@@ -1,4 +1,4 @@
-"""pix2pix's generator, which paints a lesion image under a mask."""
+"""pix2pix's generator, which synthesizes a lesion image from a mask."""
 
 from __future__ import annotations
 
@@ -11,35 +11,42 @@ from lesionseg._moved import renamed
 class ImageSynthesizer(nn.Module):
     """U-Net from a mask to an image; 29,245,443 parameters by default.
 
-    Mask (N, 1, H, W), any type, in [0, 1] in; image float32 (N, 3, H, W) in [0, 1] out. H and W are
-    multiples of 2 to the power of ``depth``: 64 x 64 and 192 x 256 work with the default.
+    Mask (N, 1, H, W), any dtype, in [0, 1] in; image float32 (N, 3, H, W) in [0, 1] out. H and W
+    are multiples of 2 to the power of ``depth``: 64 x 64 and 192 x 256 work with the default.
 
-    Noise is the dropout of the decoder, so images of one mask differ while training and are the
-    same in eval mode.
+    The noise is the dropout of the decoder, so images of the same mask differ in training and are
+    equal in eval mode.
 
     Args:
-        width: Maps of the first level; they double up to eight times as many.
-        depth: Number of halvings, from 2 up; 8 in the original, whose images are 256 x 256.
-        dropout: Probability of the dropout in the (up to three) deepest levels of the decoder.
+        width: Channels of the first level, doubled at each level up to ``8 * width``.
+        depth: Number of halvings, at least 2; 8 in the original, whose images are 256 x 256.
+        dropout: Probability of the dropout in the (up to three) deepest levels of the decoder, in
+            [0, 1).
 
     Raises:
         ValueError: If an argument is out of range.
 
     Source: Isola et al., pix2pix (CVPR 2017), appendix 6.1: 4x4 convolutions of stride 2, LeakyReLU
     0.2 down and ReLU up, skips concatenated, no normalization in the first and the innermost
-    convolution. Chosen: instance normalization (that is what the original's batches of 1 amount
-    to), which knows no difference between training and use; a sigmoid instead of tanh, as images
-    are in [0, 1].
+    convolution. Chosen: instance normalization (to which the original's batches of 1 amount), which
+    works alike in training and eval mode; a sigmoid instead of tanh, as images are in [0, 1].
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.networks import ImageSynthesizer
+        >>> synthesizer = ImageSynthesizer(width=4, depth=3)
+        >>> synthesizer(torch.ones(2, 1, 32, 48)).shape
+        torch.Size([2, 3, 32, 48])
     """
 
     def __init__(self, width: int = 64, depth: int = 6, dropout: float = 0.5) -> None:
         super().__init__()
         if width < 1:
-            raise ValueError(f"width must be at least 1, got {width}")
+            raise ValueError(f"expected width to be at least 1, got {width}")
         if depth < 2:
-            raise ValueError(f"depth must be at least 2, got {depth}")
+            raise ValueError(f"expected depth to be at least 2, got {depth}")
         if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+            raise ValueError(f"expected dropout to be in [0, 1), got {dropout}")
         self.size_multiple = 2**depth
         widths = [width * min(2**level, 8) for level in range(depth)]
         self.down = nn.ModuleList([nn.Conv2d(1, widths[0], 4, 2, padding=1)])
@@ -65,16 +72,19 @@ class ImageSynthesizer(nn.Module):
         """Return an image for each mask of a batch.
 
         Raises:
-            ValueError: If the masks are not (N, 1, H, W) or not multiples of the size needed.
+            ValueError: If the masks are not (N, 1, H, W), or H or W is not a multiple of
+                ``2 ** depth``.
         """
         if mask.ndim != 4 or mask.shape[1] != 1:
-            raise ValueError(f"ImageSynthesizer takes masks (N, 1, H, W), got {tuple(mask.shape)}")
+            raise ValueError(
+                f"expected masks of ImageSynthesizer to be (N, 1, H, W), got {tuple(mask.shape)}"
+            )
         height, width = mask.shape[-2:]
         multiple = self.size_multiple
         if not height or not width or height % multiple or width % multiple:
             raise ValueError(
-                f"ImageSynthesizer needs a height and width that are multiples of {multiple}, "
-                f"got {height} x {width}; resize the masks, or give a smaller depth"
+                "expected masks of ImageSynthesizer to have a height and width that are multiples "
+                f"of {multiple}, got {height} x {width}; resize the masks or use a smaller depth"
             )
         x = 2 * mask.float() - 1
         skips = []

@@ -26,7 +26,7 @@ class LibraryEncoder(nn.Module):
 
     Args:
         name: A name of segmentation-models-pytorch, such as "mobilenet_v2", or of timm, such as
-            "efficientnet_lite0" (which stands for "tf_efficientnet_lite0").
+            "efficientnet_lite0" (an alias of "tf_efficientnet_lite0").
         weights: None for random weights; "imagenet" for those of an installed package or, if there
             is none, of a download; or the path of a local state dict.
 
@@ -40,11 +40,20 @@ class LibraryEncoder(nn.Module):
         LesionsegError: If there is no encoder of that name, or it does not halve the size five
             times.
         CheckpointError: If the weights cannot be read, downloaded or used.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.networks.library_encoder import LibraryEncoder
+        >>> encoder = LibraryEncoder("mobilenet_v2")
+        >>> encoder.channels
+        (16, 24, 32, 96, 1280)
+        >>> [tuple(maps.shape[2:]) for maps in encoder(torch.rand(2, 3, 64, 96))]
+        [(32, 48), (16, 24), (8, 12), (4, 6), (2, 3)]
     """
 
     def __init__(self, name: str, weights: str | None = None) -> None:
         super().__init__()
-        import segmentation_models_pytorch as smp  # slow to import, so only where it is used
+        import segmentation_models_pytorch as smp  # slow to import
 
         known = smp.encoders.get_encoder_names()
         name = _ALIASES.get(name, name)
@@ -91,10 +100,10 @@ def has_packaged_weights(name: str) -> bool:
 def load_packaged_weights(encoder: nn.Module, name: str) -> None:
     """Load ImageNet weights of an installed package into an encoder of smp.
 
-    The package holds a port with other names: the same layers in the same order.
+    The package holds the same layers in the same order under other names.
 
     Args:
-        encoder: The encoder as segmentation-models-pytorch makes it.
+        encoder: The encoder as segmentation-models-pytorch builds it.
         name: Its name, with or without "tu-".
 
     Raises:
@@ -115,7 +124,7 @@ def load_packaged_weights(encoder: nn.Module, name: str) -> None:
 
 
 def _load_by_name(encoder: nn.Module, state: State, origin: str, name: str) -> None:
-    """Load a classifier's state dict; what belongs to its head is left out."""
+    """Load a classifier's state dict without its head."""
     prefix = "model." if all(key.startswith("model.") for key in encoder.state_dict()) else ""
     wanted = {key.removeprefix(prefix): value for key, value in encoder.state_dict().items()}
     unfit = [
@@ -141,7 +150,7 @@ def _check_timm_name(name: str, known: list[str]) -> None:
 
 
 def _packaged_file(name: str) -> Path | None:
-    """The weights file of an installed package, or None if it is not installed."""
+    """Return the weights file of an installed package, or None if it is not installed."""
     package = _PACKAGES.get(name)
     if package is None or (spec := find_spec(package.replace("-", "_"))) is None or not spec.origin:
         return None
@@ -156,10 +165,10 @@ def _no_weights(name: str) -> str:
 
 
 def _normalization(name: str, download: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The mean and standard deviation that the encoder's ImageNet weights were trained with.
+    """Return the mean and standard deviation that the encoder's ImageNet weights expect.
 
     segmentation-models-pytorch keeps them beside the weights on the hub. Without these weights any
-    normalization will do, and a checkpoint brings its own.
+    normalization will do, and a checkpoint contains its own.
     """
     if name.startswith("tu-"):
         import timm

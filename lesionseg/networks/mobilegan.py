@@ -31,32 +31,31 @@ _MakeAttention = Callable[[int], PositionAttentionModule]
 
 
 class MobileGANGenerator(SegmentationNetwork):
-    """The light generator of MobileGAN; 2,348,204 parameters.
+    """MobileGAN's generator; 2,348,204 parameters.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; H and W are multiples of 8 (of
-    64 with ``cda_stride=2``). pix2pix's normalization to [-1, 1] is inside.
+    64 with ``cda_stride=2``). pix2pix's normalization to [-1, 1] is part of the network.
 
     The paper's noise z is the decoder's dropout: active in training; ``eval()`` is deterministic,
-    and :meth:`monte_carlo` draws from it. Training at the least size needs two images at least.
+    and :meth:`monte_carlo` samples it. Training at the minimum size needs at least two images.
 
     Args:
-        encoder_widths: Channels of the multi-scale block and of the three CDA layers.
-        decoder_widths: Channels of the two decoder stages; of both streams, the first of them, if
-            the decoder is parallel. Encoder (16, 64, 64, 128) with decoder (64, 16) is the other
+        encoder_widths: Channels of the multi-scale block and of the three CDA layers, at least 8.
+        decoder_widths: Channels of the two decoder stages, at least 8; a parallel decoder has the
+            first in both streams. Encoder (16, 64, 64, 128) with decoder (64, 16) is the other
             reading of the paper's figure (2,346,144 parameters).
         decoder: "serial": DUA and two FCA, twice; "parallel": the paper's literal text, two such
-            streams side by side, fed with the upsampled encoder output and summed (2,482,004).
+            streams on the upsampled encoder output, summed (2,482,004).
         cda_stride: Stride of the convolution of a CDA layer. 2 is the paper's literal text and
             leaves 2 x 2 positions at 128 x 128; the logits are then upsampled to the image's size.
         z_dropout: Probability of the decoder's dropout, in [0, 1).
         key_stride: See :class:`~lesionseg.blocks.PositionAttentionModule`; applied in the layers
             that have at least 1024 positions at 128 x 128 (the two largest of the encoder and both
             of the decoder). 2 or 4 make the network faster; 1 is the paper's attention.
-        key_pooling: ``"average"`` or ``"max"``, of the keys and values where there is a stride.
-        dilations: Of the eight FCA layers of the deepest maps, repeated until there are eight.
-            Where a dilation reaches across the whole map (16 at 128 x 128, 8 and 16 at 64 x 64),
-            the outer weights of its convolutions read only padding; (1, 2, 4, 8) avoids that at
-            128 x 128.
+        key_pooling: ``"average"`` or ``"max"``, of the keys and values where they are pooled.
+        dilations: Dilations of the eight FCA layers of the deepest maps, repeated to eight. Where a
+            dilation spans the whole map (16 at 128 x 128, 8 and 16 at 64 x 64), the outer weights
+            of its convolutions read only padding; (1, 2, 4, 8) avoids that at 128 x 128.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -65,6 +64,16 @@ class MobileGANGenerator(SegmentationNetwork):
     silent or contradicts itself: stride 1 before the pooling, the decoder in series, scales 1 to
     1/8 by area averaging, ERFNet's dropout (0.03, then 0.3) and dilations (2, 4, 8, 16, twice),
     z_dropout 0.3, and a transposed convolution as the last upsampling.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.networks import MobileGANGenerator
+        >>> network = MobileGANGenerator(key_stride=2).eval()
+        >>> image = torch.rand(2, 3, 32, 48)
+        >>> network(image).shape
+        torch.Size([2, 1, 32, 48])
+        >>> network.monte_carlo(image, samples=3).shape
+        torch.Size([3, 2, 1, 32, 48])
     """
 
     default_size = (128, 128)
@@ -84,27 +93,30 @@ class MobileGANGenerator(SegmentationNetwork):
         super().__init__()
         if len(encoder_widths) != 4 or min(encoder_widths) < 8:
             raise ValueError(
-                f"encoder_widths must be four numbers from 8 up, got {tuple(encoder_widths)}"
+                "expected encoder_widths to be four numbers of at least 8, "
+                f"got {tuple(encoder_widths)}"
             )
         if len(decoder_widths) != 2 or min(decoder_widths) < 8:
             raise ValueError(
-                f"decoder_widths must be two numbers from 8 up, got {tuple(decoder_widths)}"
+                "expected decoder_widths to be two numbers of at least 8, "
+                f"got {tuple(decoder_widths)}"
             )
         if decoder not in ("serial", "parallel"):
-            raise ValueError(f'decoder must be "serial" or "parallel", got {decoder!r}')
+            raise ValueError(f'expected decoder to be "serial" or "parallel", got {decoder!r}')
         if cda_stride not in (1, 2):
-            raise ValueError(f"cda_stride must be 1 or 2, got {cda_stride}")
+            raise ValueError(f"expected cda_stride to be 1 or 2, got {cda_stride}")
         if not 0 <= z_dropout < 1:
-            raise ValueError(f"z_dropout must be in [0, 1), got {z_dropout}")
+            raise ValueError(f"expected z_dropout to be in [0, 1), got {z_dropout}")
         if not dilations or _DEEP_LAYERS % len(dilations) or min(dilations) < 1:
             raise ValueError(
-                f"dilations must be 1, 2, 4 or 8 numbers from 1 up, got {tuple(dilations)}"
+                "expected dilations to be 1, 2, 4 or 8 numbers of at least 1, "
+                f"got {tuple(dilations)}"
             )
         down = 2 * cda_stride
         self.size_multiple = self.minimum_size = deepest = down**3
 
         def attention(shrunk: int) -> _MakeAttention:
-            """Position attention on maps so many times smaller than the image."""
+            """Return position attention for maps ``shrunk`` times smaller than the image."""
             many = (_PAPER_SIDE // shrunk) ** 2 >= _MANY_POSITIONS
             return partial(
                 PositionAttentionModule,
@@ -147,23 +159,23 @@ class MobileGANGenerator(SegmentationNetwork):
         return self._decode(self._encode(image), image)
 
     def monte_carlo(self, image: Tensor, samples: int) -> Tensor:
-        """Draw segmentations with only the decoder's dropout (z) active.
+        """Sample logits with only the decoder's dropout (z) active.
 
-        Every other part works as in ``eval()``; the encoder runs once. The modes of all parts are
-        as before afterwards, after an error too. Gradients are recorded as the caller has them.
+        Every other module works as in ``eval()``; the encoder runs once. The training modes are
+        restored afterwards, also after an error.
 
         Args:
             image: Images (N, 3, H, W) in [0, 1].
-            samples: How many draws, at least 1.
+            samples: Number of samples, at least 1.
 
         Returns:
             Logits (samples, N, 1, H, W).
 
         Raises:
-            ValueError: If there are no samples to draw or the images do not fit.
+            ValueError: If ``samples`` is less than 1 or the images do not fit.
         """
         if samples < 1:
-            raise ValueError(f"samples must be at least 1, got {samples}")
+            raise ValueError(f"expected samples to be at least 1, got {samples}")
         with self._only_decoder_dropout():
             features = self._encode(image)
             return torch.stack([self._decode(features, image) for _ in range(samples)])
@@ -194,7 +206,7 @@ class MobileGANGenerator(SegmentationNetwork):
 
 
 class _MultiScale(nn.Module):
-    """One convolution block and CAM at each of four scales, upsampled and averaged."""
+    """A convolution block and CAM at each of four scales, upsampled and averaged."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

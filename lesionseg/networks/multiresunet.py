@@ -15,23 +15,30 @@ class MultiResUNet(SegmentationNetwork):
     """U-Net of multi-resolution residual blocks; 7,251,322 parameters at width 32.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; H and W are multiples of 16.
-    ImageNet's normalization is inside. Training at 16 x 16 needs two images at least.
+    ImageNet's normalization is part of the network. Training at 16 x 16 needs at least two images.
 
     Args:
         width: U of the first stage, doubled in each of the next four; at least 4. A block of U has
             about 1.67 U channels.
         authors_layers: Leave out what the authors' code leaves out: the biases of all convolutions
-            that a batch normalization follows, and the scale of these normalizations. The network
-            has 7,238,228 parameters then, and 7,262,750 with the running means and variances, which
-            is the count that the authors' code prints.
+            before a batch normalization, and the scale of these normalizations. The network then
+            has 7,238,228 parameters, and 7,262,750 with the running means and variances, the number
+            that the authors' code prints.
 
     Raises:
         ValueError: If the width is less than 4.
 
     Source: Ibtehaz and Rahman, MultiResUNet (Neural Networks 121, 2020): the widths, the chain, the
     shortcuts and the lengths of the paths. Chosen where the text leaves it open: biases in all
-    convolutions; batch normalization after each, the last one's logit included, after the chain's
-    maps are joined and after each sum; He's initial weights.
+    convolutions; batch normalization after each, the logit included, after the chain's maps are
+    joined and after each sum; He's initialization.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.networks import MultiResUNet
+        >>> network = MultiResUNet(width=4).eval()
+        >>> network(torch.rand(2, 3, 64, 96)).shape
+        torch.Size([2, 1, 64, 96])
     """
 
     size_multiple = 16
@@ -41,7 +48,7 @@ class MultiResUNet(SegmentationNetwork):
     def __init__(self, width: int = 32, authors_layers: bool = False) -> None:
         super().__init__()
         if width < 4:
-            raise ValueError(f"width must be at least 4 to be split in three, got {width}")
+            raise ValueError(f"expected width to be at least 4, got {width}; it is split in three")
         widths = [width * 2**stage for stage in range(5)]
         scaled = not authors_layers
         self.normalize = Normalize()

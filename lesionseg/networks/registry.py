@@ -1,4 +1,4 @@
-"""The names of the networks. A new network needs one file here and one line below."""
+"""The registry of networks: a new network needs a file in this folder and a line below."""
 
 from __future__ import annotations
 
@@ -22,18 +22,26 @@ _SMP_PREFIX = "smp:"
 
 
 def register(name: str, target: str | type[SegmentationNetwork], /, **preset: Any) -> None:
-    """Give a network a name.
+    """Register a network under a name.
 
     Args:
         name: The name for :func:`create_network`.
         target: The class, or "package.module:Class" to import it only when it is built.
-        **preset: Arguments that this name stands for; the user's own override them.
+        **preset: Arguments of the network under this name; those of :func:`create_network`
+            override them.
 
     Raises:
         ValueError: If the name is taken or starts with "smp:".
+
+    Example:
+        >>> from lesionseg.networks import create_network, register, registry
+        >>> register("unet-small", "lesionseg.networks.unet:UNet", width=8)
+        >>> create_network("unet-small").head.in_channels
+        8
+        >>> _ = registry._REGISTERED.pop("unet-small")  # undone, for this example
     """
     if name in _REGISTERED or name.startswith(_SMP_PREFIX):
-        raise ValueError(f"the network name {name!r} is taken; choose another")
+        raise ValueError(f"expected a name that is not taken, got {name!r}; choose another")
     _REGISTERED[name] = _Registration(target, preset)
 
 
@@ -60,26 +68,43 @@ register("unet", "lesionseg.networks.unet:UNet")
 
 
 def network_names() -> list[str]:
-    """Registered names, sorted; "smp:<architecture>/<encoder>" names work beside them."""
+    """Return the registered names, sorted.
+
+    Names "smp:<architecture>/<encoder>" of segmentation-models-pytorch work too.
+
+    Example:
+        >>> from lesionseg.networks import network_names
+        >>> network_names()
+        ['asnet', 'asnet-baseline', ..., 'mobilegan', ..., 'unet']
+    """
     return sorted(_REGISTERED)
 
 
 def create_network(name: str, **arguments: Any) -> SegmentationNetwork:
     """Build a network by its name.
 
-    The result's ``spec`` holds the name and all arguments given, as plain scalars and lists, so
-    that ``create_network(spec["name"], **spec["arguments"])`` builds it again.
+    The result's ``spec`` holds the name and the given arguments as plain scalars and lists, so
+    that ``create_network(spec["name"], **spec["arguments"])`` builds an equal network.
 
     Args:
         name: One of :func:`network_names`, or "smp:<architecture>/<encoder>" for any network of
             segmentation-models-pytorch, such as "smp:unet/resnet34".
-        **arguments: The network's own arguments.
+        **arguments: Arguments of the network's class.
 
     Raises:
-        LesionsegError: If the name is unknown; the message names the closest one.
+        LesionsegError: If the name is unknown; the message names the closest.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.networks import create_network
+        >>> network = create_network("unet", width=8)
+        >>> network.spec
+        {'name': 'unet', 'arguments': {'width': 8}}
+        >>> network(torch.rand(2, 3, 32, 48)).shape
+        torch.Size([2, 1, 32, 48])
     """
-    entry = _find(name)
-    network = _load(entry.target)(**{**entry.preset, **arguments})
+    registration = _find(name)
+    network = _load(registration.target)(**{**registration.preset, **arguments})
     network.spec = {
         "name": name,
         "arguments": {key: _plain(value) for key, value in arguments.items()},
@@ -88,7 +113,7 @@ def create_network(name: str, **arguments: Any) -> SegmentationNetwork:
 
 
 def preset_of(name: str) -> dict[str, Any]:
-    """The arguments that a name stands for; see :func:`register`.
+    """Return the preset arguments of a name; see :func:`register`.
 
     Raises:
         LesionsegError: If the name is unknown.
@@ -101,8 +126,8 @@ def _find(name: str) -> _Registration:
         architecture, separator, encoder = name.removeprefix(_SMP_PREFIX).partition("/")
         if not (architecture and separator and encoder):
             raise LesionsegError(
-                f'"{name}" is not of the form "smp:<architecture>/<encoder>"; '
-                f'write for example "smp:unet/resnet34"'
+                f'expected a name of the form "smp:<architecture>/<encoder>", got "{name}"; '
+                'use a name such as "smp:unet/resnet34"'
             )
         return _Registration(
             "lesionseg.networks.smp:SMPNetwork", {"architecture": architecture, "encoder": encoder}
@@ -126,7 +151,7 @@ def _load(target: str | type[SegmentationNetwork]) -> type[SegmentationNetwork]:
 
 
 def _plain(value: Any) -> Any:
-    """Turn sequences into lists and paths into strings, for checkpoints that hold no classes."""
+    """Turn sequences into lists and paths into strings, for checkpoints without classes."""
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)

@@ -13,24 +13,31 @@ from lesionseg.networks.base import SegmentationNetwork
 class SegANSegmentor(SegmentationNetwork):
     """U-shaped network of residual bottlenecks and global convolutions; 156,265,344 parameters.
 
-    Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; any H and W from 32 up.
-    ImageNet's normalization is inside. Training below 65 x 65 needs two images at least, because a
-    batch normalization cannot take one value per channel.
+    Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; any H and W of at least
+    32. ImageNet's normalization is part of the network. Training below 65 x 65 needs at least two
+    images, because batch normalization cannot train on a single value per channel.
 
     The encoder halves the image seven times; each level of the decoder concatenates the skip,
     upsamples bilinearly to the next level's size and convolves, with global convolutions of k = 7,
     7, 9, 9, 11 in the last five.
 
     Args:
-        width: Maps of the first level, 64 in the original; all others scale with it.
+        width: Channels of the first level, 64 in the original; all others scale with it.
 
     Raises:
         ValueError: If ``width`` is less than 1.
 
     Source: Xue et al., SegAN (Neuroinformatics 2018), section 2.2; layer shapes of its authors'
     version for skin lesions. Chosen: the batch normalizations in the residual blocks, which that
-    version builds but leaves out when it runs, are in use; an odd side is padded by one before the
-    one convolution of even kernel; weights start as torch starts them.
+    version builds but does not run, are used; an odd side is padded by a pixel before the only
+    convolution of even kernel; weights have torch's initialization.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.networks import SegANSegmentor
+        >>> network = SegANSegmentor(width=4).eval()
+        >>> network(torch.rand(2, 3, 64, 96)).shape
+        torch.Size([2, 1, 64, 96])
     """
 
     minimum_size = 32
@@ -40,7 +47,7 @@ class SegANSegmentor(SegmentationNetwork):
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         if width < 1:
-            raise ValueError(f"width must be at least 1, got {width}")
+            raise ValueError(f"expected width to be at least 1, got {width}")
         w = width
         self.normalize = Normalize()
         self.encoder = nn.ModuleList(
@@ -112,8 +119,8 @@ class SegANSegmentor(SegmentationNetwork):
 
 
 def _unit(convolution: nn.Module, leaky: bool = False) -> nn.Sequential:
-    """A convolution, batch normalization of its output, (leaky) ReLU."""
-    widths = [one.out_channels for one in convolution.modules() if isinstance(one, nn.Conv2d)]
+    """Append batch normalization and a (leaky) ReLU to a convolution."""
+    widths = [part.out_channels for part in convolution.modules() if isinstance(part, nn.Conv2d)]
     activation = nn.LeakyReLU(0.2, inplace=True) if leaky else nn.ReLU(inplace=True)
     return nn.Sequential(convolution, nn.BatchNorm2d(widths[-1]), activation)
 
@@ -140,12 +147,12 @@ def _bottleneck(channels: int, leaky: bool = False) -> nn.Module:
 
 
 def _pointwise(channels: int, leaky: bool = False) -> nn.Module:
-    """Residual block of one 1x1 convolution."""
+    """Residual block of a 1x1 convolution."""
     return _Residual(*_unit(nn.Conv2d(channels, channels, 1, bias=False), leaky))
 
 
 class _PadToEven(nn.Module):
-    """Adds a zero row or column where height or width is odd: a 4x4 kernel needs two pixels."""
+    """Add a zero row or column where height or width is odd: a 4x4 kernel needs two pixels."""
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]

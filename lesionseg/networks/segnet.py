@@ -9,7 +9,7 @@ from lesionseg.blocks import ConvBlock, Normalize
 from lesionseg.networks.base import SegmentationNetwork, he_initialize
 from lesionseg.networks.torchvision_encoders import VGG16Stages
 
-# One stage per line, the deepest first: the encoder's channels, mirrored.
+# A stage per line, the deepest first: the encoder's channels, mirrored.
 _DECODER = (
     (512, 512, 512, 512),
     (512, 512, 512, 256),
@@ -20,21 +20,32 @@ _DECODER = (
 
 
 class SegNet(SegmentationNetwork):
-    """VGG16 and its mirror, which unpools by the encoder's indices; 29,443,585 parameters.
+    """VGG16 and its mirror, which unpools with the encoder's indices; 29,443,585 parameters.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; H and W are multiples of 32.
-    ImageNet's normalization is inside. Training at 32 x 32 needs two images at least.
+    ImageNet's normalization is part of the network. Training at 32 x 32 needs at least two images.
 
     Args:
-        encoder_weights: None for random ones, "imagenet" for torchvision's VGG16_BN
+        encoder_weights: None for random weights, "imagenet" for torchvision's VGG16_BN
             (IMAGENET1K_V1; downloaded once), or the path of a local state dict of it.
 
     Raises:
         CheckpointError: If the encoder weights cannot be read, downloaded or used.
 
     Source: Badrinarayanan et al., SegNet (PAMI 39(12), 2017), section 3. Weights that are not
-    pretrained are He's, as in the paper. Chosen otherwise: one logit replaces the softmax.
-    MobileGAN's table gives 11.5 M parameters, a reduction that is not published.
+    pretrained have He's initialization, as in the paper. Chosen otherwise: a logit replaces the
+    softmax. MobileGAN's table gives 11.5 M parameters, a reduction that is not published.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.networks import SegNet
+        >>> with torch.device("meta"):  # shapes only
+        ...     network = SegNet()
+        ...     logits = network(torch.empty(2, 3, 192, 256))
+        >>> logits.shape
+        torch.Size([2, 1, 192, 256])
+        >>> f"{sum(parameter.numel() for parameter in network.parameters()):,}"
+        '29,443,585'
     """
 
     size_multiple = 32

@@ -15,25 +15,36 @@ _BINS = (1, 2, 3, 6)
 class SLSDeep(SegmentationNetwork):
     """Dilated ResNet50 with pyramid pooling; 46,657,348 parameters.
 
-    Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; any H and W from 8 up.
-    ImageNet's normalization is inside. Training needs two images at least, because the coarsest
-    pooling leaves one value per channel.
+    Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; any H and W of at least 8.
+    ImageNet's normalization is part of the network. Training needs at least two images, because the
+    coarsest pooling leaves a single value per channel.
 
     Args:
-        encoder_weights: None for random ones, "imagenet" for the four residual stages of
+        encoder_weights: None for random weights, "imagenet" for the four residual stages of
             torchvision's ResNet50 (IMAGENET1K_V1; downloaded once), or the path of a local state
-            dict of it. The stem of three convolutions, which that ResNet50 does not have, stays
-            random.
+            dict of it. The stem of three convolutions, which torchvision's ResNet50 does not have,
+            stays random.
 
     Raises:
         CheckpointError: If the encoder weights cannot be read, downloaded or used.
 
     Source: Sarker et al., SLSDeep (MICCAI 2018), section 2. It ends in the scores of background
     and lesion, whose difference is the logit (a softmax over two classes). Chosen where the paper
-    is silent or unclear: the scores are normalized, as the count of parameters has it, but have no
-    ReLU, which would leave pixels with two negative scores at 0.5 without a gradient; ReLU and
+    is silent or unclear: the scores are normalized, as the number of parameters implies, but have
+    no ReLU, which would leave pixels with two negative scores at 0.5 without a gradient; ReLU and
     dropout of 0.5 come before the upsampling to the scores instead. Loss:
     :func:`~lesionseg.losses.nll_epe_loss`.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.networks import SLSDeep
+        >>> with torch.device("meta"):  # shapes only
+        ...     network = SLSDeep()
+        ...     logits = network(torch.empty(2, 3, 192, 256))
+        >>> logits.shape
+        torch.Size([2, 1, 192, 256])
+        >>> f"{sum(parameter.numel() for parameter in network.parameters()):,}"
+        '46,657,348'
     """
 
     minimum_size = 8

@@ -21,15 +21,15 @@ _SOURCES = {
 
 
 class SMPNetwork(SegmentationNetwork):
-    """A network of segmentation-models-pytorch with ImageNet's normalization inside.
+    """A network of segmentation-models-pytorch with ImageNet's normalization.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; :attr:`size_multiple` is the
     encoder's output stride, mostly 32.
 
     Args:
-        architecture: Such as "unet" or "deeplabv3plus".
-        encoder: Such as "resnet34".
-        encoder_weights: None for random ones, or a name that the encoder knows, such as
+        architecture: Name of the architecture, such as "unet" or "deeplabv3plus".
+        encoder: Name of the encoder, such as "resnet34".
+        encoder_weights: None for random weights, or a name of the encoder's weights, such as
             "imagenet", to download them.
         **options: Further arguments of the architecture, such as ``decoder_channels``; none that
             load weights or settings from elsewhere.
@@ -37,6 +37,13 @@ class SMPNetwork(SegmentationNetwork):
     Raises:
         LesionsegError: If there is no such architecture, encoder or set of weights.
         CheckpointError: If the weights cannot be downloaded.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.networks import SMPNetwork
+        >>> network = SMPNetwork("unet", "resnet18", decoder_channels=(64, 32, 16, 8, 4))
+        >>> network(torch.rand(2, 3, 32, 64)).shape
+        torch.Size([2, 1, 32, 64])
     """
 
     paper = "segmentation-models-pytorch"
@@ -51,7 +58,7 @@ class SMPNetwork(SegmentationNetwork):
     ) -> None:
         super().__init__()
         _refuse_sources(encoder, options)
-        import segmentation_models_pytorch as smp  # slow to import, so only where it is used
+        import segmentation_models_pytorch as smp  # slow to import
 
         self.normalize = Normalize()
         _check_name("architecture", architecture.lower(), list(smp.MODEL_ARCHITECTURES_MAPPING))
@@ -88,13 +95,13 @@ class SMPNetwork(SegmentationNetwork):
 
 
 def _refuse_sources(encoder: str, options: Mapping[str, Any]) -> None:
-    """Refuse what timm would fetch even without ``encoder_weights``, each time it is built."""
+    """Refuse what timm would download at each construction, even without ``encoder_weights``."""
     if ":" in encoder:  # such as tu-hf-hub:user/model
         raise LesionsegError(
-            f"the encoder {encoder!r} names a place to load from; give timm's own name of a model."
+            f"expected encoder to be a name of timm, got {encoder!r}; it would be downloaded"
         )
     if found := sorted(_SOURCES & set(options)):
-        raise LesionsegError(f"{found[0]} is not an option of a network; give encoder_weights.")
+        raise LesionsegError(f"{found[0]} is not an option of a network; use encoder_weights")
 
 
 def _check_name(kind: str, name: str, names: list[str]) -> None:

@@ -10,18 +10,18 @@ from lesionseg.networks.registry import create_network, preset_of
 
 
 class NetworkFacts(NamedTuple):
-    """What is known of a network.
+    """Size, cost and source of a network.
 
     Attributes:
-        name: For ``create_network``.
-        parameters: Their number.
-        macs: Multiplications with addition for one image of ``size``: convolutions, linear
+        name: Name for ``create_network``.
+        parameters: Number of parameters.
+        macs: Multiply-accumulate operations for an image of ``size``: convolutions, linear
             layers, matrix products and attention; neither normalization nor activation.
-        size: (height, width), the paper's.
-        paper: Its source.
+        size: (height, width) in the paper.
+        paper: Authors, short title, venue and year of its source.
         options: The arguments of the network and their defaults.
-        weights_license: What ``encoder_weights`` downloads and its license; None where there is
-            none.
+        weights_license: What ``encoder_weights`` downloads and its license; None where the network
+            has no pretrained encoder.
     """
 
     name: str
@@ -34,31 +34,37 @@ class NetworkFacts(NamedTuple):
 
 
 def network_facts(name: str, **arguments: Any) -> NetworkFacts:
-    """Count a network's parameters and operations, without memory for either.
+    """Count a network's parameters and operations without allocating memory.
 
     Args:
         name: See :func:`~lesionseg.networks.create_network`.
         **arguments: See there.
 
     Raises:
-        LesionsegError: There is no such network.
+        LesionsegError: If there is no such network.
+
+    Example:
+        >>> from lesionseg.networks.summary import network_facts
+        >>> facts = network_facts("unet")
+        >>> f"{facts.parameters:,} parameters, {facts.macs / 1e9:.2f} GMAC at {facts.size}"
+        '31,043,521 parameters, 36.13 GMAC at (192, 256)'
     """
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.flop_counter import FlopCounterMode
 
-    # Not every torch counts the fused attention of CPUs by itself (2.14 does not).
+    # Not every torch counts the fused attention of CPUs (2.14 does not).
     attention = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops}
-    with FakeTensorMode(), torch.no_grad():  # shapes only; "meta" knows no autocast to ask for
+    with FakeTensorMode(), torch.no_grad():  # shapes only; autocast is undefined on "meta"
         network = create_network(name, **arguments).eval()
         counter = FlopCounterMode(display=False, custom_mapping=attention)
         with counter:
             network(torch.empty(1, 3, *network.default_size))
     signature = inspect.signature(type(network).__init__).parameters.values()
     options = {
-        one.name: one.default
-        for one in signature
-        if one.name != "self" and one.kind is not one.VAR_KEYWORD
+        parameter.name: parameter.default
+        for parameter in signature
+        if parameter.name != "self" and parameter.kind is not parameter.VAR_KEYWORD
     }
     return NetworkFacts(
         name,
@@ -74,6 +80,6 @@ def network_facts(name: str, **arguments: Any) -> NetworkFacts:
 def _attention_flops(
     query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any
 ) -> int:
-    """Of the two matrix products between tokens of these shapes (N, heads, positions, width)."""
+    """Return the operations of attention between tokens (N, heads, positions, width)."""
     batch, heads, queries, width = query
     return 2 * batch * heads * queries * key[2] * (width + value[3])

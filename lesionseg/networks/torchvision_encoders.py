@@ -27,6 +27,14 @@ class ResNet34Encoder(nn.Module):
         CheckpointError: If the weights cannot be read, downloaded or used.
 
     Source: He et al., Deep residual learning (CVPR 2016).
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.networks.torchvision_encoders import ResNet34Encoder
+        >>> with torch.device("meta"):  # shapes only
+        ...     features = ResNet34Encoder()(torch.empty(2, 3, 64, 96))
+        >>> [tuple(maps.shape[1:]) for maps in features]
+        [(64, 32, 48), (64, 16, 24), (128, 8, 12), (256, 4, 6), (512, 2, 3)]
     """
 
     channels = (64, 64, 128, 256, 512)
@@ -65,7 +73,7 @@ class VGG16Stages(nn.ModuleList):
 
     14,714,688 parameters, 14,723,136 with batch normalization. The stages have 64, 128, 256, 512
     and 512 channels and keep the size; layers have torchvision's numbers as names. Weights that
-    are not loaded are He's.
+    are not loaded have He's initialization.
 
     Args:
         batch_norm: Normalize after each convolution (torchvision's ``vgg16_bn``).
@@ -75,6 +83,14 @@ class VGG16Stages(nn.ModuleList):
         CheckpointError: If the weights cannot be read, downloaded or used.
 
     Source: Simonyan and Zisserman, Very deep convolutional networks (ICLR 2015), configuration D.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.networks.torchvision_encoders import VGG16Stages
+        >>> with torch.device("meta"):  # shapes only
+        ...     stages = VGG16Stages()
+        >>> [len(stage) // 2 for stage in stages]  # convolutions, each with a ReLU
+        [2, 2, 3, 3, 3]
     """
 
     def __init__(self, batch_norm: bool = False, weights: str | None = None) -> None:
@@ -91,7 +107,7 @@ class VGG16Stages(nn.ModuleList):
             load_encoder_weights(self, weights, pretrained.IMAGENET1K_V1, self.select)
 
     def select(self, state: State) -> State:
-        """Pick the stages' part of the classifier's state dict and name it as here."""
+        """Return the stages' part of the classifier's state dict under the names of this module."""
         stage_of = {name: i for i, stage in enumerate(self) for name, _ in stage.named_children()}
         features = {
             key.removeprefix("features."): value

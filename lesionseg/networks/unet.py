@@ -12,7 +12,7 @@ class UNet(SegmentationNetwork):
     """U-Net with batch normalization; 31,043,521 parameters at width 64.
 
     Image float (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out; H and W are multiples of 16.
-    ImageNet's normalization is inside. Training at 16 x 16 needs two images at least.
+    ImageNet's normalization is part of the network. Training at 16 x 16 needs at least two images.
 
     Args:
         width: Channels of the first stage, doubled in each of the next four. 32 has 7,765,985
@@ -22,8 +22,15 @@ class UNet(SegmentationNetwork):
         ValueError: If the width is less than 1.
 
     Source: Ronneberger et al., U-Net (MICCAI 2015), section 2. Chosen otherwise: the convolutions
-    are padded, so that nothing is cropped, and normalized after; there is no dropout; one logit
-    replaces two classes. Weights start as the paper's section 3 says (He).
+    are padded, so that nothing is cropped, and followed by batch normalization; there is no
+    dropout; a logit replaces two classes. The initialization is the paper's (section 3, He).
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.networks import UNet
+        >>> network = UNet(width=8).eval()
+        >>> network(torch.rand(2, 3, 64, 96)).shape
+        torch.Size([2, 1, 64, 96])
     """
 
     size_multiple = 16
@@ -33,7 +40,7 @@ class UNet(SegmentationNetwork):
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         if width < 1:
-            raise ValueError(f"width must be at least 1, got {width}")
+            raise ValueError(f"expected width to be at least 1, got {width}")
         widths = [width * 2**stage for stage in range(5)]
         self.normalize = Normalize()
         self.encoder = nn.ModuleList(

@@ -6,7 +6,7 @@ from torch import nn
 
 from lesionseg import networks
 from lesionseg.errors import LesionsegError
-from lesionseg.networks import SegmentationNetwork, create_network, network_names, register
+from lesionseg.networks import SegmentationNetwork, UNet, create_network, network_names, register
 from lesionseg.networks import registry as registry_file
 
 
@@ -60,7 +60,7 @@ def test_a_dotted_path_is_imported_when_built():
 
 @pytest.mark.parametrize("name", ["asnet", "smp:mine"])
 def test_a_name_is_given_once(name):
-    with pytest.raises(ValueError, match="taken"):
+    with pytest.raises(ValueError, match="not taken, got"):
         register(name, Tiny)
     assert "smp:mine" not in network_names()
 
@@ -75,3 +75,17 @@ def test_public_names_exist_and_are_listed():
 
 def test_a_network_built_by_hand_has_an_empty_spec():
     assert Tiny().spec == {}
+
+
+def test_a_network_without_forward_cannot_be_built():
+    with pytest.raises(TypeError, match=r"abstract method '?forward"):
+        SegmentationNetwork()
+
+
+def test_the_old_name_of_the_license_of_weights_is_read():
+    with pytest.warns(FutureWarning, match=r"Old\.weights_licence is now weights_license"):
+
+        class Old(UNet):
+            weights_licence = "MIT"
+
+    assert (Old.weights_license, UNet.weights_license) == ("MIT", None)
