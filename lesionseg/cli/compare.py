@@ -1,4 +1,4 @@
-"""Compare models that were tested on the same images: lesionseg compare RUN RUN ..."""
+"""``lesionseg compare``: compare models with a paired test on the same images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lesionseg.errors import LesionsegError, printable
 from lesionseg.files import check_outputs
 from lesionseg.scoring.tested_runs import TABLE, TestedRun, read_runs
 
-# numpy, scipy and matplotlib are imported where they are used: the program's --help is quick.
+# numpy, scipy and matplotlib are imported where they are used, so that --help is quick.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,40 +18,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from lesionseg.metrics.official import SCORE_NAMES
 
     parser.description = (
-        "Compare models that were scored on the same images, image by image: the difference of "
-        "their means with a 95 % interval, and Wilcoxon's signed-rank test. Of more than two, each "
-        "is compared with the first."
+        "Compare models with a paired test on the same images: the difference of their mean scores "
+        "with a 95 % interval, and Wilcoxon's signed-rank test. Of more than two models, each is "
+        "compared with the first."
     )
     parser.add_argument(
         "runs",
         metavar="RUN",
         nargs="+",
         type=Path,
-        help="two or more: a run's folder that lesionseg test has tested, the folder of one of its "
-        f"tests, any other folder with a {TABLE}, or the CSV of lesionseg score --csv",
+        help="at least two: folder of a run that lesionseg test has tested, folder of a test, "
+        f"any other folder with a {TABLE}, or CSV file of lesionseg score --csv",
     )
     parser.add_argument(
         "--test",
         metavar="NAME",
-        help="which test of the runs, such as isic2018-val; needed where they have several in "
-        "common",
+        help="name of the test, such as isic2018-val; required where the runs have several tests "
+        "in common",
     )
     parser.add_argument(
-        "--score", choices=SCORE_NAMES, default="jaccard", help="default: %(default)s"
+        "--score", choices=SCORE_NAMES, default="jaccard", help="score (default: %(default)s)"
     )
     parser.add_argument(
-        "--common", action="store_true", help="leave out images that not all of them have"
+        "--common", action="store_true", help="compare only the images that all runs have"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the interval (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the interval (default: 0)")
     parser.add_argument(
         "-o",
         "--output",
         choices=["table", "json", "csv", "markdown", "latex"],
         default="table",
-        help="what to print (default: %(default)s)",
+        help="output format (default: %(default)s)",
     )
     parser.add_argument(
-        "--plot", metavar="FILE", type=Path, help="also draw the differences, to a PNG, SVG or PDF"
+        "--plot",
+        metavar="FILE",
+        type=Path,
+        help="also plot the differences to a PNG, SVG or PDF file",
     )
     parser.add_argument(
         "--overwrite",
@@ -64,13 +67,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Run ``lesionseg compare`` and return its exit code.
 
     Raises:
-        LesionsegError: If a table is not there, the tables do not match, or the plot cannot be
+        LesionsegError: If a table is missing, the tables do not match, or the plot cannot be
             written.
     """
     if arguments.seed < 0:
-        raise LesionsegError(f"--seed is {arguments.seed}; take 0 or more.")
+        raise LesionsegError(f"expected --seed to be at least 0, got {arguments.seed}.")
     if len(arguments.runs) < 2:
-        raise LesionsegError(f"expected two runs or more, got {arguments.runs[0]} alone.")
+        raise LesionsegError(f"expected at least two runs, got only {arguments.runs[0]}.")
     runs = read_runs(arguments.runs, arguments.test)
     if arguments.plot is not None:
         check_outputs([arguments.plot], arguments.runs, arguments.overwrite)
@@ -80,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from lesionseg.scoring.comparison_table import compare_with_first
 
-    names, tables = [one.name for one in runs], [one.table for one in runs]
+    names, tables = [run.name for run in runs], [run.table for run in runs]
     table = compare_with_first(
         names, tables, arguments.score, common=arguments.common, seed=arguments.seed
     )

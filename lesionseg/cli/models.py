@@ -1,4 +1,4 @@
-"""``lesionseg models``: list the networks and the trained models."""
+"""``lesionseg models``: list the networks and the pretrained models."""
 
 from __future__ import annotations
 
@@ -18,22 +18,26 @@ _WIDTH = 80
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``lesionseg models`` to its parser."""
     parser.description = (
-        "List the networks: parameters, multiply-accumulate operations for one image of the "
-        "paper's size, source, options, licence of encoder weights."
+        "List the networks: parameters, multiply-accumulate operations for an image of the "
+        "paper's size, source, options, and license of the encoder weights."
     )
     parser.add_argument(
         "names",
         nargs="*",
         metavar="NAME",
-        help="only these; smp:<architecture>/<encoder> is one too (default: all that have a name)",
+        help="names of networks, also smp:<architecture>/<encoder> (default: all registered names)",
     )
     parser.add_argument(
         "--pretrained",
         action="store_true",
-        help="list the trained models that come with lesionseg, and how good they are",
+        help="list the pretrained models of lesionseg and their scores",
     )
     parser.add_argument(
-        "-o", "--output", choices=["table", "json"], default="table", help="default: %(default)s"
+        "-o",
+        "--output",
+        choices=["table", "json"],
+        default="table",
+        help="output format (default: %(default)s)",
     )
 
 
@@ -41,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     """Run ``lesionseg models`` and return its exit code.
 
     Raises:
-        LesionsegError: There is no network, or no trained model, of a given name.
+        LesionsegError: If there is no network, or no pretrained model, of a given name.
     """
     if options.pretrained:
         print(_pretrained(options.names, options.output))
@@ -60,13 +64,24 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _pretrained(names: Sequence[str], output: str) -> str:
-    """What the cards of the trained models say."""
+    """Return the cards of the pretrained models as a table or JSON."""
     cards = [packaged_card(name) for name in names or list_pretrained()]
     return json.dumps(cards, indent=2) if output == "json" else render_cards(cards)
 
 
 def render_cards(cards: Sequence[Mapping[str, Any]]) -> str:
-    """A plain-text table of trained models, with one view and no post-processing."""
+    """Return a plain-text table of pretrained models without augmentation or post-processing.
+
+    Args:
+        cards: See :func:`lesionseg.pretrained.packaged_card`.
+
+    Example:
+        >>> from lesionseg.cli.models import render_cards
+        >>> from lesionseg.pretrained import packaged_card
+        >>> print(render_cards([packaged_card("asnet-lite")]))
+        name                 parameters       size  tested on      jaccard        (95 %)
+        asnet-lite            6,479,414  192 x 256  ...
+    """
     lines = [
         f"{'name':<21}{'parameters':>10}{'size':>11}  {'tested on':<14}{'jaccard':>8}{'(95 %)':>14}"
     ]
@@ -83,19 +98,37 @@ def render_cards(cards: Sequence[Mapping[str, Any]]) -> str:
 
 
 def render(facts: Sequence[NetworkFacts]) -> str:
-    """A plain-text table of at most 80 columns, then what does not fit into its lines."""
+    """Return a plain-text table of at most 80 columns, and the longer facts below it.
+
+    Args:
+        facts: See :func:`~lesionseg.networks.summary.network_facts`.
+
+    Example:
+        >>> from lesionseg.cli.models import render
+        >>> from lesionseg.networks.summary import NetworkFacts
+        >>> options = {"width": 4}
+        >>> facts = NetworkFacts("tiny", 1234, 5 * 10**9, (192, 256), "Doe, 2020", options, None)
+        >>> print(render([facts]))
+        name                         parameters      GMAC          at
+        tiny                              1,234      5.00   192 x 256
+        <BLANKLINE>
+        tiny
+          paper: Doe, 2020
+          options: width=4
+          encoder weights: none
+    """
     lines = [f"{'name':<26}{'parameters':>13}{'GMAC':>10}{'at':>12}"]
-    for one in facts:
-        height, width = one.size
+    for fact in facts:
+        height, width = fact.size
         size = f"{height} x {width}"
-        lines.append(f"{one.name:<26}{one.parameters:>13,}{one.macs / 1e9:>10.2f}{size:>12}")
-    for one in facts:
-        chosen = ", ".join(f"{name}={_shown(value)}" for name, value in one.options.items())
-        lines += ["", one.name]
+        lines.append(f"{fact.name:<26}{fact.parameters:>13,}{fact.macs / 1e9:>10.2f}{size:>12}")
+    for fact in facts:
+        options = ", ".join(f"{name}={_shown(value)}" for name, value in fact.options.items())
+        lines += ["", fact.name]
         for label, text in (
-            ("paper", one.paper),
-            ("options", chosen or "none"),
-            ("encoder weights", one.weights_license or "none"),
+            ("paper", fact.paper),
+            ("options", options or "none"),
+            ("encoder weights", fact.weights_license or "none"),
         ):
             lines += textwrap.wrap(
                 f"{label}: {text}",

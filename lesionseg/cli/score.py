@@ -1,4 +1,4 @@
-"""``lesionseg score``: score a folder or zip of predicted masks as the official scorer does."""
+"""``lesionseg score``: score a folder or zip of predicted masks like the official scorer."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from lesionseg.scoring.predictions import score_predictions
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``lesionseg score`` to its parser."""
     parser.description = (
-        "Score predicted masks as the ISIC challenges do. TRUTH and PREDICTION are folders or "
-        "zips; masks are paired by the seven-digit number in their file names where those of TRUTH "
-        "begin with ISIC_, and else by file stem, without endings such as _mask and _segmentation."
+        "Score predicted masks with the official scores of the ISIC challenges. TRUTH and "
+        "PREDICTION are folders or zips; masks are paired by the seven-digit number in their file "
+        "names where those of TRUTH begin with ISIC_, and else by file stem, without endings such "
+        "as _mask and _segmentation."
     )
     parser.add_argument("truth", metavar="TRUTH", type=Path, help="folder or zip of the true masks")
     parser.add_argument(
@@ -26,29 +27,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         choices=["table", "json"],
         default="table",
-        help="what to print (default: %(default)s); json has the official scorer's keys and more",
+        help="output format (default: %(default)s); json has the official scorer's keys and more",
     )
     parser.add_argument(
-        "--csv", metavar="FILE", type=Path, help="also write counts and scores of every image here"
+        "--csv",
+        metavar="FILE",
+        type=Path,
+        help="also write the counts and scores of every image to FILE",
     )
     parser.add_argument(
         "--aggregation",
         choices=["image", "pooled"],
         default="image",
-        help="mean over images, which is official, or all pixels together (default: %(default)s)",
+        help="mean over images (official) or score of all pixels together (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",
         type=int,
         metavar="N",
-        help="pairs read at the same time (default: one for each core, at most 8)",
+        help="number of threads that read masks (default: number of cores, at most 8)",
     )
     parser.add_argument(
         "--mask-threshold",
         type=int,
         metavar="N",
-        help="lesion is what lies above this gray value (default: 128, which is official, or 0 "
-        "where all masks hold 0 and one other number up to 128)",
+        help="gray value above which a pixel is lesion (default: 128, which is official, or 0 "
+        "where all masks contain only 0 and another number up to 128)",
     )
     parser.add_argument(
         "--overwrite",
@@ -65,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     csv: Path | None = arguments.csv
     if csv is not None:
-        # Said before the scoring, which may take minutes.
+        # Checked before the scoring, which may take minutes.
         inputs = [arguments.truth, arguments.prediction]
         check_outputs([csv], inputs + _files(inputs), arguments.overwrite)
     table = score_predictions(
@@ -84,5 +88,5 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _files(places: list[Path]) -> list[Path]:
-    return [file for place in places if place.is_dir() for file in place.iterdir()]
+def _files(paths: list[Path]) -> list[Path]:
+    return [file for path in paths if path.is_dir() for file in path.iterdir()]

@@ -1,4 +1,4 @@
-"""Two models on the same images: is the difference of their scores more than chance?"""
+"""Comparison of two models on the same images with a paired test."""
 
 from __future__ import annotations
 
@@ -21,17 +21,27 @@ _WIDTH = 80
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """One score of two models, A and B, on the same images.
+    """A score of two models, A and B, on the same images; see :func:`compare_tables`.
 
     Attributes:
         score: One of :data:`lesionseg.metrics.SCORE_NAMES`.
-        ids: The images that both were scored on, sorted.
+        ids: The images on which both were scored, sorted.
         a: float64 array (images,) of A's scores in [0, 1], in the order of ``ids``.
         b: The same of B.
         interval: Percentile bootstrap interval of :attr:`difference`.
-        p_value: Of Wilcoxon's signed-rank test, two-sided.
-        confidence: Share of the resampled differences that the interval holds.
-        left_out: Images that only one of the two was scored on.
+        p_value: p-value of Wilcoxon's signed-rank test, two-sided.
+        confidence: Share of the resampled differences inside the interval.
+        left_out: Number of images on which only A or only B was scored.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.scoring import Comparison
+        >>> a, b = np.array([0.9, 0.8, 0.7]), np.array([0.8, 0.8, 0.5])
+        >>> comparison = Comparison("jaccard", ("x", "y", "z"), a, b, (0.0, 0.2), 0.5)
+        >>> print(f"{comparison.difference:.1f}")
+        0.1
+        >>> comparison.better, comparison.equal, comparison.worse
+        (2, 1, 0)
     """
 
     score: str
@@ -83,7 +93,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What follows, in one sentence; it says so where the test and the interval disagree."""
+        """The conclusion as a sentence; it mentions a disagreement of the test and the interval."""
         if self.equal == len(self):
             return f"A and B score the same on each of the {len(self)} images."
         low, high = self.interval
@@ -91,13 +101,13 @@ class Comparison:
         surprising = self.p_value < 1 - self.confidence
         if low <= 0 <= high:
             doubt = (
-                ", although the signed-rank test sees most images lean one way"
+                ", although the signed-rank test finds that most images favor the same model"
                 if surprising
                 else ""
             )
             return (
                 f"The {percent} interval of A - B includes 0: the mean over these "
-                f"{len(self)} images cannot tell A and B apart{doubt}."
+                f"{len(self)} images does not separate A and B{doubt}."
             )
         name, side = ("A", "above") if low > 0 else ("B", "below")
         doubt = "" if surprising else ", but the signed-rank test does not confirm it"
@@ -107,10 +117,10 @@ class Comparison:
         )
 
     def to_json(self, names: tuple[str, str] = ("A", "B")) -> str:
-        """Return everything but the single images as JSON.
+        """Return all results but those of single images as JSON.
 
         Args:
-            names: What A and B are called, such as the paths of their tables.
+            names: Names of A and B, such as the paths of their tables.
         """
         content = {
             "score": self.score,
@@ -133,7 +143,7 @@ class Comparison:
         """Return a plain-text table of at most 80 columns, without a newline at its end.
 
         Args:
-            names: What A and B are called; the end of a long name is shown.
+            names: Names of A and B; a long name is shortened to its end.
         """
         left_out = f" ({self.left_out} left out)" if self.left_out else ""
         low, high = self.interval
@@ -167,40 +177,54 @@ def compare_tables(
     """Compare two models that were scored on the same images.
 
     The images are paired by id. The interval is the percentile bootstrap of the mean difference:
-    images are drawn with replacement, each with both of its scores, so that what makes an image
-    hard for both cancels. It does not hang on the order of the images, and exchanging A and B
-    changes its sign only. It tells what other *images* would have given; another training run of
-    the same model is another source of chance, which one run each cannot show.
+    images are resampled with replacement, each with both of its scores, so that the difficulty of
+    an image cancels. It does not depend on the order of the images, and swapping A and B changes
+    only its sign. It covers the choice of the *images*; training the same model again is another
+    source of variation, which a single run of each does not show.
 
     The p-value is that of Wilcoxon's signed-rank test (F. Wilcoxon, Individual Comparisons by
-    Ranking Methods, 1945) as ``scipy.stats.wilcoxon`` gives it, two-sided; images of equal score
-    take no part, and it is 1 where all are equal.
+    Ranking Methods, 1945) of ``scipy.stats.wilcoxon``, two-sided; images of equal score are left
+    out, and it is 1 where all are equal.
 
     Args:
         a: Scores of A.
         b: Scores of B.
         score: One of :data:`lesionseg.metrics.SCORE_NAMES`.
-        common: Compare the images that both have; without it both must have the same.
-        confidence: Share of the resampled differences that the interval holds, between 0 and 1.
+        common: Whether to compare only the images that both have; otherwise both must have the
+            same.
+        confidence: Share of the resampled differences inside the interval, between 0 and 1.
         resamples: Number of resamples, at least 1.
-        seed: Seed of the draws.
+        seed: Seed of the random numbers.
 
     Raises:
         ValueError: If an argument is outside its range.
         InvalidDataError: If the images differ, fewer than two are shared, or an image was scored
             against different truths.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.metrics import ScoreTable
+        >>> from lesionseg.scoring import compare_tables
+        >>> def table(*found):  # of lesions of 100 pixels in images of 1000
+        ...     counts = [[tp, 0, 100 - tp, 900] for tp in found]
+        ...     return ScoreTable(["a", "b", "c", "d"], np.array(counts))
+        >>> comparison = compare_tables(table(90, 80, 70, 95), table(80, 75, 60, 95))
+        >>> print(f"{comparison.difference:+.4f}, p = {comparison.p_value:.2f}")
+        +0.0625, p = 0.25
+        >>> comparison.verdict
+        'A is better on these 4 images: the 95 % interval of A - B lies above 0, but ...'
     """
     if score not in SCORE_NAMES:
-        raise ValueError(f"there is no score {score!r}; take one of {', '.join(SCORE_NAMES)}")
+        raise ValueError(f"expected score to be one of {', '.join(SCORE_NAMES)}, got {score!r}")
     rows_a = {name: row for row, name in enumerate(a.ids)}
     rows_b = {name: row for row, name in enumerate(b.ids)}
     ids = sorted(rows_a.keys() & rows_b.keys())
-    lonely = {
+    unpaired = {
         "A": sorted(rows_a.keys() - rows_b.keys()),
         "B": sorted(rows_b.keys() - rows_a.keys()),
     }
-    if any(lonely.values()) and not common:
-        raise InvalidDataError(_differ(lonely, len(ids)))
+    if any(unpaired.values()) and not common:
+        raise InvalidDataError(_differ(unpaired, len(ids)))
     if len(ids) < 2:
         raise InvalidDataError(
             f"A and B share {len(ids)} image{'' if len(ids) == 1 else 's'}; a comparison needs at "
@@ -218,7 +242,7 @@ def compare_tables(
         interval=bootstrap_interval(differences, confidence, resamples, seed),
         p_value=signed_rank_test(differences),
         confidence=confidence,
-        left_out=sum(map(len, lonely.values())),
+        left_out=sum(map(len, unpaired.values())),
     )
 
 
@@ -226,19 +250,25 @@ def signed_rank_test(differences: npt.NDArray[np.float64]) -> float:
     """Return the two-sided p-value of Wilcoxon's signed-rank test.
 
     Args:
-        differences: float64 array (images,); zeros are left out, as Wilcoxon did.
+        differences: float64 array (images,); zeros are left out, as in Wilcoxon's paper.
 
     Returns:
-        In [0, 1]; 1 if all differences are 0.
+        The p-value in [0, 1]; 1 if all differences are 0.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.scoring.comparison import signed_rank_test
+        >>> signed_rank_test(np.array([0.1, 0.2, -0.05, 0.3, 0.0]))
+        0.25
     """
-    from scipy.stats import wilcoxon  # not at the top: importing it takes a second
+    from scipy.stats import wilcoxon  # importing it takes a second
 
     unequal = differences[differences != 0]
     return float(wilcoxon(unequal).pvalue) if len(unequal) else 1.0
 
 
 def _check_truth(ids: Sequence[str], a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> None:
-    """Raise InvalidDataError if lesion or other pixels of an image differ in number."""
+    """Raise InvalidDataError if the lesion's or the other pixels of an image differ in number."""
     lesion_a, lesion_b = a[:, 0] + a[:, 2], b[:, 0] + b[:, 2]
     other = (lesion_a != lesion_b) | (a.sum(axis=1) != b.sum(axis=1))
     if other.any():
@@ -249,9 +279,9 @@ def _check_truth(ids: Sequence[str], a: npt.NDArray[np.int64], b: npt.NDArray[np
         )
 
 
-def _differ(lonely: dict[str, list[str]], shared: int) -> str:
+def _differ(unpaired: dict[str, list[str]], shared: int) -> str:
     parts = []
-    for letter, names in lonely.items():
+    for letter, names in unpaired.items():
         verb = "s are" if len(names) > 1 else " is"
         if names:
             parts.append(f"{len(names)} image{verb} only in {letter} ({shorten(names)})")

@@ -1,4 +1,4 @@
-"""The picture of a comparison: every image's difference, sorted."""
+"""Plots of comparisons."""
 
 from __future__ import annotations
 
@@ -16,15 +16,28 @@ _A, _B, _GRAY = "#1f77b4", "#d95f02", "#555555"
 
 
 def save_plot(comparison: Comparison | ComparisonTable, path: str | Path) -> None:
-    """Draw a comparison of two models (:func:`draw`) or of several (:func:`draw_table`).
+    """Save a plot of a comparison of two models (:func:`draw`) or of several (:func:`draw_table`).
 
     Args:
-        comparison: What is drawn.
-        path: A file of a kind that matplotlib writes, such as ``.png``, ``.svg`` or ``.pdf``; it
-            appears whole or not at all.
+        comparison: Comparison to draw.
+        path: File of a format that matplotlib writes, such as ``.png``, ``.svg`` or ``.pdf``; it is
+            written atomically.
 
     Raises:
-        LesionsegError: matplotlib does not write files of this kind.
+        LesionsegError: If matplotlib does not write this format.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from lesionseg.scoring import Comparison
+        >>> from lesionseg.scoring.comparison_plot import save_plot
+        >>> a, b = np.array([0.9, 0.8, 0.7]), np.array([0.8, 0.8, 0.5])
+        >>> comparison = Comparison("jaccard", ("x", "y", "z"), a, b, (0.0, 0.2), 0.5)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_plot(comparison, Path(folder, "difference.svg"))
+        ...     [path.name for path in Path(folder).iterdir()]
+        ['difference.svg']
     """
     path = Path(path)
     figure = draw(comparison) if isinstance(comparison, Comparison) else draw_table(comparison)
@@ -32,9 +45,9 @@ def save_plot(comparison: Comparison | ComparisonTable, path: str | Path) -> Non
     kind = path.suffix.lower().removeprefix(".")
     if kind not in kinds:
         raise LesionsegError(
-            f"a plot cannot be written to {path}; give a file that ends in .png, .svg or .pdf."
+            f"a plot cannot be written to {path}; use a file name that ends in .png, .svg or .pdf."
         )
-    # Other kinds have no room for a mark: a second plot of that name needs --overwrite.
+    # Other formats have no field for the mark: a second plot of that name needs --overwrite.
     about = {"png": "Software", "svg": "Creator", "pdf": "Creator", "ps": "Creator"}.get(kind)
     with atomic_path(path) as unfinished:
         metadata = {about: MARK} if about else None
@@ -42,7 +55,17 @@ def save_plot(comparison: Comparison | ComparisonTable, path: str | Path) -> Non
 
 
 def draw(comparison: Comparison) -> Figure:
-    """The figure itself, to be changed or shown; without pyplot's global state."""
+    """Draw the difference of every image, sorted, as a matplotlib figure.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.scoring import Comparison
+        >>> from lesionseg.scoring.comparison_plot import draw
+        >>> a, b = np.array([0.9, 0.8, 0.7]), np.array([0.8, 0.8, 0.5])
+        >>> figure = draw(Comparison("jaccard", ("x", "y", "z"), a, b, (0.0, 0.2), 0.5))
+        >>> figure.axes[0].get_title()
+        '3 images, p = 0.5 (signed-rank test)'
+    """
     order = np.sort(comparison.differences)
     low, high = comparison.interval
     figure = Figure(figsize=(7, 4), layout="constrained")
@@ -62,17 +85,17 @@ def draw(comparison: Comparison) -> Figure:
 
 
 def draw_table(table: ComparisonTable) -> Figure:
-    """Draw each model's mean difference from the first with its interval, one line each."""
+    """Draw each model's mean difference from the first with its interval."""
     count = len(table.comparisons)
     figure = Figure(figsize=(7, 1.5 + 0.4 * count), layout="constrained")
     axes = figure.subplots()
-    for place, one in enumerate(table.comparisons):
-        axes.hlines(place, *one.interval, colors=_GRAY)
-        axes.plot(one.difference, place, "o", color=_A)
+    for row, comparison in enumerate(table.comparisons):
+        axes.hlines(row, *comparison.interval, colors=_GRAY)
+        axes.plot(comparison.difference, row, "o", color=_A)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(count), table.names[1:])
     axes.set_ylim(count - 0.5, -0.5)
-    one = table.comparisons[0]
-    axes.set_xlabel(f"{one.score}, difference from {table.names[0]}")
-    axes.set_title(f"{len(one)} images, {100 * one.confidence:g} % intervals")
+    first = table.comparisons[0]
+    axes.set_xlabel(f"{first.score}, difference from {table.names[0]}")
+    axes.set_title(f"{len(first)} images, {100 * first.confidence:g} % intervals")
     return figure

@@ -1,4 +1,4 @@
-"""Several models on the same images, each compared with the first."""
+"""Comparison of several models with the first on the same images."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasci
 
 @dataclass(frozen=True, eq=False)
 class ComparisonTable:
-    """One score of several models on the same images.
+    """A score of several models on the same images; see :func:`compare_with_first`.
 
     Attributes:
-        names: Of the models, the first one is what the others are compared with.
-        first: The first model's mean of the score over the images.
-        comparisons: Of each other model (A) with the first (B), in order.
+        names: Names of the models; the others are compared with the first.
+        first: The first model's mean score over the images.
+        comparisons: Comparisons of each other model (A) with the first (B), in order.
     """
 
     names: tuple[str, ...]
@@ -33,23 +33,30 @@ class ComparisonTable:
 
     @property
     def adjusted(self) -> list[float]:
-        """The p-values by Holm's step-down method, which makes up for testing several models.
+        """The p-values adjusted for their number by Holm's step-down method.
 
         S. Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979.
         """
-        return holm([one.p_value for one in self.comparisons])
+        return holm([comparison.p_value for comparison in self.comparisons])
 
     def rows(self) -> list[list[str]]:
-        """Return header and one line for each model, in the order of the names."""
-        one = self.comparisons[0]
-        percent = f"{100 * one.confidence:g}%"
-        header = ["run", one.score, "difference", f"{percent} low", f"{percent} high"]
+        """Return a header and a row for each model, in the order of the names."""
+        percent = f"{100 * self.comparisons[0].confidence:g}%"
+        header = [
+            "run",
+            self.comparisons[0].score,
+            "difference",
+            f"{percent} low",
+            f"{percent} high",
+        ]
         lines = [[*header, "p", "p (Holm)", "better", "equal", "worse"]]
         lines.append([self.names[0], f"{self.first:.4f}", *[""] * 8])
-        for name, one, p in zip(self.names[1:], self.comparisons, self.adjusted, strict=True):
-            numbers = [f"{one.mean_a:.4f}", *(f"{x:+.4f}" for x in (one.difference, *one.interval))]
-            tests = [f"{one.p_value:.2g}", f"{p:.2g}"]
-            lines.append([name, *numbers, *tests, *map(str, (one.better, one.equal, one.worse))])
+        for name, found, p in zip(self.names[1:], self.comparisons, self.adjusted, strict=True):
+            values = (found.difference, *found.interval)
+            numbers = [f"{found.mean_a:.4f}", *(f"{value:+.4f}" for value in values)]
+            tests = [f"{found.p_value:.2g}", f"{p:.2g}"]
+            images = map(str, (found.better, found.equal, found.worse))
+            lines.append([name, *numbers, *tests, *images])
         return lines
 
     def to_csv(self) -> str:
@@ -65,7 +72,7 @@ class ComparisonTable:
         return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *lines))
 
     def to_latex(self) -> str:
-        """Return the rows as a LaTeX ``tabular``, which needs no package."""
+        """Return the rows as a LaTeX ``tabular`` that needs no package."""
         header, *lines = [[latex(cell) for cell in row] for row in self.rows()]
         body = [f"{' & '.join(row)} \\\\" for row in (header, *lines)]
         columns = "l" + "r" * (len(header) - 1)
@@ -74,44 +81,44 @@ class ComparisonTable:
 
     def to_json(self) -> str:
         """Return all numbers as JSON."""
-        one = self.comparisons[0]
+        first = self.comparisons[0]
         runs: list[dict[str, object]] = [{"name": self.names[0], "mean": self.first}]
-        for name, one, p in zip(self.names[1:], self.comparisons, self.adjusted, strict=True):
+        for name, found, p in zip(self.names[1:], self.comparisons, self.adjusted, strict=True):
             runs.append(
                 {
                     "name": name,
-                    "mean": one.mean_a,
-                    "difference": one.difference,
-                    "interval": list(one.interval),
-                    "p_value": one.p_value,
+                    "mean": found.mean_a,
+                    "difference": found.difference,
+                    "interval": list(found.interval),
+                    "p_value": found.p_value,
                     "p_value_holm": p,
-                    "better": one.better,
-                    "equal": one.equal,
-                    "worse": one.worse,
+                    "better": found.better,
+                    "equal": found.equal,
+                    "worse": found.worse,
                 }
             )
-        content = {"score": one.score, "images": len(one), "confidence": one.confidence}
+        content = {"score": first.score, "images": len(first), "confidence": first.confidence}
         return json.dumps(content | {"runs": runs}, indent=2)
 
     def render(self) -> str:
         """Return a plain-text table of at most 80 columns, without a newline at its end."""
-        one = self.comparisons[0]
-        lines = [f"{one.score} of {len(one)} images, each run's difference from the first", ""]
+        first = self.comparisons[0]
+        lines = [f"{first.score} of {len(first)} images, each run's difference from the first", ""]
         width = len(str(len(self.names)))
         for number, name in enumerate(self.names, 1):
             room = _WIDTH - width - 2
             short = name if len(name) <= room else "..." + name[3 - room :]
             lines.append(f"{number:>{width}}  {short}")
-        interval = f"{100 * one.confidence:g}% interval"
+        interval = f"{100 * first.confidence:g}% interval"
         head = f"{'mean':>8}{'difference':>12}{interval:>20}{'p':>9}{'p (Holm)':>10}"
         lines += ["", " " * width + head + f"{'+ / = / -':>16}"]
         lines.append(f"{1:>{width}}{self.first:>8.4f}")
-        for number, (one, p) in enumerate(zip(self.comparisons, self.adjusted, strict=True), 2):
-            low, high = (f"{x:+.4f}" for x in one.interval)
-            counts = f"{one.better}/{one.equal}/{one.worse}"
+        for number, (found, p) in enumerate(zip(self.comparisons, self.adjusted, strict=True), 2):
+            low, high = (f"{value:+.4f}" for value in found.interval)
+            counts = f"{found.better}/{found.equal}/{found.worse}"
             lines.append(
-                f"{number:>{width}}{one.mean_a:>8.4f}{one.difference:>+12.4f}"
-                f"{f'{low} to {high}':>20}{one.p_value:>9.2g}{p:>10.2g}{counts:>16}"
+                f"{number:>{width}}{found.mean_a:>8.4f}{found.difference:>+12.4f}"
+                f"{f'{low} to {high}':>20}{found.p_value:>9.2g}{p:>10.2g}{counts:>16}"
             )
         lines += [
             "",
@@ -131,19 +138,33 @@ def compare_with_first(
     """Compare every model but the first with the first, on the same images.
 
     Args:
-        names: Of the models.
+        names: Names of the models.
         tables: Their scores, at least two.
         score: See :func:`~lesionseg.scoring.comparison.compare_tables`.
-        common: Compare the images that all have; without it all must have the same.
-        seed: Of the intervals.
+        common: Whether to compare only the images that all have; otherwise all must have the same.
+        seed: Seed of the intervals.
 
     Raises:
         InvalidDataError: If the images differ, fewer than two are shared, or an image was scored
             against different truths.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.metrics import ScoreTable
+        >>> from lesionseg.scoring import compare_with_first
+        >>> def table(*found):  # of lesions of 100 pixels in images of 1000
+        ...     counts = [[tp, 0, 100 - tp, 900] for tp in found]
+        ...     return ScoreTable(["a", "b", "c", "d"], np.array(counts))
+        >>> tables = [table(80, 75, 60, 95), table(90, 80, 70, 95), table(50, 60, 40, 90)]
+        >>> print(compare_with_first(["unet", "asnet", "fcn8s"], tables).to_csv())
+        run,jaccard,difference,95% low,95% high,p,p (Holm),better,equal,worse
+        unet,0.7750,,,,,,,,
+        asnet,0.8375,+0.0625,+0.0250,+0.1000,0.25,0.25,3,1,0
+        fcn8s,0.6000,-0.1750,-0.2750,-0.0750,0.12,0.25,0,0,4
     """
-    shared = set(tables[0].ids).intersection(*(one.ids for one in tables[1:]))
+    shared = set(tables[0].ids).intersection(*(table.ids for table in tables[1:]))
     if common:
-        tables = [_only(one, shared, name) for one, name in zip(tables, names, strict=True)]
+        tables = [_only(table, shared, name) for table, name in zip(tables, names, strict=True)]
     comparisons = []
     for name, table in zip(names[1:], tables[1:], strict=True):
         try:
@@ -154,7 +175,13 @@ def compare_with_first(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted by Holm's step-down method, in the same order, at most 1."""
+    """Return p-values adjusted by Holm's step-down method, in the same order, at most 1.
+
+    Example:
+        >>> from lesionseg.scoring.comparison_table import holm
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
     adjusted = [0.0] * len(p_values)
     largest = 0.0
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
@@ -165,7 +192,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def latex(text: str) -> str:
-    """Return a text with LaTeX's special characters escaped."""
+    r"""Return a text with LaTeX's special characters escaped.
+
+    Example:
+        >>> from lesionseg.scoring.comparison_table import latex
+        >>> print(latex("95% of a_b"))
+        95\% of a\_b
+    """
     return re.sub(r"[\\~^&%$#_{}]", lambda found: _LATEX.get(found[0], "\\" + found[0]), text)
 
 

@@ -1,4 +1,4 @@
-"""Which prediction belongs to which true mask, by their names."""
+"""Pairing of predictions with true masks by their names."""
 
 import logging
 import re
@@ -19,7 +19,7 @@ from lesionseg.scoring.mask_source import MaskFile, MaskPair, MaskSource
 _logger = logging.getLogger(__name__)
 
 _IMAGE_ID = re.compile(r"ISIC_([0-9]{7})")
-_IMAGE_NUMBER = re.compile(r"(?=([0-9]{7}))")  # overlapping, as "number in file name" is
+_IMAGE_NUMBER = re.compile(r"(?=([0-9]{7}))")  # matches may overlap
 _ATTRIBUTE = re.compile(r"attribute_([a-z_]+)")
 _NOT_TRUTH = re.compile(
     r"LICENSE\.txt|ATTRIBUTION\.txt|.*\.csv|.*_superpixels\.png|\.DS_Store|\._.*|Thumbs\.db"
@@ -29,16 +29,39 @@ _NOT_TRUTH = re.compile(
 
 
 def pair_masks(truths: MaskSource, predictions: MaskSource) -> list[MaskPair]:
-    """Find the prediction of each true mask; report everything amiss of one kind at once.
+    """Find the prediction of each true mask.
 
-    Masks are paired as the official scorer does if any true mask is named ``ISIC_`` and seven
+    Masks are paired like the official scorer does if any true mask is named ``ISIC_`` and seven
     digits, and else by their file stems.
 
+    Args:
+        truths: True masks.
+        predictions: Predicted masks.
+
     Raises:
-        InvalidDataError: If a mask is missing or doubled, or there are none.
+        InvalidDataError: If masks are missing or doubled, or there are none; the message names all
+            with the same problem.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from lesionseg.scoring.mask_pairing import pair_masks
+        >>> from lesionseg.scoring.mask_source import open_source
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("truth/ISIC_0000001_segmentation.png", "mine/0000001.png"):
+        ...         path = Path(folder, name)
+        ...         path.parent.mkdir()
+        ...         path.touch()
+        ...     with (
+        ...         open_source(Path(folder, "truth"), "ground truth") as truths,
+        ...         open_source(Path(folder, "mine"), "prediction") as predictions,
+        ...     ):
+        ...         [pair] = pair_masks(truths, predictions)
+        >>> pair.name, pair.prediction.name
+        ('ISIC_0000001', '0000001.png')
     """
-    named = [entry for entry in truths.entries if is_image_name(PurePosixPath(entry.name))]
-    if named and not any(_IMAGE_ID.search(entry.stem) for entry in named):
+    named = [file for file in truths.files if is_image_name(PurePosixPath(file.name))]
+    if named and not any(_IMAGE_ID.search(file.stem) for file in named):
         return _pair_by_stem(named, truths, predictions)
     return _pair_official(truths, predictions)
 
@@ -46,27 +69,27 @@ def pair_masks(truths: MaskSource, predictions: MaskSource) -> list[MaskPair]:
 def _pair_by_stem(
     truth: list[MaskFile], truths: MaskSource, predictions: MaskSource
 ) -> list[MaskPair]:
-    found = [entry for entry in predictions.entries if is_image_name(PurePosixPath(entry.name))]
+    found = [file for file in predictions.files if is_image_name(PurePosixPath(file.name))]
     if not found:
         raise InvalidDataError(
             f"{predictions.path} holds no prediction: no file in it is named as an image"
             f"{_subfolder_hint(predictions)}."
         )
     by_stem: defaultdict[str, list[MaskFile]] = defaultdict(list)
-    for entry in found:
-        by_stem[strip_ending(_stem(entry))].append(entry)
+    for file in found:
+        by_stem[strip_ending(_stem(file))].append(file)
     named: dict[str, MaskFile] = {}
-    for entry in truth:
-        name = strip_ending(_stem(entry))
+    for file in truth:
+        name = strip_ending(_stem(file))
         if name in named:
             raise InvalidDataError(
                 f"{truths.path} has two true masks of {name}, {named[name].location} and "
-                f"{entry.location}; leave one."
+                f"{file.location}; remove one of them."
             )
-        named[name] = entry
-    owners = match_stems(by_stem, [_stem(entry) for entry in named.values()])
+        named[name] = file
+    owners = match_stems(by_stem, [_stem(file) for file in named.values()])
     matched = dict(zip(named, owners, strict=True))
-    lone = [entry.name for stem, found in by_stem.items() if stem not in owners for entry in found]
+    lone = [file.name for stem, found in by_stem.items() if stem not in owners for file in found]
     if missing := [named[name].name for name, owner in matched.items() if owner is None]:
         misses = nearest_misses(missing, lone)
         raise InvalidDataError(
@@ -79,17 +102,17 @@ def _pair_by_stem(
     return _pairs(named, pairs, predictions, lone)
 
 
-def _stem(entry: MaskFile) -> str:
-    return unicodedata.normalize("NFC", entry.stem)
+def _stem(file: MaskFile) -> str:
+    return unicodedata.normalize("NFC", file.stem)
 
 
 def _pair_official(truths: MaskSource, predictions: MaskSource) -> list[MaskPair]:
-    """Find the prediction of each true mask; report everything amiss of one kind at once."""
+    """Pair like the official scorer: by the seven-digit number and the attribute, if any."""
     named = _named_truths(truths)
     by_number: defaultdict[str, list[MaskFile]] = defaultdict(list)
-    for entry in predictions.entries:
-        for number in set(_IMAGE_NUMBER.findall(entry.stem)):
-            by_number[number].append(entry)
+    for file in predictions.files:
+        for number in set(_IMAGE_NUMBER.findall(file.stem)):
+            by_number[number].append(file)
     if not by_number:
         raise InvalidDataError(
             f"{predictions.path} holds no prediction: no file name in it has the seven-digit "
@@ -105,8 +128,8 @@ def _pair_official(truths: MaskSource, predictions: MaskSource) -> list[MaskPair
             f"{predictions.path} has no prediction for {shorten(missing)}, "
             f"{len(missing)} of {len(named)} images; predict every image of the truth."
         )
-    used = {entry for entries in found.values() for entry in entries}
-    lone = [e.name for entries in by_number.values() for e in entries if e not in used]
+    used = {file for files in found.values() for file in files}
+    lone = [e.name for files in by_number.values() for e in files if e not in used]
     return _pairs(named, found, predictions, lone)
 
 
@@ -116,16 +139,16 @@ def _pairs(
     predictions: MaskSource,
     lone: list[str],
 ) -> list[MaskPair]:
-    """Pair each true mask with its one prediction, and warn of predictions without a truth."""
+    """Pair each true mask with its prediction, and warn about predictions without a truth."""
     doubled = [
-        f"{name} ({shorten([entry.location for entry in entries], last='and')})"
-        for name, entries in found.items()
-        if len(entries) > 1
+        f"{name} ({shorten([file.location for file in files], last='and')})"
+        for name, files in found.items()
+        if len(files) > 1
     ]
     if doubled:
         raise InvalidDataError(
             f"{predictions.path} has more than one prediction for {shorten(doubled)}; "
-            "leave one file for each image."
+            "keep a single file for each image."
         )
     if lone:
         unused = sorted(set(lone))
@@ -139,22 +162,22 @@ def _pairs(
 
 def _named_truths(truths: MaskSource) -> dict[str, MaskFile]:
     named: dict[str, MaskFile] = {}
-    for entry in truths.entries:
-        if _NOT_TRUTH.fullmatch(entry.name):
+    for file in truths.files:
+        if _NOT_TRUTH.fullmatch(file.name):
             continue
-        if not _IMAGE_ID.search(entry.stem):
+        if not _IMAGE_ID.search(file.stem):
             raise InvalidDataError(
-                f"{entry.location} in {truths.path} is not a true mask: its name has no ISIC_ and "
+                f"{file.location} in {truths.path} is not a true mask: its name has no ISIC_ and "
                 f"seven digits; move it elsewhere{_subfolder_hint(truths)}."
             )
-        number, attribute = _identify(entry)
+        number, attribute = _identify(file)
         name = f"ISIC_{number}" + (f"_attribute_{attribute}" if attribute else "")
         if name in named:
             raise InvalidDataError(
                 f"{truths.path} has two true masks of {name}, {named[name].location} and "
-                f"{entry.location}; leave one."
+                f"{file.location}; remove one of them."
             )
-        named[name] = entry
+        named[name] = file
     if not named:
         raise InvalidDataError(
             f"{truths.path} holds no true mask; give the folder or zip with the files named like "
@@ -164,7 +187,7 @@ def _named_truths(truths: MaskSource) -> dict[str, MaskFile]:
 
 
 def _identify(truth: MaskFile) -> tuple[str, str]:
-    """Return a true mask's image number, and its attribute ("" where it is a lesion's mask)."""
+    """Return a true mask's image number, and its attribute ("" for the mask of a lesion)."""
     image = _IMAGE_ID.search(truth.stem)
     attribute = _ATTRIBUTE.search(truth.stem)
     assert image is not None
@@ -172,9 +195,9 @@ def _identify(truth: MaskFile) -> tuple[str, str]:
 
 
 def _subfolder_hint(source: MaskSource) -> str:
-    """Return where the masks may be if they are not here: in the only subfolder."""
+    """Return a hint for an error message: the masks may be in the only subfolder."""
     if not source.path.is_dir():
         return ""
-    folders = [source.path / e.location for e in source.entries if not e.name.startswith(".")]
+    folders = [source.path / e.location for e in source.files if not e.name.startswith(".")]
     folders = [path for path in folders if path.is_dir()]
     return f", or give the folder {folders[0]}" if len(folders) == 1 else ""

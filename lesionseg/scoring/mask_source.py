@@ -1,4 +1,4 @@
-"""The files of a folder or of a zip, read one by one, by several threads if need be."""
+"""Mask files of a folder or a zip, which several threads can read."""
 
 import re
 import threading
@@ -13,21 +13,21 @@ from lesionseg.data.discovery.names import check_name
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError
 
 MOST_BYTES = 1 << 30
-"""Of one file: 200 million pixels of 32 bits, uncompressed, and some more."""
+"""Largest file: 200 million uncompressed pixels of 32 bits, and some more."""
 
-# Images shrink little in a zip; an uncompressed mask may shrink a thousandfold, but is small.
+# A zip compresses images by little, and an uncompressed mask to a thousandth, but masks are small.
 _MOST_EXPANSION, _SPARE_BYTES = 100, 1 << 24
-# All files together may shrink further: zeros deflate to a thousandth, and no more.
+# All files together may be compressed further: zeros deflate to a thousandth, and no more.
 _MOST_TOTAL_EXPANSION, _SPARE_TOTAL = 1100, 1 << 26
 
 
 @dataclass(frozen=True)
 class MaskFile:
-    """One file of a source.
+    """A file of a :class:`MaskSource`.
 
     Attributes:
         name: File name without any folder.
-        location: Where the source finds it: the path below the folder, or inside the zip.
+        location: Path below the folder, or inside the zip.
     """
 
     name: str
@@ -40,7 +40,7 @@ class MaskFile:
 
 
 class MaskPair(NamedTuple):
-    """A true mask and its prediction, under the name of the row that they become."""
+    """A true mask and its prediction, with their id in the score table."""
 
     name: str
     truth: MaskFile
@@ -48,37 +48,37 @@ class MaskPair(NamedTuple):
 
 
 class MaskSource(Protocol):
-    """Where masks come from."""
+    """A folder or zip of masks."""
 
     path: Path
-    entries: list[MaskFile]
+    files: list[MaskFile]
 
-    def read(self, entry: MaskFile, most: int = MOST_BYTES) -> bytes:
-        """Return the content of one file.
+    def read(self, file: MaskFile, most: int = MOST_BYTES) -> bytes:
+        """Return the content of a file.
 
         Args:
-            entry: One of ``entries``.
-            most: Bytes that it may have.
+            file: An element of ``files``.
+            most: Largest size in bytes.
 
         Raises:
-            InvalidDataError: If it has more, cannot be read, or has an unusable name; the message
-                names it.
+            InvalidDataError: If the file is larger, cannot be read, or has an unusable name; the
+                message names it.
         """
 
 
 class Folder:
-    """The entries of a folder, not those of its subfolders."""
+    """The files of a folder without its subfolders."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.entries = [MaskFile(item.name, item.name) for item in sorted(path.iterdir())]
+        self.files = [MaskFile(item.name, item.name) for item in sorted(path.iterdir())]
 
-    def read(self, entry: MaskFile, most: int = MOST_BYTES) -> bytes:
-        """Return the content of one file; see :class:`MaskSource`."""
-        path = check_name(self.path / entry.location)
+    def read(self, file: MaskFile, most: int = MOST_BYTES) -> bytes:
+        """Return the content of a file; see :class:`MaskSource`."""
+        path = check_name(self.path / file.location)
         if path.is_dir():
-            raise InvalidDataError(f"{path} is a folder; put the masks themselves in its place.")
-        if path.exists() and not path.is_file():  # to read a pipe may take for ever
+            raise InvalidDataError(f"{path} is a folder; put the mask itself in its place.")
+        if path.exists() and not path.is_file():  # reading a pipe may never end
             raise InvalidDataError(f"{path} is a pipe or a device; put a mask in its place.")
         try:
             if path.stat().st_size > most:
@@ -98,7 +98,7 @@ class Zip:
         self.path = path
         self._archive = archive
         self._lock = threading.Lock()
-        self.entries = sorted(
+        self.files = sorted(
             (
                 MaskFile(name, member)
                 for member in archive.namelist()
@@ -106,19 +106,19 @@ class Zip:
                 # Some programs for Windows write backslashes between folders.
                 if (name := re.split(r"[/\\]", member)[-1])
             ),
-            key=lambda entry: entry.name,
+            key=lambda file: file.name,
         )
 
-    def read(self, entry: MaskFile, most: int = MOST_BYTES) -> bytes:
-        """Return the content of one file; see :class:`MaskSource`."""
-        check_name(Path(entry.location))
-        place = f"{entry.location} in {self.path}"
-        info = self._archive.getinfo(entry.location)
+    def read(self, file: MaskFile, most: int = MOST_BYTES) -> bytes:
+        """Return the content of a file; see :class:`MaskSource`."""
+        check_name(Path(file.location))
+        place = f"{file.location} in {self.path}"
+        info = self._archive.getinfo(file.location)
         most = min(most, _MOST_EXPANSION * info.compress_size + _SPARE_BYTES)
         if info.file_size > most:
             raise _too_long(most, place)
         try:
-            # zipfile does not promise that members can be opened at the same time; masks are small.
+            # zipfile does not guarantee that members can be read concurrently; masks are small.
             with self._lock, self._archive.open(info) as member:
                 content = member.read(most + 1)
         except MemoryError:
@@ -126,26 +126,40 @@ class Zip:
         except RuntimeError as error:  # encryption, an unknown compression method
             raise InvalidDataError(
                 f"{place} cannot be unpacked ({error}); "
-                "make the zip again without a password and with the usual compression (deflate)."
+                "create the zip again without a password and with the usual compression (deflate)."
             ) from error
-        except Exception as error:  # zipfile and the decompressors have their own kinds for damage
-            raise InvalidDataError(f"{place} is damaged ({error}); make the zip again.") from error
-        if len(content) > most:  # it declares less than it holds
+        except Exception as error:  # zipfile and the decompressors raise many kinds
+            raise InvalidDataError(
+                f"{place} is damaged ({error}); create the zip again."
+            ) from error
+        if len(content) > most:  # more than the zip declares
             raise _too_long(most, place)
         return content
 
 
 @contextmanager
 def open_source(path: Path, what: str) -> Iterator[MaskSource]:
-    """Open a folder or a zip.
+    """Open a folder or zip of masks.
 
     Args:
         path: Folder or zip file.
-        what: What it should hold, for error messages.
+        what: What it should contain, for error messages.
 
     Raises:
         DatasetNotFoundError: If there is nothing at the path.
         InvalidDataError: If it is neither a readable folder nor a zip.
+
+    Example:
+        >>> import io, tempfile, zipfile
+        >>> from pathlib import Path
+        >>> from lesionseg.scoring.mask_source import open_source
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "submission.zip")
+        ...     with zipfile.ZipFile(path, "w") as archive:
+        ...         archive.writestr("masks/ISIC_0000001.png", b"...")
+        ...     with open_source(path, "prediction") as source:
+        ...         source.files
+        [MaskFile(name='ISIC_0000001.png', location='masks/ISIC_0000001.png')]
     """
     if path.is_dir():
         try:
@@ -166,7 +180,7 @@ def open_source(path: Path, what: str) -> Iterator[MaskSource]:
         archive = zipfile.ZipFile(path)
     except MemoryError:
         raise
-    except Exception as error:  # zipfile has many kinds for damage
+    except Exception as error:  # zipfile raises many kinds
         raise InvalidDataError(
             f"{path} is neither a folder nor a readable zip ({error}); "
             "give a folder of masks, or a zip of them."
@@ -176,7 +190,7 @@ def open_source(path: Path, what: str) -> Iterator[MaskSource]:
         if total > _MOST_TOTAL_EXPANSION * path.stat().st_size + _SPARE_TOTAL:
             raise InvalidDataError(
                 f"{path} would unpack to {total / 1e6:.0f} MB, far more than its own size allows; "
-                "make the zip again."
+                "create the zip again."
             )
         yield Zip(path, archive)
 
@@ -184,5 +198,5 @@ def open_source(path: Path, what: str) -> Iterator[MaskSource]:
 def _too_long(most: int, place: str) -> InvalidDataError:
     return InvalidDataError(
         f"{place} has more than the {most / 1e6:.1f} MB that a mask of its size can have; "
-        "write it again as an 8-bit gray PNG."
+        "save it as an 8-bit gray PNG."
     )

@@ -1,4 +1,4 @@
-"""Confusion counts of pairs of mask files, a few pairs at a time side by side."""
+"""Confusion counts of pairs of mask files, by several threads."""
 
 import logging
 import math
@@ -23,15 +23,15 @@ from lesionseg.scoring.mask_source import MOST_BYTES, MaskFile, MaskPair, MaskSo
 
 _logger = logging.getLogger(__name__)
 
-# What becomes of true positives, false positives, false negatives and true negatives (the rows)
-# where a mask is taken as empty.
+# Rows: where true positives, false positives, false negatives and true negatives are counted if a
+# mask is treated as empty.
 _NO_PREDICTION = np.array([[0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1]])
 _NO_TRUTH = np.array([[0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 1]])
 
-#: Unless told otherwise: copying pixels, a tenth of the work on a pair, holds Python's lock.
+#: Default limit: copying pixels, a tenth of the work on a pair, holds Python's global lock.
 MOST_WORKERS = 8
 
-# The largest file that a mask of some pixels may have: four channels of 16 bits, and metadata.
+# Largest file of a mask: four channels of 16 bits for each pixel, and metadata.
 _PIXEL_BYTES, _SPARE_BYTES = 8, 1 << 20
 
 
@@ -43,30 +43,29 @@ def count_pairs(
     progress: bool = False,
     mask_threshold: int | None = None,
 ) -> Counts:
-    """Count the pixels of every pair, each worker holding one pair in memory.
+    """Count the pixels of every pair; each worker holds a single pair in memory.
 
-    Threads, not processes: Pillow's decoders and numpy let go of Python's lock, a zip stays open
-    once, and nothing has to start.
+    Workers are threads, because Pillow's decoders and numpy release Python's global lock.
 
     Args:
-        truths: Where the true masks are.
-        predictions: Where the predictions are.
-        pairs: What belongs together.
-        workers: Threads, at least 1; None takes the processor's cores, at most 8.
-        progress: Show a progress bar on stderr.
-        mask_threshold: Lesion is what lies above it in all masks; None decides from the values of
-            all truths, and of all predictions, and a warning says what was taken if it is unusual.
+        truths: True masks.
+        predictions: Predicted masks.
+        pairs: Pairs of the two.
+        workers: Threads, at least 1; None for the number of cores, at most 8.
+        progress: Whether to show a progress bar on stderr.
+        mask_threshold: Gray value above which a pixel is lesion, in all masks; None to infer it
+            from the values of all truths, and of all predictions, with a warning if it is unusual.
 
     Returns:
         int64 array (pairs, 4): true positives, false positives, false negatives and true
         negatives, in the order of ``pairs``.
 
     Raises:
-        InvalidDataError: If masks cannot be read or differ in size; it names the first such pair,
-            however many workers there are. Pairs that were not begun are left. Also if the values
-            of the masks are ambiguous.
+        InvalidDataError: If masks cannot be read or differ in size, or the values of the masks are
+            ambiguous. Of unreadable pairs the message names the first, for any number of workers;
+            pairs that are not yet started are skipped.
     """
-    # An error waits for the pairs in work only.
+    # After an error only pairs in progress are finished.
     with thread_pool(workers or min(_cores(), MOST_WORKERS)) as pool:
         results = pool.map(partial(_count, truths, predictions, mask_threshold), pairs)
         shown = tqdm(
@@ -78,13 +77,13 @@ def count_pairs(
             file=sys.stderr,
         )
         counted = list(shown)
-    counts: Counts = np.array([one.counts for one in counted], dtype=np.int64).reshape(-1, 4)
+    counts: Counts = np.array([pair.counts for pair in counted], dtype=np.int64).reshape(-1, 4)
     if mask_threshold is None:
-        true_masks, masks = [one.truth for one in pairs], [one.prediction for one in pairs]
+        true_masks, masks = [pair.truth for pair in pairs], [pair.prediction for pair in pairs]
         sides = (truths, true_masks), (predictions, masks)
         no_truth, no_prediction = (
-            _settle(source, entries, [one.values[side] for one in counted])
-            for side, (source, entries) in enumerate(sides)
+            _settle(source, files, [pair.values[side] for pair in counted])
+            for side, (source, files) in enumerate(sides)
         )
         counts[no_prediction] = counts[no_prediction] @ _NO_PREDICTION
         counts[no_truth] = counts[no_truth] @ _NO_TRUTH
@@ -92,7 +91,7 @@ def count_pairs(
 
 
 class _Counted(NamedTuple):
-    """Counts of one pair, and the gray values of its masks: truth, prediction."""
+    """Counts of a pair, and the gray values of its masks: truth, prediction."""
 
     counts: tuple[int, int, int, int]
     values: tuple[Values, Values]
@@ -101,43 +100,41 @@ class _Counted(NamedTuple):
 def _count(
     truths: MaskSource, predictions: MaskSource, threshold: int | None, pair: MaskPair
 ) -> _Counted:
-    """Count with the threshold, or with that which each mask alone suggests."""
+    """Count with the given threshold, or with that which the values of each mask suggest."""
     true_mask = _load(truths, pair.truth)
     mask = _load(predictions, pair.prediction, true_mask.shape)
     values = values_of(true_mask), values_of(mask)
     true_lesion, lesion = (
-        one if threshold is None and not is_label_mask(present) else one > (threshold or 0)
-        for one, present in zip((true_mask, mask), values, strict=True)
+        gray if threshold is None and not is_label_mask(present) else gray > (threshold or 0)
+        for gray, present in zip((true_mask, mask), values, strict=True)
     )
     return _Counted(confusion_counts(lesion, true_lesion), values)
 
 
 def _settle(
-    source: MaskSource, entries: Sequence[MaskFile], values: Sequence[Values]
+    source: MaskSource, files: Sequence[MaskFile], values: Sequence[Values]
 ) -> npt.NDArray[np.bool_]:
-    """Decide what is lesion in all masks of one side, say so, and return which count as empty.
+    """Infer which values are lesion in all masks of a source, and return which count as empty.
 
-    As in the official scorer, lesion is what lies above 128 wherever any mask has such values.
+    As in the official scorer, pixels above 128 are lesion if any mask has such values.
 
     Raises:
-        InvalidDataError: If the values are ambiguous, or a mask is unlike the others.
+        InvalidDataError: If the values are ambiguous, or a mask differs from the others.
     """
     rule = decide(values, f"The masks in {source.path}", official=True)
-    if not any(one[-1] for one in values):
+    if not any(present[-1] for present in values):
         _logger.warning("every mask in %s is empty", source.path)
     elif not rule.is_usual and rule.threshold != GRAY_THRESHOLD:
         _logger.warning("the masks in %s hold %s", source.path, rule)
-    dark = np.array(
-        [rule.threshold == GRAY_THRESHOLD and 0 < one[-1] <= GRAY_THRESHOLD for one in values]
-    )
-    names = [entry.location for entry, is_dark in zip(entries, dark, strict=True) if is_dark]
+    dark = np.array([rule.threshold == GRAY_THRESHOLD >= present[-1] > 0 for present in values])
+    names = [file.location for file, is_dark in zip(files, dark, strict=True) if is_dark]
     if not names:
         return dark
     if len(rule.values) <= 2:  # no soft edges
         problem = rule.problem(values[int(dark.argmax())])
         raise InvalidDataError(
             f"{names[0]} in {source.path} {problem} in the others ({rule}); write lesion as 255 "
-            "and all else as 0 in every mask, or give --mask-threshold."
+            "and all else as 0 in every mask, or use --mask-threshold."
         )
     _logger.warning(
         "masks in %s without any value above %d count as empty (%d): %s",
@@ -150,25 +147,25 @@ def _settle(
 
 
 def _load(
-    source: MaskSource, entry: MaskFile, shape: tuple[int, ...] | None = None
+    source: MaskSource, file: MaskFile, shape: tuple[int, ...] | None = None
 ) -> npt.NDArray[np.uint8]:
     """Return a mask's gray values, uint8 (height, width).
 
     Args:
-        source: Where it is.
-        entry: The mask.
-        shape: Height and width that it must have. Others are refused before they are decoded,
-            because a small file may hold a huge mask.
+        source: Folder or zip of the mask.
+        file: File of the mask.
+        shape: Required height and width. They are checked before decoding, because a small file may
+            contain a huge mask.
     """
-    place = f"{entry.location} in {source.path}"
+    place = f"{file.location} in {source.path}"
     most = MOST_BYTES if shape is None else _PIXEL_BYTES * math.prod(shape) + _SPARE_BYTES
-    content = source.read(entry, most)
+    content = source.read(file, most)
     try:
         with raised_pixel_limit(), open_raster(BytesIO(content)) as image:
             pixels = image.width * image.height
             if shape is None and Image.MAX_IMAGE_PIXELS and pixels > Image.MAX_IMAGE_PIXELS:
                 raise ValueError(f"more than {MOST_PIXELS / 1e6:g} million pixels")
-            # Pillow may exchange height and width when it loads a TIFF that is shown sideways.
+            # Pillow may swap height and width when it loads a TIFF with an orientation.
             if shape is not None and pixels != math.prod(shape):
                 raise _other_size(place, (image.height, image.width), shape)
             image.load()
@@ -178,16 +175,16 @@ def _load(
             mask: npt.NDArray[Any] = np.asarray(image)
     except (InvalidDataError, MemoryError):
         raise
-    # Pillow's decoders raise errors of many kinds at broken files, even SyntaxError.
+    # Pillow's decoders raise many kinds of errors, even SyntaxError.
     except Exception as error:
         reason = "" if "BytesIO" in str(error) else f" ({error})"
         raise InvalidDataError(
-            f"{place} is not a readable image{reason}; write it again as an 8-bit gray PNG."
+            f"{place} is not a readable image{reason}; save it as an 8-bit gray PNG."
         ) from error
     if mode not in ("1", "L"):
         raise InvalidDataError(
-            f"{place} is not a mask: its mode is {mode}, not one gray channel; "
-            "write it as an 8-bit gray PNG."
+            f"{place} is not a mask: its mode is {mode}, not a gray channel; "
+            "save it as an 8-bit gray PNG."
         )
     if shape is not None and mask.shape != shape:
         raise _other_size(place, mask.shape, shape)
@@ -202,7 +199,7 @@ def _other_size(place: str, size: tuple[int, ...], truth: tuple[int, ...]) -> In
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,17 +1,18 @@
-"""Score a folder or zip of predicted masks as the official scorer does.
+"""Score a folder or zip of predicted masks like the official scorer.
 
-Source: ``isic-challenge-scoring`` 5, its ``segmentation`` command. What it accepts is accepted
-here with the same numbers, what it refuses is refused, with these exceptions:
+Source: the ``segmentation`` command of ``isic-challenge-scoring`` 5. It accepts and refuses the
+same files and computes the same scores, with these exceptions:
 
-- zips may stand where it takes folders, and truth and prediction may be of different kind;
+- truth and prediction may each be a zip instead of a folder;
 - where no true mask is named ``ISIC_`` and seven digits, masks are paired by their file stems, and
-  other files than images are passed over (it refuses such names);
-- in the truth, superpixels, CSV files and what operating systems leave behind are passed over
-  (it stops at them);
-- two truth masks of one image are refused (it counts the image twice), and so are two files of the
-  same name in different folders of one zip (it scores the last);
-- masks of 0 and 1, or of 0 and another number up to 128, are not all empty: that number is lesion;
-  such a mask among others of 0 and 255 is refused, and so are several classes below 129.
+  files that are not images are ignored (the official scorer refuses such names);
+- superpixels, CSV files and the files of operating systems in the truth are ignored (the official
+  scorer stops at them);
+- two true masks of an image are refused (the official scorer counts the image twice), and so are
+  two files of the same name in different folders of a zip (it scores the last);
+- in masks of 0 and 1, or of 0 and another number up to 128, that number is lesion (the official
+  scorer treats them as empty); such a mask among masks of 0 and 255 is refused, and so are several
+  classes up to 128.
 """
 
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 from lesionseg.scoring.mask_pairing import pair_masks
 from lesionseg.scoring.mask_source import open_source
 
-# What needs numpy and Pillow is imported where it is used: the program's --help is quick.
+# numpy and Pillow are imported where they are used, so that the program's --help is quick.
 if TYPE_CHECKING:
     from lesionseg.metrics.table import ScoreTable
 
@@ -33,46 +34,61 @@ def score_predictions(
     workers: int | None = None,
     mask_threshold: int | None = None,
 ) -> "ScoreTable":
-    """Score predicted masks against the truth, exactly as the official scorer.
+    """Score predicted masks against the truth with the official scores.
 
-    A prediction belongs to the truth mask ``ISIC_0012345...`` if its file name holds the number
-    ``0012345``. Where no true mask is named so, masks are paired by file stem, without endings such
-    as ``_segmentation`` and ``_lesion`` (:func:`lesionseg.data.discovery.names.match_stems`).
-    Predictions of images without a truth are left out, as the official scorer does, with a warning
-    in the log.
-    Masks are gray (or 1-bit) images of a raster format, such as PNG; gray values > 128 are lesion.
-    Masks that all hold 0 and one other number up to 128, such as 1, are taken as what they mean,
-    with a warning. Each worker holds one pair in memory, however many there are.
+    A prediction belongs to the true mask ``ISIC_0012345...`` if its file name contains the number
+    ``0012345``. Where no true mask has such a name, masks are paired by file stem, without endings
+    such as ``_segmentation`` and ``_lesion`` (:func:`lesionseg.data.discovery.names.match_stems`).
+    Predictions of images without a truth are ignored with a warning, as in the official scorer.
+    Masks are gray (or 1-bit) images of a raster format, such as PNG; gray values above 128 are
+    lesion. Where all masks contain only 0 and another number up to 128, such as 1, that number is
+    lesion, with a warning. Each worker holds a single pair in memory.
 
-    Masks of dermoscopic attributes (``ISIC_0012345_attribute_globules.png``) are scored one by one,
+    Masks of dermoscopic attributes (``ISIC_0012345_attribute_globules.png``) are scored separately
     and named with their attribute.
 
     Args:
-        truth: Folder, or zip, of the true masks.
-        prediction: Folder, or zip, of one mask per true mask, of the same height and width.
-        progress: Show a progress bar on stderr.
-        workers: Pairs that are read at the same time, by as many threads; None takes the
-            processor's cores, at most 8. Neither the table nor an error depends on it.
-        mask_threshold: Lesion is what lies above this gray value in all masks; None takes 128, or,
-            for truths or predictions that all hold 0 and one other number up to 128, that number.
+        truth: Folder or zip of the true masks.
+        prediction: Folder or zip with a mask for each true mask, of the same height and width.
+        progress: Whether to show a progress bar on stderr.
+        workers: Threads that read pairs; None for the number of cores, at most 8. The result does
+            not depend on it.
+        mask_threshold: Gray value above which a pixel is lesion, in all masks, 0 to 254; None for
+            128, or for 0 where all masks contain only 0 and another number up to 128.
 
     Returns:
-        The table of all images, by rising file name of the truth.
+        The table of all images, sorted by the file name of the truth.
 
     Raises:
         DatasetNotFoundError: If a path does not exist.
         InvalidDataError: If a mask is missing, doubled, of another size, not gray or not readable,
-            or there are none; the message names the file and the mend, and of several unreadable
+            or there are none; the message names the file and the fix, and of several unreadable
             pairs the first.
-        ValueError: If ``workers`` is less than 1.
+        ValueError: If ``workers`` or ``mask_threshold`` is outside its range.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from lesionseg.scoring import score_predictions
+        >>> truth, prediction = np.zeros((2, 8, 8), np.uint8)
+        >>> truth[2:6, 2:6], prediction[2:6, 2:8] = 255, 255  # 16 and 24 pixels
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name, mask in {"truth": truth, "mine": prediction}.items():
+        ...         Path(folder, name).mkdir()
+        ...         Image.fromarray(mask).save(Path(folder, name, "ISIC_0000001.png"))
+        ...     table = score_predictions(Path(folder, "truth"), Path(folder, "mine"))
+        >>> print(f"{table.summary()['jaccard']:.3f} {table.summary()['dice']:.3f}")
+        0.667 0.800
     """
     from lesionseg.metrics.table import ScoreTable
     from lesionseg.scoring.pair_counting import count_pairs
 
     if workers is not None and workers < 1:
-        raise ValueError(f"workers is {workers}; take 1 or more")
+        raise ValueError(f"expected workers to be at least 1, got {workers}")
     if mask_threshold is not None and not 0 <= mask_threshold <= 254:
-        raise ValueError(f"mask_threshold is {mask_threshold}; take a gray value from 0 to 254")
+        raise ValueError(f"expected mask_threshold to be from 0 to 254, got {mask_threshold}")
     with (
         open_source(Path(truth), "ground truth") as truths,
         open_source(Path(prediction), "prediction") as predictions,

@@ -1,4 +1,4 @@
-"""The score tables that a comparison reads, and the names of the runs that they are of."""
+"""The score tables of tested runs, and the names of these runs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 TABLE = "scores.csv"
 """The per-image table of a test."""
-_HERE = ""  # the name of a table that lies in the given folder itself, or is the given file
+_HERE = ""  # key of a table that is the given file, or directly in the given folder
 
 
 class TestedRun(NamedTuple):
-    """A run's scores of one test.
+    """A run's scores of a test.
 
     Attributes:
-        name: The model and the run, as tables show them.
-        table: The scores of each image.
-        test: What was tested, see :func:`lesionseg.callbacks.provenance.describe_test`; None for
-            a table that does not tell.
+        name: Model and run, as tables show them.
+        table: Scores of each image.
+        test: Description of the test, see
+            :func:`lesionseg.callbacks.provenance.describe_test`; None for a table without it.
     """
 
     name: str
@@ -36,31 +36,45 @@ def read_runs(paths: Sequence[Path], test: str | None = None) -> list[TestedRun]
     """Read the tables of runs that were tested on the same images.
 
     Args:
-        paths: Of each a run's folder, a test's folder, or a CSV file.
-        test: Which of the runs' tests, such as ``isic2018-val``; None takes the only one that all
-            runs have.
+        paths: For each run its folder, the folder of a test, or a CSV file.
+        test: Name of the test, such as ``isic2018-val``; None for the only test that all runs have.
 
     Raises:
-        DatasetNotFoundError: If there is no table of a run, or none of this test.
-        LesionsegError: If the runs have several tests in common and ``test`` does not choose one.
-        InvalidDataError: If a file is no score table.
+        DatasetNotFoundError: If a run has no table, or no table of this test.
+        LesionsegError: If the runs have several tests in common and ``test`` is None.
+        InvalidDataError: If a file is not a score table.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from lesionseg.metrics import ScoreTable
+        >>> from lesionseg.scoring import read_runs
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "unet.csv")
+        ...     ScoreTable(["a"], np.array([[6, 2, 2, 90]])).to_csv(path)
+        ...     [run] = read_runs([path])
+        >>> run.table.scores["jaccard"]
+        array([0.6])
     """
     from lesionseg.metrics.table import ScoreTable
 
     found = [_tables(path) for path in paths]
-    several = [one for one in found if _HERE not in one]
-    chosen = _choose(paths, several, test) if several else _HERE
-    files = [one[_HERE] if _HERE in one else one[chosen] for one in found]
+    several = [tables for tables in found if _HERE not in tables]
+    chosen = _choose(several, test) if several else _HERE
+    files = [tables[_HERE] if _HERE in tables else tables[chosen] for tables in found]
     records = [_record(file) for file in files]
-    names = [_name(*one) for one in zip(paths, files, records, strict=True)]
-    if len(set(names)) < len(names):  # the same run, tested in several ways
+    names = [_name(*parts) for parts in zip(paths, files, records, strict=True)]
+    if len(set(names)) < len(names):  # the same run with several tests
         names = [f"{name} ({path.name})" for name, path in zip(names, paths, strict=True)]
-    tables = [ScoreTable.from_csv(file) for file in files]
-    return [TestedRun(*one) for one in zip(names, tables, records, strict=True)]
+    return [
+        TestedRun(name, ScoreTable.from_csv(file), record)
+        for name, file, record in zip(names, files, records, strict=True)
+    ]
 
 
 def _tables(path: Path) -> dict[str, Path]:
-    """The tables of a run by the name of their test."""
+    """Return the tables of a run by the name of their test."""
     if not path.is_dir():
         return {_HERE: path}
     if (path / TABLE).is_file():
@@ -68,16 +82,16 @@ def _tables(path: Path) -> dict[str, Path]:
     tables = {file.parent.name: file for file in sorted(path.glob(f"test-*/{TABLE}"))}
     if not tables:
         raise DatasetNotFoundError(
-            f"{path} holds no {TABLE}; test a checkpoint of this run with lesionseg test, or give "
+            f"{path} holds no {TABLE}; test a checkpoint of this run with lesionseg test, or use "
             "the CSV file of lesionseg score --csv."
         )
     return tables
 
 
-def _choose(paths: Sequence[Path], tables: Sequence[dict[str, Path]], test: str | None) -> str:
-    """The test that all runs have."""
+def _choose(tables: Sequence[dict[str, Path]], test: str | None) -> str:
+    """Return the name of the test that all runs have."""
     common = sorted(set(tables[0]).intersection(*tables[1:]))
-    everywhere = sorted({name for one in tables for name in one})
+    everywhere = sorted(set().union(*tables))
     if test is not None:
         for name in common:
             if test in (name, name.removeprefix("test-")):
@@ -88,7 +102,7 @@ def _choose(paths: Sequence[Path], tables: Sequence[dict[str, Path]], test: str 
     if not common:
         raise DatasetNotFoundError(
             f"the runs have no test in common, only {', '.join(everywhere)}; test them on the same "
-            "images, or give the folders of the tests instead of the runs."
+            "images, or use the folders of the tests instead of the runs."
         )
     if len(common) > 1:
         raise LesionsegError(
@@ -99,7 +113,7 @@ def _choose(paths: Sequence[Path], tables: Sequence[dict[str, Path]], test: str 
 
 
 def _record(file: Path) -> dict[str, Any] | None:
-    """What was tested, as the file beside the table tells."""
+    """Return the description of the test from the file beside the table."""
     if file.name != TABLE:
         return None
     try:
@@ -124,4 +138,4 @@ def _name(path: Path, file: Path, test: dict[str, Any] | None) -> str:
         details.append(checkpoint)
     if test.get("test_time_augmentation", "none") != "none":
         details.append(test["test_time_augmentation"])
-    return " ".join([model, str(run), *(f"[{one}]" for one in details)])
+    return " ".join([model, str(run), *(f"[{detail}]" for detail in details)])

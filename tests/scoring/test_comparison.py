@@ -119,8 +119,8 @@ def test_a_true_difference_is_found_and_chance_is_not():
     same = compare_tables(table_of(hard * 0.9 + noise[0]), b)
     assert same.interval[0] < 0 < same.interval[1]
     assert same.verdict == (
-        "The 95 % interval of A - B includes 0: the mean over these 100 images cannot "
-        "tell A and B apart."
+        "The 95 % interval of A - B includes 0: the mean over these 100 images does "
+        "not separate A and B."
     )
 
 
@@ -145,7 +145,9 @@ def test_the_verdict_says_where_test_and_interval_disagree():
     one_failure = [0.9] * 30 + [0.0]
     lean = compare_tables(table_of(one_failure), table_of([0.89] * 31))
     assert lean.interval[0] <= 0 <= lean.interval[1]
-    assert lean.verdict.endswith("although the signed-rank test sees most images lean one way.")
+    assert lean.verdict.endswith(
+        "although the signed-rank test finds that most images favor the same model."
+    )
 
 
 @pytest.mark.parametrize("images", [5, 40, 200])
@@ -254,7 +256,7 @@ def test_plot_shows_every_image_and_the_interval(runs, capsys):
     assert [len(worse), len(better)] == [1, 2]
     heights = sorted(height for lines in (worse, better) for line in lines for _, height in line)
     assert heights == pytest.approx([-0.4, 0, 0, 0, 0.1, 0.4])
-    with pytest.raises(LesionsegError, match=r"plot\.xyz; give a file that ends in \.png"):
+    with pytest.raises(LesionsegError, match=r"plot\.xyz; use a file name that ends in \.png"):
         save_plot(comparison, runs[0] / "plot.xyz")
     assert not (runs[0] / "plot.xyz").exists()
 
@@ -268,7 +270,7 @@ def test_what_is_no_run(runs, tmp_path):
     (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InvalidDataError, match=r"notes\.csv is not a score table"):
         command(runs[0], tmp_path / "notes.csv")
-    with pytest.raises(LesionsegError, match="--seed is -1"):
+    with pytest.raises(LesionsegError, match="expected --seed to be at least 0, got -1"):
         command(*runs, "--seed", "-1")
 
 

@@ -48,7 +48,7 @@ def test_a_threshold_that_is_given_is_taken_for_both(tmp_path):
     assert score_predictions(truth, masks, mask_threshold=1).counts.tolist() == [[60, 60, 0, 480]]
     assert cli.main(["score", str(truth), str(masks), "--mask-threshold", "1"]) == 0
     for wrong in (-1, 255):
-        with pytest.raises(ValueError, match="take a gray value from 0 to 254"):
+        with pytest.raises(ValueError, match="from 0 to 254, got"):
             score_predictions(truth, masks, mask_threshold=wrong)
 
 

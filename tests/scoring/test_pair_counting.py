@@ -100,7 +100,7 @@ def test_an_error_leaves_the_other_pairs_and_no_thread(folders, monkeypatch):
 
 
 def test_no_workers_is_refused(folders):
-    with pytest.raises(ValueError, match="workers is 0; take 1 or more"):
+    with pytest.raises(ValueError, match="workers to be at least 1, got 0"):
         score_predictions(*folders, workers=0)
 
 

@@ -136,7 +136,7 @@ def test_two_predictions_of_one_image(folders):
     save(folders[1] / "ISIC_0000002_again.png", np.zeros((3, 3), np.uint8))
     assert_refused_by_both(
         *folders,
-        r"ISIC_0000002 \(ISIC_0000002_again.png and ISIC_0000002_segmentation.png\); leave one",
+        r"ISIC_0000002 \(ISIC_0000002_again.png and ISIC_0000002_segmentation.png\); keep a single",
     )
 
 
@@ -161,7 +161,7 @@ def encoded(mode):
         (encoded("RGBA"), "mode is RGBA"),
         (encoded("LA"), "mode is LA"),
         (encoded("P"), "mode is P"),
-        (encoded("I;16"), "not one gray channel"),
+        (encoded("I;16"), "not a gray channel"),
         (encoded("L")[:-40], "not a readable image"),
         (encoded("L")[:20], "not a readable image"),
         (b"some text", "not a readable image"),
