@@ -80,7 +80,7 @@ def render_cards(cards: Sequence[Mapping[str, Any]]) -> str:
         >>> from lesionseg.pretrained import packaged_card
         >>> print(render_cards([packaged_card("asnet-lite")]))
         name                 parameters       size  tested on      jaccard        (95 %)
-        asnet-lite            6,479,414  192 x 256  ...
+        asnet-lite            6,479,414  256 x 256  ...
     """
     lines = [
         f"{'name':<21}{'parameters':>10}{'size':>11}  {'tested on':<14}{'jaccard':>8}{'(95 %)':>14}"

@@ -160,7 +160,7 @@ def compare_with_first(
         run,jaccard,difference,95% low,95% high,p,p (Holm),better,equal,worse
         unet,0.7750,,,,,,,,
         asnet,0.8375,+0.0625,+0.0250,+0.1000,0.25,0.25,3,1,0
-        fcn8s,0.6000,-0.1750,-0.2750,-0.0750,0.12,0.25,0,0,4
+        fcn8s,0.6000,-0.1750,-0.2625,-0.0875,0.12,0.25,0,0,4
     """
     shared = set(tables[0].ids).intersection(*(table.ids for table in tables[1:]))
     if common:
