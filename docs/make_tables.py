@@ -65,7 +65,7 @@ def _build(name: str, **arguments: Any) -> Any:
 
 
 def networks_table() -> str:
-    """Every registered network and one of segmentation-models-pytorch."""
+    """Return all registered networks and an example of segmentation-models-pytorch."""
     rows = []
     for name in [*network_names(), "smp:unet/resnet34"]:
         network, facts = _build(name), network_facts(name)
@@ -85,12 +85,12 @@ def _options_table(name: str, options: Sequence[tuple[str, dict[str, Any]]]) -> 
 
 
 def asnet_table() -> str:
-    """ASNet's readings and the rows of its paper's Table 2."""
+    """Return ASNet's variants and the rows of its paper's Table 2."""
     return _options_table("asnet", ASNET_OPTIONS)
 
 
 def mobilegan_table() -> str:
-    """The generator's readings, and the discriminator."""
+    """Return the variants of the generator, and the discriminator."""
     with torch.device("meta"):
         discriminator = MobileGANDiscriminator()
     generator = _options_table("mobilegan", MOBILEGAN_OPTIONS)
@@ -98,7 +98,7 @@ def mobilegan_table() -> str:
 
 
 def segan_table() -> str:
-    """The segmentor and the critic."""
+    """Return the segmentor and the critic."""
     with torch.device("meta"):
         rows = [
             ("segmentor", "the defaults", _parameters(create_network("segan"))),
@@ -113,7 +113,7 @@ def segan_table() -> str:
 
 
 def gan_fcn_table() -> str:
-    """The networks of the GAN, and the FCN."""
+    """Return the networks of the GAN, and the FCN."""
     with torch.device("meta"):
         rows = [
             ("FCN", _parameters(create_network("gan_fcn"))),
@@ -124,14 +124,14 @@ def gan_fcn_table() -> str:
 
 
 def losses_table() -> str:
-    """Losses by name."""
+    """Return the losses by name."""
     return _markdown(
         ("name", "module"), ((f"`{name}`", f"`{create_loss(name)!r}`") for name in loss_names())
     )
 
 
 def recipes_table() -> str:
-    """The recipes that come with the package."""
+    """Return the recipes that come with the package."""
     rows = []
     for name in recipe_names():
         recipe = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
@@ -172,15 +172,15 @@ TABLES: dict[tuple[str, str], Callable[[], str]] = {
 
 
 def with_table(page: str, name: str, table: str) -> str:
-    """The page's text with this table between its two marks.
+    """Return a page with the table between its two marks.
 
     Raises:
-        ValueError: The page does not have the two marks exactly once.
+        ValueError: If the page does not have the two marks exactly once.
     """
     pattern = re.compile(rf"(<!-- begin: {name} -->).*?(<!-- end: {name} -->)", re.DOTALL)
     changed, count = pattern.subn(lambda match: f"{match[1]}\n\n{table}\n\n{match[2]}", page)
     if count != 1:
-        raise ValueError(f"the page has {count} tables {name!r}; it needs one pair of marks")
+        raise ValueError(f"expected a pair of marks of the table {name!r}, got {count}")
     return changed
 
 
