@@ -66,7 +66,7 @@ function segment(name, getBitmap) {
     last = { name, mask, width, height };
     show(canvas);
     const total = Math.round(performance.now() - start);
-    const text = `${describe(mask)} ${total} ms, of which the network took ${Math.round(took)} ms.`;
+    const text = `${describe(mask)} ${total} ms (network: ${Math.round(took)} ms).`;
     canvas.setAttribute("aria-label", `${name}. ${text}`);
     say(text);
   });
