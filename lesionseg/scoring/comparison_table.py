@@ -25,6 +25,16 @@ class ComparisonTable:
         names: Names of the models; the others are compared with the first.
         first: The first model's mean score over the images.
         comparisons: Comparisons of each other model (A) with the first (B), in order.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.scoring import Comparison, ComparisonTable
+        >>> a, b = np.array([0.9, 0.8, 0.7]), np.array([0.8, 0.8, 0.5])
+        >>> comparison = Comparison("jaccard", ("x", "y", "z"), a, b, (0.0, 0.2), 0.5)
+        >>> print(ComparisonTable(("unet", "asnet"), 0.7, (comparison,)).to_csv())
+        run,jaccard,difference,95% low,95% high,p,p (Holm),better,equal,worse
+        unet,0.7000,,,,,,,,
+        asnet,0.8000,+0.1000,+0.0000,+0.2000,0.5,0.5,2,1,0
     """
 
     names: tuple[str, ...]

@@ -89,9 +89,9 @@ def _pair_by_stem(
         named[name] = file
     owners = match_stems(by_stem, [_stem(file) for file in named.values()])
     matched = dict(zip(named, owners, strict=True))
-    lone = [file.name for stem, found in by_stem.items() if stem not in owners for file in found]
+    unused = [file.name for stem, found in by_stem.items() if stem not in owners for file in found]
     if missing := [named[name].name for name, owner in matched.items() if owner is None]:
-        misses = nearest_misses(missing, lone)
+        misses = nearest_misses(missing, unused)
         raise InvalidDataError(
             f"{predictions.path} has no prediction for {shorten(missing)}, {len(missing)} of "
             f"{len(named)} images; found {len(truth)} true masks and {len(found)} predictions; "
@@ -99,7 +99,7 @@ def _pair_by_stem(
             + f"{HOW_NAMES_MATCH}; predict every image of the truth."
         )
     pairs = {name: by_stem[owner] for name, owner in matched.items() if owner is not None}
-    return _pairs(named, pairs, predictions, lone)
+    return _pairs(named, pairs, predictions, unused)
 
 
 def _stem(file: MaskFile) -> str:
@@ -129,15 +129,15 @@ def _pair_official(truths: MaskSource, predictions: MaskSource) -> list[MaskPair
             f"{len(missing)} of {len(named)} images; predict every image of the truth."
         )
     used = {file for files in found.values() for file in files}
-    lone = [e.name for files in by_number.values() for e in files if e not in used]
-    return _pairs(named, found, predictions, lone)
+    unused = [e.name for files in by_number.values() for e in files if e not in used]
+    return _pairs(named, found, predictions, unused)
 
 
 def _pairs(
     named: dict[str, MaskFile],
     found: dict[str, list[MaskFile]],
     predictions: MaskSource,
-    lone: list[str],
+    unused: list[str],
 ) -> list[MaskPair]:
     """Pair each true mask with its prediction, and warn about predictions without a truth."""
     doubled = [
@@ -150,8 +150,8 @@ def _pairs(
             f"{predictions.path} has more than one prediction for {shorten(doubled)}; "
             "keep a single file for each image."
         )
-    if lone:
-        unused = sorted(set(lone))
+    if unused:
+        unused = sorted(set(unused))
         _logger.warning(
             "predictions left out because they have no ground truth (%d): %s",
             len(unused),

@@ -25,6 +25,14 @@ class TestedRun(NamedTuple):
         table: Scores of each image.
         test: Description of the test, see
             :func:`lesionseg.callbacks.provenance.describe_test`; None for a table without it.
+
+    Example:
+        >>> import numpy as np
+        >>> from lesionseg.metrics import ScoreTable
+        >>> from lesionseg.scoring import TestedRun
+        >>> run = TestedRun("UNet runs/0", ScoreTable(["a"], np.array([[6, 2, 2, 90]])), test=None)
+        >>> f"{run.name}: {run.table.summary()['jaccard']:.1f}"
+        'UNet runs/0: 0.6'
     """
 
     name: str
