@@ -234,7 +234,7 @@ def singles(
 
 
 def differences(size: tuple[int, int], count: int) -> Iterator[tuple[str, ...]]:
-    """Rows: grey levels between each CLAHE and OpenCV's."""
+    """Rows: gray levels between each CLAHE and OpenCV's."""
     images = photographs(size, count)
     image = images.float() / 255
     for limit in CLIP_LIMITS:

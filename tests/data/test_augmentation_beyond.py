@@ -196,7 +196,7 @@ def test_the_color_of_the_light_does_not_matter_once_it_is_out(cast, power):
     )
 
 
-def test_black_and_grey_stay_so():
+def test_black_and_gray_stay_so():
     black = torch.zeros(1, 3, 4, 4)
     assert torch.equal(shades_of_gray(black), black)
     gray = torch.rand(1, 1, 4, 4).expand(-1, 3, -1, -1)

@@ -7,10 +7,10 @@ from lesionseg.data import Augmentation, clahe
 
 
 def exponents(augment, count=400):
-    """What gamma has raised grey images to."""
+    """What gamma has raised gray images to."""
     torch.manual_seed(0)
-    grey = torch.full((count, 3, 2, 2), 0.5)
-    changed, _ = augment(grey, grey[:, :1])
+    gray = torch.full((count, 3, 2, 2), 0.5)
+    changed, _ = augment(gray, gray[:, :1])
     assert (changed == changed[:, :1, :1, :1]).all()
     return changed[:, 0, 0, 0].log() / torch.tensor(0.5).log()
 

@@ -8,7 +8,17 @@ from torch import nn
 
 import lesionseg.data
 from lesionseg import ASNet
-from lesionseg.data import Augmentation, InputDefaults, SyntheticDataModule, shades_of_gray
+from lesionseg.data import (
+    Augmentation,
+    BaseDataModule,
+    InputDefaults,
+    LesionDataset,
+    PairedDataset,
+    PH2Dataset,
+    SyntheticDataModule,
+    SyntheticLesions,
+    shades_of_gray,
+)
 from lesionseg.models.base import SegmentationModule
 
 OWN = InputDefaults(size=(32, 48), batch_size=3, augmentation=("vertical_flip",))
@@ -86,3 +96,18 @@ def test_shades_of_grey_is_still_a_name():
     with pytest.warns(FutureWarning, match="shades_of_gray"):
         from lesionseg.data.transforms.color_constancy import shades_of_grey
     assert shades_of_grey(torch.rand(1, 3, 2, 2)).shape == (1, 3, 2, 2)
+
+
+def test_old_names_of_data_sets_are_the_new_ones():
+    with pytest.warns(FutureWarning, match=r"PH2Dataset\.licence is now PH2Dataset\.license"):
+        assert PH2Dataset.licence == PH2Dataset.license
+    with pytest.warns(FutureWarning):
+        assert SyntheticLesions(1).licence == "CC0-1.0"
+    with pytest.warns(FutureWarning, match="argument alone of .* is now unpaired"):
+        PairedDataset([], alone={})
+
+
+@pytest.mark.parametrize("base", [BaseDataModule, LesionDataset])
+def test_bases_are_abstract(base):
+    with pytest.raises(TypeError, match="abstract"):
+        base()

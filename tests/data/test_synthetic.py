@@ -60,8 +60,8 @@ def test_lesions_are_of_a_plausible_size_and_can_be_seen(size):
         mask = sample["mask"].bool()
         assert set(sample["mask"].unique().tolist()) == {0.0, 1.0}
         areas.append(mask.float().mean().item())
-        grey = sample["image"].mean(0, keepdim=True)
-        seen += bool(grey[mask].mean() < grey[~mask].mean())
+        gray = sample["image"].mean(0, keepdim=True)
+        seen += bool(gray[mask].mean() < gray[~mask].mean())
     assert 0.025 < min(areas) < max(areas) < 0.8
     assert max(areas) - min(areas) > 0.25
     # Darker than what surrounds it, but for a few in black corners or hardly pigmented.

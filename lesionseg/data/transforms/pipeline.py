@@ -34,6 +34,13 @@ def apply_transforms(transforms: Transforms, sample: Sample, seed: int | None = 
 
     Raises:
         InvalidDataError: If the result is not an image in [0, 1] and a binary mask of one size.
+
+    Example:
+        >>> from torchvision.transforms import v2
+        >>> mask = torch.tensor([[[1.0, 0.0, 0.0]]])
+        >>> sample = Sample(image=mask.expand(3, 1, 3), mask=mask, id="a", size=(1, 3))
+        >>> apply_transforms(v2.RandomHorizontalFlip(p=1.0), sample)["mask"]
+        tensor([[[0., 0., 1.]]])
     """
     mask = sample.get("mask")
     image = sample["image"].clone()  # the cache's rows share memory
