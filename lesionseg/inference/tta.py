@@ -162,7 +162,7 @@ def _flip(array: ArrayT, axes: tuple[int, ...]) -> ArrayT:
 
 def _transpose(array: ArrayT) -> ArrayT:
     """Swap rows and columns, contiguous in memory, which some networks need."""
-    swapped = array.swapaxes(-1, -2)
+    swapped: ArrayT = array.swapaxes(-1, -2)
     if isinstance(swapped, np.ndarray):
         return np.ascontiguousarray(swapped)
     return swapped.contiguous()
