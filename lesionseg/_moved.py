@@ -10,10 +10,16 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder
+
+    class _Importer(MetaPathFinder, Loader): ...
+else:  # importlib.abc would take most of the time of ``import lesionseg``
+    _Importer = object
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -118,7 +124,7 @@ MOVED = {
 _PACKAGES = ("evaluation",)  # of which nothing is left
 
 
-class MovedModules(MetaPathFinder, Loader):
+class MovedModules(_Importer):
     """Import a module that has moved under its old name, with a deprecation warning."""
 
     def find_spec(
@@ -129,6 +135,10 @@ class MovedModules(MetaPathFinder, Loader):
         if package != "lesionseg" or not (name in MOVED or name in _PACKAGES):
             return None
         return ModuleSpec(fullname, self, is_package=name in _PACKAGES)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Create a module as usual."""
+        return None
 
     def exec_module(self, module: ModuleType) -> None:
         """Put the module of the new name in the place of the old one."""
