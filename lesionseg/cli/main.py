@@ -22,7 +22,6 @@ from lesionseg._version import __version__
 from lesionseg.cli.distributed import PROCESS_LOST, is_process_lost
 from lesionseg.cli.help.docstrings import plain
 from lesionseg.cli.help.parser import CommandParser
-from lesionseg.cli.messages import describe_os_error
 from lesionseg.cli.streams import READER_GONE, discard_output, flush_output, reader_is_gone
 from lesionseg.errors import NOTHING_TO_TRAIN, LesionsegError, NothingToTrainError, printable
 
@@ -99,7 +98,7 @@ def _flush() -> int:
     except BrokenPipeError:
         return READER_GONE
     except OSError as error:
-        return _fail(describe_os_error(error))
+        return _fail_on_file(error)
     return 0
 
 
@@ -121,7 +120,7 @@ def _run(arguments: list[str]) -> int:
     except OSError as error:
         if _debugging() or (isinstance(error, BrokenPipeError) and reader_is_gone()):
             raise
-        return _fail(describe_os_error(error))
+        return _fail_on_file(error)
     except Exception as error:
         if _debugging():
             raise
@@ -213,6 +212,12 @@ def _is_expected(error: Exception) -> bool:
 def _fail(message: str, code: int = 1) -> int:
     print(f"lesionseg: error: {printable(message)}", file=sys.stderr)
     return code
+
+
+def _fail_on_file(error: OSError) -> int:
+    from lesionseg.cli.messages import describe_os_error  # compiles patterns
+
+    return _fail(describe_os_error(error))
 
 
 def program() -> NoReturn:
