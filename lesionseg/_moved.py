@@ -109,6 +109,7 @@ MOVED = {
     "models.checkpoint_io": "callbacks.checkpoint_io",
     "models.optimisation": "models.optimizers",
     "models.resuming": "models.resume",
+    "models.seeding": "models.resume",
     "models.trained_on": "models.leakage",
     "networks.he": "networks.base",
     "networks.image_synthesiser": "networks.image_synthesizer",

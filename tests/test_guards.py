@@ -168,13 +168,19 @@ class Halved(nn.Module):
         return nn.functional.max_pool2d(image[:, :1], 8)
 
 
+class Model(SegmentationModule):
+    """A model that does not train."""
+
+    training_step = validation_loss = configure_optimizers = None
+
+
 def test_a_batch_of_one_image_and_images_too_small_are_told_with_what_to_do():
-    model = SegmentationModule(Pooled())
+    model = Model(Pooled())
     with pytest.raises(ValueError, match=r"on 1 image of 32 x 32 .* use a batch_size of 2 or more"):
         model(IMAGE[:1])
     assert model(IMAGE).shape == (2, 1, 32, 32)
     assert model.eval()(IMAGE[:1]).shape == (1, 1, 32, 32)
-    model = SegmentationModule(Halved())
+    model = Model(Halved())
     with pytest.raises(ValueError, match=r"images of 4 x 32 are too small .* use a larger size"):
         model(IMAGE[..., :4, :])
 
@@ -186,7 +192,7 @@ class Faulty(nn.Module):
 
 def test_another_fault_of_a_network_keeps_its_words():
     with pytest.raises(RuntimeError, match="must match the size"):
-        SegmentationModule(Faulty())(IMAGE)
+        Model(Faulty())(IMAGE)
 
 
 def test_pan_names_its_minimum():

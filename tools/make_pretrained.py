@@ -33,7 +33,7 @@ from lesionseg.metrics.official import (
     pooled_scores,
     scores_from_counts,
 )
-from lesionseg.models.pretrained import describe
+from lesionseg.models.checkpointing import describe
 from lesionseg.networks.summary import network_facts
 from lesionseg.pretrained import CARD, network_weights, read_card, write_pretrained
 

@@ -1,4 +1,4 @@
-"""One file for another runtime, checked: lesionseg export CKPT --format onnx."""
+"""Export a checkpoint for another runtime: lesionseg export CKPT --format onnx."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``lesionseg export`` to its parser."""
     parser.description = (
-        "Write a checkpoint's network as one file that takes RGB images and gives probabilities. "
-        "It is compared with the network before it is written."
+        "Export the network of a checkpoint as a file that maps RGB images to probabilities. The "
+        "file is compared with the network before it is written."
     )
     parser.add_argument(
         "checkpoint",
@@ -32,22 +32,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "for phones, with XNNPACK (default: %(default)s)",
     )
     parser.add_argument(
-        "-o", "--output", metavar="FILE", type=Path, help="default: beside CKPT, by its name"
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="output file (default: next to CKPT, with its name)",
     )
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="also replace files of these names that lesionseg did not write",
+        help="also replace files that lesionseg did not write",
     )
     parser.add_argument(
         "--size",
         nargs=2,
         type=int,
         metavar=("H", "W"),
-        help="height and width that the file takes (default: those trained at)",
+        help="height and width of the input (default: those of the training images)",
     )
     parser.add_argument(
-        "--dynamic", action="store_true", help="leave batch, height and width free (onnx, torch)"
+        "--dynamic", action="store_true", help="dynamic batch, height and width (onnx, torch)"
     )
     parser.add_argument(
         "--input",
@@ -59,8 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--attention",
         choices=["standard", "whole", "fused"],
         default="standard",
-        help="position attention in blocks of standard operators, with the whole map of all pairs "
-        "of pixels, or as ONNX Runtime's own operator (default: %(default)s)",
+        help="position attention as blocks of standard operators, with the whole map of all pairs "
+        "of pixels, or as an operator of ONNX Runtime (default: %(default)s)",
     )
     parser.add_argument(
         "--quantize", choices=["int8"], help="8-bit weights and activations (onnx, executorch)"
@@ -69,13 +73,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images",
         metavar="DIR",
         type=Path,
-        help="for int8: images of which some calibrate and others score it (default: drawn ones)",
+        help="for int8: images for the calibration and the scores (default: synthetic images)",
     )
     parser.add_argument("--masks", metavar="DIR", type=Path, help="for int8: the images' masks")
     parser.add_argument(
-        "--licence",
+        "--license",
+        "--licence",  # its name in version 0.1
         default="not stated",
-        help="of the weights, kept in the file (default: %(default)s)",
+        help="license of the weights, stored in the file (default: %(default)s)",
     )
 
 
@@ -96,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         quantize=arguments.quantize,
         images=arguments.images,
         masks=arguments.masks,
-        licence=arguments.licence,
+        license=arguments.license,
     )
     output = arguments.output or arguments.checkpoint.with_suffix(SUFFIXES[options.format])
     check_outputs([output], [arguments.checkpoint], arguments.overwrite)
@@ -105,13 +110,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _summary(export: Export) -> str:
-    """What was written and how it was checked."""
+    """Describe an exported file and its comparison."""
     metadata = export.metadata
     height, width = metadata.size
     lines = [
         f"File:       {export.path} ({export.path.stat().st_size / 1e6:.1f} MB)",
-        f"Takes:      RGB {metadata.input} at {height} x {width} (height x width)",
-        f"Gives:      probability of {metadata.classes[0]}; mask above {metadata.threshold}",
+        f"Input:      RGB {metadata.input} at {height} x {width} (height x width)",
+        f"Output:     probability of {metadata.classes[0]}; mask above {metadata.threshold}",
     ]
     if export.difference is not None:
         lines.append(f"Difference: {export.difference:.1e} at most from the network's probability")

@@ -1,4 +1,4 @@
-"""Masks, overlays and measurements of photographs: lesionseg segment PATHS... --output DIR."""
+"""Segment photographs: lesionseg segment PATHS... --output DIR."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KINDS = ("segmentation", "probability", "overlay")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of ``lesionseg segment``."""
+    """Add the arguments of ``lesionseg segment`` to its parser."""
     parser.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="images, or folders of images"
     )
@@ -32,67 +32,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         default=DEFAULT,
         metavar="NAME",
-        help="a pretrained model of lesionseg models --pretrained, or the path of a checkpoint, of "
-        "an exported .onnx file or of a folder of save_pretrained (default: %(default)s)",
+        help="name of a pretrained model (see lesionseg models --pretrained), or path of a "
+        "checkpoint, an exported .onnx file or a folder of save_pretrained (default: %(default)s)",
     )
     parser.add_argument(
         "--output",
         default=Path("segmented"),
         type=Path,
         metavar="DIR",
-        help="folder of the results (default: %(default)s)",
+        help="output folder (default: %(default)s)",
     )
     parser.add_argument(
-        "--probabilities", action="store_true", help="write 16-bit probability maps too"
+        "--probabilities", action="store_true", help="also write 16-bit probability maps"
     )
-    parser.add_argument("--no-overlays", action="store_true", help="write no overlays")
+    parser.add_argument("--no-overlays", action="store_true", help="do not write overlays")
     parser.add_argument(
         "--device",
         default="auto",
-        help="where a checkpoint runs, such as cpu or cuda (default: a GPU where there is one)",
+        help="device for a checkpoint, such as cpu or cuda (default: a GPU if there is one)",
     )
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="also replace files of these names that lesionseg did not write",
+        help="also replace files that lesionseg did not write",
     )
     parser.add_argument(
         "--on-error",
         choices=["stop", "skip"],
         default="stop",
-        help="at an image that cannot be read, stop, or go on and list it at the end "
-        "(default: %(default)s)",
+        help="whether to stop at an image that cannot be read, or to skip it and list it at the "
+        "end (default: %(default)s)",
     )
     parser.add_argument(
         "--test-time-augmentation",
         choices=TEST_TIME_AUGMENTATIONS,
         default="none",
-        help="average each image's probabilities over its 4 flips, or over its 8 flips and "
-        "rotations, in as many times the time (default: none)",
+        help="average the probabilities of each image over 4 flips, or over 8 flips and rotations, "
+        "which takes 4 or 8 times as long (default: none)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Segments the images one by one, each at the size and orientation that a viewer shows.
+    """Segment images, each at its size and EXIF orientation.
 
     Args:
-        options: What :func:`add_arguments` describes. With ``on_error`` ``"skip"``, images that
-            cannot be used are left out and listed on stderr at the end, each with the reason.
+        options: Values of the arguments of :func:`add_arguments`. With ``on_error="skip"``, images
+            that cannot be read are skipped and listed on stderr at the end, with the reasons.
 
     Returns:
-        0, also if images were left out.
+        0, also if images were skipped.
 
     Raises:
-        InvalidDataError: An image cannot be used; those before it are done. With ``"skip"``: none
-            can be used.
-        CheckpointError: The checkpoint cannot be used.
-        LesionsegError: A path does not exist, or two images would be written to one name.
+        InvalidDataError: If an image cannot be read; the results of earlier images stay. With
+            ``"skip"``: if no image can be read.
+        CheckpointError: If the checkpoint cannot be used.
+        LesionsegError: If a path does not exist, or two images have the same output file.
     """
     skip = options.on_error == "skip"
-    left_out: list[str] = []
-    passed_over: list[Path] = []
-    missing = left_out if skip else None
-    images = find_images(options.paths, options.output, missing, passed_over)
+    skipped: list[str] = []
+    ignored: list[Path] = []
+    images = find_images(options.paths, options.output, skipped if skip else None, ignored)
     wanted = {"segmentation": True, "probability": options.probabilities}
     wanted["overlay"] = not options.no_overlays
     kinds = [kind for kind in _KINDS if wanted[kind]]
@@ -114,21 +113,21 @@ def run(options: argparse.Namespace) -> int:
             except LesionsegError as error:
                 if not skip:
                     raise
-                left_out.append(printable(str(error)))
+                skipped.append(printable(str(error)))
     finally:
         if measured:
             write_measurements(measured, table)
-    if passed_over:
-        print(f"passed over: {printable(_kinds_of(passed_over))}", file=sys.stderr)
-    if left_out:
-        print(f"{_count(len(left_out))} left out:", *left_out, sep="\n  ", file=sys.stderr)
+    if ignored:
+        print(f"ignored: {printable(_describe_files(ignored))}", file=sys.stderr)
+    if skipped:
+        print(f"{_count(len(skipped))} skipped:", *skipped, sep="\n  ", file=sys.stderr)
     if not measured:
-        raise InvalidDataError(f"of {_count(len(left_out))} none could be segmented.")
+        raise InvalidDataError(f"none of {_count(len(skipped))} could be segmented.")
     print(f"{_count(len(measured))} segmented; see {options.output}")
-    if not any(one["lesion_pixels"] for one in measured):
+    if not any(row["lesion_pixels"] for row in measured):
         print(
             "warning: no lesion was found in any image, all masks are empty; check that the model "
-            "is trained for such images.",
+            "was trained on such images.",
             file=sys.stderr,
         )
     return 0
@@ -137,7 +136,7 @@ def run(options: argparse.Namespace) -> int:
 def _segment(
     path: Path, predictor: ImagePredictor, options: argparse.Namespace
 ) -> dict[str, object]:
-    """Write what is asked for of one image, and return what was measured in its mask."""
+    """Write the results of an image, and return the measurements of its mask."""
     from lesionseg.data.io.reading import read_image
     from lesionseg.inference.outputs import save_map, save_mask, save_overlay
 
@@ -154,7 +153,7 @@ def _segment(
         if error.errno != errno.ENAMETOOLONG:
             raise
         raise InvalidDataError(
-            f"The image {path} has too long a name for its results; shorten it."
+            f"The name of the image {path} is too long for its results; shorten it."
         ) from error
     return measure(path.name, result.mask)
 
@@ -167,54 +166,54 @@ def _count(images: int) -> str:
     return f"{images} image" + ("s" if images != 1 else "")
 
 
-def _kinds_of(files: Sequence[Path]) -> str:
-    """How many files of which kinds are no images, and what can be done."""
+def _describe_files(files: Sequence[Path]) -> str:
+    """Describe files that are not images by number and suffix."""
     kinds = Counter(path.suffix.lower() or path.name for path in files)
     listed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
-    mend = "; save DICOM files as PNG or JPEG" if {".dcm", ".dicom"} & kinds.keys() else ""
-    are = "file that is no image" if len(files) == 1 else "files that are no images"
-    return f"{len(files)} {are} ({listed}){mend}."
+    fix = "; save DICOM files as PNG or JPEG" if {".dcm", ".dicom"} & kinds.keys() else ""
+    what = "file that is not an image" if len(files) == 1 else "files that are not images"
+    return f"{len(files)} {what} ({listed}){fix}."
 
 
 def find_images(
     paths: Sequence[Path],
     output: Path,
     missing: list[str] | None = None,
-    passed_over: list[Path] | None = None,
+    ignored: list[Path] | None = None,
 ) -> list[Path]:
-    """The image files among ``paths`` and, sorted, in the folders among them.
+    """Return the images among paths and, sorted, in the folders among them.
 
     Args:
         paths: Files and folders.
-        output: Folder of the results; what an earlier run has left there for these images is not
-            among them.
-        missing: Takes a sentence for each path that does not exist or has an unreadable name,
-            which is an error otherwise.
-        passed_over: Takes the files in these folders that are no images, by their names.
+        output: Output folder; earlier results for these images in it are excluded.
+        missing: List to which a message is added for each path that does not exist or has an
+            unreadable name; None raises an error.
+        ignored: List to which the files in the folders are added that are not images.
 
     Raises:
-        LesionsegError: A path does not exist, a folder holds no image, or two have one stem.
+        LesionsegError: If a path does not exist, a folder has no image, or two images have the same
+            stem.
     """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = list_files(path, "images")
             others = [
-                one
-                for one in sorted(path.iterdir())
-                if one.suffix.lower() not in IMAGE_SUFFIXES
-                and not one.name.startswith(".")
-                and one.is_file()
-                and (one.name != MEASUREMENTS or path.absolute() != output.absolute())
+                file
+                for file in sorted(path.iterdir())
+                if file.suffix.lower() not in IMAGE_SUFFIXES
+                and not file.name.startswith(".")
+                and file.is_file()
+                and (file.name != MEASUREMENTS or path.absolute() != output.absolute())
             ]
             if not inside:
-                what = f", but {_kinds_of(others)}" if others else "."
+                what = f", but {_describe_files(others)}" if others else "."
                 raise InvalidDataError(
                     f"the folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)}){what}"
                 )
             found += inside
-            if passed_over is not None:
-                passed_over += others
+            if ignored is not None:
+                ignored += others
         elif path.is_file():
             found.append(path)
         else:
@@ -233,7 +232,8 @@ def find_images(
                 raise
             missing.append(str(error))
             continue
-        other = stems.setdefault(stem_of(path), path)  # macOS takes both forms of an accent as one
+        # macOS takes both Unicode forms of a name as the same.
+        other = stems.setdefault(stem_of(path), path)
         if other != path:
             raise LesionsegError(
                 f"{other} and {path} would both be written to {_result_name(path, _KINDS[0])}; "

@@ -1,4 +1,4 @@
-"""Networks for other runtimes: ONNX, torch.export and ExecuTorch."""
+"""Export networks to ONNX, torch.export and ExecuTorch."""
 
 import lazy_loader
 

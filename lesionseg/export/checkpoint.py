@@ -1,4 +1,4 @@
-"""From a checkpoint to a checked file for another runtime."""
+"""Export a checkpoint as a file for another runtime, and check it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from lesionseg._moved import RenamedAttribute, renamed_arguments
 from lesionseg._version import __version__
 from lesionseg.checkpoints import read_checkpoint
 from lesionseg.data import FolderDataset, SyntheticLesions
@@ -41,14 +42,20 @@ _LARGEST_SIDE = 8192
 
 @dataclass(frozen=True)
 class Export:
-    """A written file and what it was compared with.
+    """Result of an export.
 
     Attributes:
         path: The file.
-        metadata: What it says of itself.
-        difference: The largest difference of a probability from the network's; None for int8.
-        scores: For int8 the official scores before and after, on the same images.
-        scored: For int8, what these images are.
+        metadata: Metadata of the file.
+        difference: Maximum difference of a probability from the network's; None for int8.
+        scores: Official scores before and after int8, on the same images.
+        scored: Description of these images.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from lesionseg.export import Export
+        >>> from lesionseg.inference import ExportMetadata
+        >>> Export(Path("best.onnx"), ExportMetadata(size=(192, 256), threshold=0.5), 3e-7).scores
     """
 
     path: Path
@@ -60,22 +67,32 @@ class Export:
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """How to export; the defaults suit a server or a desktop.
+    """Options of an export; the defaults suit a server or a desktop computer.
 
     Attributes:
         format: ``"onnx"``, ``"torch"`` (a program of ``torch.export``) or ``"executorch"``
             (lowered to XNNPACK, for phones).
-        size: (height, width) that the file takes; None takes the checkpoint's.
-        dynamic: Leave batch, height and width free, in the network's multiples (not ExecuTorch).
-        input: ``"float"`` for RGB in [0, 1] or ``"uint8"``.
+        size: (height, width) of the input; None takes the checkpoint's.
+        dynamic: Leave batch, height and width dynamic, in multiples of the network's (not for
+            ExecuTorch).
+        input: ``"float"`` for RGB in [0, 1] or ``"uint8"`` for RGB from 0 to 255.
         attention: See :class:`Deployable`. With ``dynamic``, ``"standard"`` becomes ``"whole"``.
-        quantize: None or ``"int8"`` (not torch).
-        images: Folder of images for int8: some calibrate it, others score it; None draws them.
+        quantize: None or ``"int8"`` (not for torch).
+        images: Folder of images for int8, some for calibration and others for the scores; None
+            takes synthetic images.
         masks: Folder of their masks.
-        licence: Of the weights.
+        license: License of the weights.
 
     Raises:
-        LesionsegError: Two of them do not go together.
+        LesionsegError: If two options exclude each other.
+
+    Example:
+        >>> from lesionseg.export import ExportOptions
+        >>> ExportOptions(size=(192, 256)).format
+        'onnx'
+        >>> ExportOptions(format="executorch", dynamic=True)
+        Traceback (most recent call last):
+        lesionseg.errors.LesionsegError: ExecuTorch programs have fixed sizes; leave out --dynamic.
     """
 
     format: Format = "onnx"
@@ -86,11 +103,15 @@ class ExportOptions:
     quantize: Literal["int8"] | None = None
     images: Path | None = None
     masks: Path | None = None
-    licence: str = "not stated"
+    license: str = "not stated"
+
+    licence = RenamedAttribute("license")
 
     def __post_init__(self) -> None:
         if self.format not in get_args(Format):
-            raise LesionsegError(f"there is no format {self.format!r}; choose {get_args(Format)}.")
+            raise LesionsegError(
+                f"expected format to be one of {', '.join(get_args(Format))}, got {self.format!r}"
+            )
         if self.dynamic and self.format == "executorch":
             raise LesionsegError("ExecuTorch programs have fixed sizes; leave out --dynamic.")
         if self.attention == "fused" and self.format != "onnx":
@@ -103,32 +124,48 @@ class ExportOptions:
             raise LesionsegError("--images and --masks are for --quantize int8; leave them out.")
 
 
+ExportOptions.__init__ = renamed_arguments(licence="license")(ExportOptions.__init__)  # type: ignore[method-assign]
+
+
 def export_checkpoint(
     checkpoint: str | Path, output: str | Path, options: ExportOptions | None = None
 ) -> Export:
-    """Write a checkpoint's network as one file, once it is proven equal to the network.
+    """Export the network of a checkpoint as a file that maps images to probabilities.
 
-    The file takes images and gives probabilities; normalisation and sigmoid are inside. It is
-    loaded again and compared before it gets its name: probabilities within 1e-4 of the eager
-    network's on noise and on drawn lesions; with int8, official Jaccard and thresholded Jaccard
-    within half a point.
+    Normalization and sigmoid are part of the file. It is loaded and compared with the network
+    before it is written: probabilities may differ by 1e-4 on noise and on synthetic lesions; with
+    int8, official Jaccard and thresholded Jaccard may lose half a point of 100.
 
     Args:
-        checkpoint: Of any model of this package.
-        output: The file to write.
-        options: How; None takes the defaults.
+        checkpoint: Checkpoint of any model of this package, or name or folder of a pretrained
+            model.
+        output: File to write.
+        options: Options; None takes the defaults.
 
     Raises:
-        CheckpointError: The checkpoint cannot be used.
-        LesionsegError: A package is missing, the network cannot be exported so, or the exported
-            program differs too much. Nothing is written then.
+        CheckpointError: If the checkpoint cannot be used.
+        LesionsegError: If a package is missing, the network cannot be exported with these options,
+            or the exported program differs too much. Nothing is written then.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from lesionseg import Segmenter
+        >>> from lesionseg.export import ExportOptions, export_checkpoint
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model = Segmenter("unet", {"width": 1}, size=(16, 16))
+        ...     saved = model.save_pretrained(Path(folder, "unet"))
+        ...     output = Path(folder, "unet.pt2")
+        ...     export = export_checkpoint(saved, output, ExportOptions(format="torch"))
+        >>> export.path.name, export.metadata.size, export.difference < 1e-4
+        ('unet.pt2', (16, 16), True)
     """
     options = options or ExportOptions()
     output = Path(output)
     if output.suffix != SUFFIXES[options.format] or output.is_dir():
-        # Said before the export, which may take minutes; segment goes by the suffix.
+        # Before the export, which may take minutes. The suffix matters to segment.
         raise LesionsegError(
-            f"the output {output} must be a file whose name ends in {SUFFIXES[options.format]}."
+            f"expected output to be a file that ends in {SUFFIXES[options.format]}, got {output}"
         )
     remove_unfinished(output.parent)
     predictor = predictor_of_checkpoint(checkpoint)
@@ -138,15 +175,15 @@ def export_checkpoint(
         _check_pooling(predictor.network)
     attention = options.attention
     if options.dynamic and attention == "standard":
-        attention = "whole"  # blocks need a known number of positions
+        attention = "whole"  # blocks need a known number of pixels
     eager = Deployable(predictor.network, options.input)
     model = Deployable(predictor.network, options.input, attention)
     metadata = ExportMetadata(
         size=size,
         threshold=predictor.threshold,
         input=options.input,
-        recipe=_recipe(checkpoint),
-        licence=options.licence,
+        provenance=_provenance(checkpoint),
+        license=options.license,
         version=__version__,
         quantization=options.quantize,
     )
@@ -158,17 +195,17 @@ def export_checkpoint(
         if not options.quantize:
             try:
                 difference = check_equal(run, eager, examples)
-            except CheckpointError as error:  # of the file that was written, not of the user's
+            except CheckpointError as error:  # of the exported file
                 raise _cannot_run(model.network, options, error) from error
             except (LesionsegError, MemoryError):
                 raise
-            except Exception as error:  # each runtime has its own kinds
+            except Exception as error:  # each runtime has its own exceptions
                 raise _cannot_run(model.network, options, error) from error
             return Export(output, metadata, difference)
         before = official_scores(_arrays(eager), model, scored, predictor.threshold)
         after = official_scores(run, model, scored, predictor.threshold)
         check_scores(before, after)
-    what = "drawn lesions" if options.images is None else f"images of {options.images}"
+    what = "synthetic images" if options.images is None else f"images of {options.images}"
     return Export(output, metadata, scores=(before, after), scored=f"{len(scored)} {what}")
 
 
@@ -177,26 +214,26 @@ def _cannot_run(network: nn.Module, options: ExportOptions, error: Exception) ->
     hint = "Leave out --dynamic." if options.dynamic else "Try another --format."
     reason = str(error).strip().partition("\n")[0][:200]
     return LesionsegError(
-        f"{name} cannot be exported so ({type(error).__name__}: {reason}). {hint}"
+        f"{name} cannot be exported with these options ({type(error).__name__}: {reason}). {hint}"
     )
 
 
 def _check_pooling(network: nn.Module) -> None:
-    """Refuse free sizes in ONNX, which has no pooling to a grid of fixed height and width.
+    """Refuse dynamic sizes for networks that pool to grids of fixed height and width.
 
-    The exporter writes windows of the example's size instead. Pooling to one pixel is a mean.
+    ONNX has no such operator; the exporter writes windows of the example's size instead.
     """
     grids = []
     for module in network.modules():
         if isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
-            asked = module.output_size
-            height, width = asked if isinstance(asked, tuple) else (asked, asked)
-            if (height, width) not in ((1, 1), (None, None)):
+            given = module.output_size
+            height, width = given if isinstance(given, tuple) else (given, given)
+            if (height, width) not in ((1, 1), (None, None)):  # a mean, and the identity
                 grids.append(f"{height} x {width}")
     if grids:
         raise LesionsegError(
             f"{type(network).__name__} pools to grids of {shorten(dict.fromkeys(grids))}, which "
-            "ONNX cannot do at free heights and widths; leave out --dynamic, or give --format torch"
+            "ONNX cannot do with dynamic sizes; leave out --dynamic, or use --format torch."
         )
 
 
@@ -208,8 +245,8 @@ def _write(
     example: Tensor,
     calibration: Sequence[Sample],
 ) -> None:
-    shapes = _free_shapes(model.network) if options.dynamic else None
-    batches = [model.fed(sample["image"][None]) for sample in calibration]
+    shapes = _dynamic_shapes(model.network) if options.dynamic else None
+    batches = [model.encode(sample["image"][None]) for sample in calibration]
     try:
         if options.format == "torch":
             save_program(to_program(model, example, shapes), metadata, path)
@@ -224,12 +261,12 @@ def _write(
             save_onnx(proto, metadata, path)
     except (LesionsegError, OSError, MemoryError):
         raise
-    except Exception as error:  # each exporter has its own kinds
+    except Exception as error:  # each exporter has its own exceptions
         raise _cannot_run(model.network, options, error) from error
 
 
 def _load(path: Path, format: Format) -> Run:
-    """What runs a written file."""
+    """Return a function that runs an exported file."""
     if format == "onnx":
         predictor = ExportedPredictor(path)
         return lambda images: predictor.run(images.numpy())
@@ -239,7 +276,7 @@ def _load(path: Path, format: Format) -> Run:
 
 
 def _arrays(module: Callable[[Tensor], Tensor]) -> Run:
-    """A function of tensors as one that gives arrays."""
+    """Return a function that converts the tensor that another returns to an array."""
 
     def run(images: Tensor) -> Any:
         with torch.inference_mode():
@@ -248,8 +285,8 @@ def _arrays(module: Callable[[Tensor], Tensor]) -> Run:
     return run
 
 
-def _recipe(checkpoint: str | Path) -> dict[str, Any]:
-    """What a checkpoint says of how its network was made and trained."""
+def _provenance(checkpoint: str | Path) -> dict[str, Any]:
+    """Return the network of a checkpoint, and how it was trained."""
     content = read_checkpoint(checkpoint)
     hyper_parameters = dict(content.get("hyper_parameters", {}))
     return {
@@ -261,33 +298,33 @@ def _recipe(checkpoint: str | Path) -> dict[str, Any]:
 
 
 def _check_size(network: nn.Module, size: tuple[int, int]) -> None:
-    """Refuse a size that the network cannot take, by its own sentence."""
+    """Raise the error of a network for a size that it does not support."""
     check = getattr(network, "check_image", None)
     if check is not None:
         check(torch.empty(1, 3, *check_size(size), device="meta"))
 
 
 def _examples(model: Deployable, size: tuple[int, int], dynamic: bool) -> list[Tensor]:
-    """Noise and a drawing of the size and, with free dimensions, two of another batch and size."""
+    """Return noise and a synthetic image; with dynamic shapes also other batches and sizes."""
     generator = torch.Generator().manual_seed(0)
-    drawn = next(_drawings(1, size))["image"][None]
+    image = next(_synthetic(1, size))["image"][None]
     noise = torch.rand(1, 3, *size, generator=generator)
     if not dynamic:
-        return [model.fed(noise), model.fed(drawn)]
+        return [model.encode(noise), model.encode(image)]
     multiple = getattr(model.network, "size_multiple", 1)
     other = (size[0] + 2 * multiple, size[1] + 4 * multiple)
     return [
-        model.fed(torch.cat([noise, drawn])),
-        model.fed(torch.rand(1, 3, *size, generator=generator)),
-        model.fed(torch.rand(3, 3, *other, generator=generator)),
+        model.encode(torch.cat([noise, image])),
+        model.encode(torch.rand(1, 3, *size, generator=generator)),
+        model.encode(torch.rand(3, 3, *other, generator=generator)),
     ]
 
 
-def _drawings(count: int, size: tuple[int, int]) -> Iterator[Sample]:
-    """Drawn lesions, whose images are of any size, with their truth."""
-    drawn = SyntheticLesions(count, (max(size[0], 32), max(size[1], 32)), with_truth=True)
+def _synthetic(count: int, size: tuple[int, int]) -> Iterator[Sample]:
+    """Yield synthetic lesions with their ground truth, with images resized to any size."""
+    lesions = SyntheticLesions(count, (max(size[0], 32), max(size[1], 32)), with_truth=True)
     for index in range(count):
-        sample = drawn[index]
+        sample = lesions[index]
         image = nn.functional.interpolate(
             sample["image"][None], size, mode="bilinear", antialias=True
         )[0]
@@ -295,12 +332,12 @@ def _drawings(count: int, size: tuple[int, int]) -> Iterator[Sample]:
         yield sample
 
 
-def _free_shapes(network: nn.Module) -> dict[int, Dim]:
-    """Free batch, height and width; the latter two in the network's multiples."""
+def _dynamic_shapes(network: nn.Module) -> dict[int, Dim]:
+    """Return dynamic batch, height and width; the latter two in multiples of the network's."""
     from torch.export import Dim
 
     multiple = getattr(network, "size_multiple", 1)
-    # torch.export fixes a dimension that may be 1, of the innermost maps too.
+    # torch.export makes dimensions that can be 1 static, also those of inner feature maps.
     least = -(-getattr(network, "minimum_size", 1) // multiple) + 1
     height, width = (
         Dim(name, min=least, max=_LARGEST_SIDE // multiple) for name in ("height", "width")
@@ -311,15 +348,15 @@ def _free_shapes(network: nn.Module) -> dict[int, Dim]:
 
 
 def _samples(options: ExportOptions, size: tuple[int, int]) -> tuple[list[Sample], list[Sample]]:
-    """Images that calibrate int8, and others that score it."""
+    """Return images for the calibration of int8, and others for its scores."""
     if options.images is None:
-        samples = _drawings(_CALIBRATION_IMAGES + _SCORED_IMAGES, size)
+        samples = _synthetic(_CALIBRATION_IMAGES + _SCORED_IMAGES, size)
         return list(itertools.islice(samples, _CALIBRATION_IMAGES)), list(samples)
     data = FolderDataset(options.images, options.masks, size, with_truth=True)
     if len(data) < 2:
         raise InvalidDataError(
-            f"{options.images} holds {len(data)} image; int8 needs one to calibrate on and one to "
-            "score, better a hundred."
+            f"{options.images} holds {len(data)} image; int8 needs at least two, one for the "
+            "calibration and one for the scores: give about a hundred."
         )
     ids = shuffle_ids(data.ids, seed=0)
     half = min(_CALIBRATION_IMAGES, len(ids) // 2)

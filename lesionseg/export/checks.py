@@ -1,4 +1,4 @@
-"""What an exported file must prove before it is written."""
+"""Compare an exported file with its network."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lesionseg.export.deployable import Deployable
 from lesionseg.inference.postprocess import binarize, restore_sizes
 from lesionseg.metrics import ISICScore
 
-#: Largest difference of a probability from the eager network's.
+#: Maximum difference of a probability from the eager network's.
 TOLERANCE = 1e-4
-#: Largest loss of Jaccard or thresholded Jaccard by int8, in points of 100.
+#: Maximum loss of Jaccard or thresholded Jaccard by int8, in points of 100.
 POINTS = 0.5
 
 #: Images of the file's input type and size in, probabilities float32 (N, 1, H, W) out.
@@ -28,20 +28,20 @@ def check_equal(run: Run, model: Deployable, examples: Sequence[Tensor]) -> floa
     """Compare an exported program with the eager network.
 
     Args:
-        run: The exported program.
-        model: The eager network, its attention as it is.
+        run: Exported program.
+        model: Eager network with its original attention.
         examples: Image batches of the input's type.
 
     Returns:
-        The largest difference of a probability.
+        The maximum difference of a probability.
 
     Raises:
-        LesionsegError: It is more than :data:`TOLERANCE`.
+        LesionsegError: If it is more than :data:`TOLERANCE`.
     """
     with torch.inference_mode():
-        differences = [np.abs(run(one) - model(one).numpy()).max() for one in examples]
+        differences = [np.abs(run(batch) - model(batch).numpy()).max() for batch in examples]
     largest = float(np.max(differences))
-    if not largest <= TOLERANCE:  # also where it is not a number
+    if not largest <= TOLERANCE:  # also for NaN
         raise LesionsegError(
             f"the exported program differs from the network by {largest:.1e}, more than "
             f"{TOLERANCE:.0e}; nothing was written. Try another --format or --attention."
@@ -52,17 +52,24 @@ def check_equal(run: Run, model: Deployable, examples: Sequence[Tensor]) -> floa
 def official_scores(
     run: Run, model: Deployable, samples: Sequence[Sample], threshold: float
 ) -> dict[str, float]:
-    """The six official scores of a program, at the images' original size where it is known.
+    """Return the six official scores of a program, at the images' original size if it is known.
+
+    Args:
+        run: Exported program.
+        model: Network that encodes its input.
+        samples: Images and masks.
+        threshold: A pixel is lesion if its probability is above this.
 
     Raises:
-        LesionsegError: A probability is not a number.
+        LesionsegError: If a probability is not finite.
     """
     score = ISICScore()
     for sample in samples:
-        probability = torch.from_numpy(run(model.fed(sample["image"][None])))
+        probability = torch.from_numpy(run(model.encode(sample["image"][None])))
         if not probability.isfinite().all():
             raise LesionsegError(
-                "the program gives probabilities that are no numbers; nothing was written."
+                "the exported program returns probabilities that are not finite, so nothing was "
+                "written; leave out --quantize, or try another --format."
             )
         truth = sample.get("truth", sample["mask"][0].bool())
         (restored,) = restore_sizes(probability, [(truth.shape[-2], truth.shape[-1])])
@@ -71,20 +78,21 @@ def official_scores(
 
 
 def check_scores(before: dict[str, float], after: dict[str, float]) -> None:
-    """Refuse a quantized program whose official score is worse.
+    """Raise an error if a quantized program has lower scores than its network.
 
     Args:
-        before: Of the network as it is; see :func:`official_scores`.
-        after: Of the quantized program, on the same images.
+        before: Scores of the network; see :func:`official_scores`.
+        after: Scores of the quantized program on the same images.
 
     Raises:
-        LesionsegError: Jaccard or thresholded Jaccard lost more than :data:`POINTS`.
+        LesionsegError: If Jaccard or thresholded Jaccard lost more than :data:`POINTS`.
     """
     for name in ("jaccard", "threshold_jaccard"):
         lost = 100 * (before[name] - after[name])
-        if not lost <= POINTS:  # also where it is not a number
+        if not lost <= POINTS:  # also for NaN
             raise LesionsegError(
                 f"int8 costs {lost:.2f} points of {name} ({100 * before[name]:.2f} to "
                 f"{100 * after[name]:.2f}), more than {POINTS}; nothing was written. Calibrate on "
-                "more images like those it will see (--images, --masks), or leave --quantize out."
+                "more images like those that it will segment (--images, --masks), or leave out "
+                "--quantize."
             )

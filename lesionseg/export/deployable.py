@@ -1,4 +1,4 @@
-"""The network as it is exported: one image tensor in, probabilities out."""
+"""A network for export, from images to probabilities."""
 
 from __future__ import annotations
 
@@ -15,28 +15,36 @@ from lesionseg.inference.metadata import InputType
 
 AttentionExport = Literal["standard", "whole", "fused"]
 
-# Energies of one block of queries, in numbers: 2 MiB of float32 stay in a core's cache.
+# Number of energies in a block of queries: 2 MiB of float32 fit the cache of a core.
 _BLOCK = 2**19
-# Each block is three nodes of the exported graph.
+# Each block adds three nodes to the exported graph.
 _MOST_BLOCKS = 64
 
 
 class Deployable(nn.Module):
-    """A network with what surrounds it: normalisation is inside, the sigmoid comes last.
+    """Network with input conversion and sigmoid, for export.
 
-    Takes an image (N, 3, H, W), float in [0, 1] or uint8, and gives probabilities float32
-    (N, 1, H, W). It holds a copy of the network in eval mode; the original stays as it is.
+    It maps images (N, 3, H, W), float in [0, 1] or uint8, to probabilities float32 (N, 1, H, W),
+    with a copy of the network in eval mode.
 
     Args:
-        network: Images (N, 3, H, W) in [0, 1] in, logits (N, 1, H, W) out.
+        network: Module that maps images (N, 3, H, W) in [0, 1] to logits (N, 1, H, W).
         input: ``"float"`` or ``"uint8"``.
-        attention: How position attention is written. None: as it is. ``"standard"``: exactly the
-            same sums, a block of queries at a time, so that no map of all positions is built; sizes
-            must be fixed. ``"whole"``: the plain formula with that map. ``"fused"``: ONNX Runtime's
-            own ``MultiHeadAttention``, which builds no map either (in torch it computes nothing).
+        attention: Implementation of position attention. None keeps it. ``"standard"``: blocks of
+            queries with the same sums, without the map of all pairs of pixels; sizes must be
+            fixed. ``"whole"``: the formula with that map. ``"fused"``: ONNX Runtime's operator
+            ``MultiHeadAttention``, without that map (in torch it computes nothing).
 
     Raises:
-        ValueError: ``attention`` is none of these.
+        ValueError: If ``attention`` is none of these.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.export import Deployable
+        >>> model = Deployable(torch.nn.Conv2d(3, 1, 1), input="uint8")
+        >>> probability = model(torch.randint(256, (1, 3, 8, 8), dtype=torch.uint8))
+        >>> probability.shape, bool(probability.min() >= 0)
+        (torch.Size([1, 1, 8, 8]), True)
     """
 
     def __init__(
@@ -48,7 +56,8 @@ class Deployable(nn.Module):
         super().__init__()
         if attention is not None and attention not in get_args(AttentionExport):
             raise ValueError(
-                f"attention must be one of {get_args(AttentionExport)}, got {attention!r}"
+                f"expected attention to be one of {', '.join(get_args(AttentionExport))}, "
+                f"got {attention!r}"
             )
         self.input = input
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
@@ -63,13 +72,13 @@ class Deployable(nn.Module):
             image = image.float() / 255
         return torch.sigmoid(self.network(image))
 
-    def fed(self, image: Tensor) -> Tensor:
-        """Images float in [0, 1] as this input type."""
+    def encode(self, image: Tensor) -> Tensor:
+        """Convert images, float in [0, 1], to the input type."""
         return (image * 255).round().to(torch.uint8) if self.input == "uint8" else image
 
 
 def attend_in_blocks(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Position attention with plain operations, some queries at a time."""
+    """Compute position attention with standard operators, in blocks of queries."""
     queries = query.shape[-2] * query.shape[-1]
     keys, values = key.flatten(2), _tokens(value)
     size = max(_BLOCK // keys.shape[-1], math.ceil(queries / _MOST_BLOCKS), 1)
@@ -78,16 +87,16 @@ def attend_in_blocks(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def attend_whole(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Position attention by its formula, with the map of all pairs of positions."""
+    """Compute position attention by its formula, with the map of all pairs of pixels."""
     weights = (_tokens(query) @ key.flatten(2)).softmax(-1)
     return _maps(weights @ _tokens(value), query)
 
 
 def attend_fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Position attention as one node of ONNX Runtime's contributed operators.
+    """Export position attention as a contributed operator of ONNX Runtime.
 
     Raises:
-        LesionsegError: This torch cannot write such a node.
+        LesionsegError: If torch is older than 2.8.
     """
     if not hasattr(torch.onnx, "ops"):
         raise LesionsegError("--attention fused needs torch 2.8; update torch or leave it out.")
@@ -104,10 +113,10 @@ def attend_fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def _tokens(maps: Tensor) -> Tensor:
-    """Turn (N, C, H, W) into (N, HW, C)."""
+    """Reshape (N, C, H, W) to (N, HW, C)."""
     return maps.flatten(2).transpose(1, 2)
 
 
 def _maps(tokens: Tensor, like: Tensor) -> Tensor:
-    """Turn (N, HW, C) into (N, C, H, W), with the H and W of another map."""
+    """Reshape (N, HW, C) to (N, C, H, W), with the H and W of another map."""
     return tokens.transpose(1, 2).reshape(*tokens.shape[::2], *like.shape[2:])

@@ -1,4 +1,4 @@
-"""Int8 weights and activations in an ONNX file."""
+"""Quantize ONNX models to int8."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from lesionseg.errors import LesionsegError
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-# Attention is not among them: its softmax weights span many orders of magnitude, and int8 made it
-# neither accurate nor faster (docs/benchmarks.md).
+# Without attention, whose softmax weights span many orders of magnitude: int8 was neither accurate
+# nor faster there (docs/benchmarks.md).
 _QUANTIZED = ["Conv", "Relu", "Add", "Concat", "MaxPool"]
-# Nor are the convolutions that give it queries, keys and values: ONNX Runtime would convert these
-# back to float32 once for each block.
+# Convolutions of queries, keys and values stay in float32 too: ONNX Runtime would convert their
+# outputs back to float32 for each block.
 _FOR_ATTENTION = re.compile(r"\.(query|key|value)\.weight$")
 
 
 def quantize_onnx(proto: ModelProto, images: Iterable[npt.NDArray[Any]]) -> ModelProto:
-    """Quantize the convolutions and what stands between them, statically and per channel.
+    """Quantize convolutions and the operators between them, statically and per channel.
 
     Attention and the convolutions that feed it stay in float32.
 
     Args:
-        proto: A model with the input ``image``.
-        images: Batches that calibrate the ranges of activations.
+        proto: Model with the input ``image``.
+        images: Batches for the calibration of activation ranges.
 
     Returns:
         The model in the QDQ form: int8 weights, uint8 activations, 8-bit x 8-bit convolutions.
 
     Raises:
-        LesionsegError: onnxruntime is not installed.
+        LesionsegError: If onnxruntime is not installed.
     """
     try:
         import onnx
@@ -45,7 +45,7 @@ def quantize_onnx(proto: ModelProto, images: Iterable[npt.NDArray[Any]]) -> Mode
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as error:
         raise LesionsegError(
-            "int8 for ONNX needs onnxruntime; pip install 'lesionseg[onnx]'."
+            "int8 for ONNX needs onnxruntime; install it with pip install 'lesionseg[onnx]'."
         ) from error
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -59,7 +59,7 @@ def quantize_onnx(proto: ModelProto, images: Iterable[npt.NDArray[Any]]) -> Mode
     with tempfile.TemporaryDirectory() as folder:
         source, prepared, target = (Path(folder) / f"{name}.onnx" for name in "abc")
         onnx.save(proto, source)
-        # Its symbolic shape inference fails on Split nodes; onnx's own suffices.
+        # Its symbolic shape inference fails on Split nodes; onnx's own is sufficient.
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         for_attention = [
             node.name

@@ -1,4 +1,4 @@
-"""A network as an ExecuTorch program for phones, lowered to XNNPACK."""
+"""Export to ExecuTorch for phones, lowered to XNNPACK."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lesionseg.inference.metadata import ExportMetadata
 if TYPE_CHECKING:
     from lesionseg.export.deployable import Deployable
 
-#: Name of the program's second method, which returns the metadata as JSON text.
+#: Method of the program that returns the metadata as JSON text.
 METADATA_METHOD = "lesionseg"
 
 
@@ -27,19 +27,19 @@ def to_executorch(
     metadata: ExportMetadata,
     calibration: Iterable[Tensor] | None = None,
 ) -> bytes:
-    """Lower a network; sizes are fixed.
+    """Lower a network to an ExecuTorch program with fixed sizes.
 
     Args:
-        model: What to lower.
-        example: An image batch of the input's type and size.
-        metadata: What the method :data:`METADATA_METHOD` returns.
-        calibration: Image batches that calibrate int8; None keeps float32.
+        model: Network to lower.
+        example: Image batch of the input's type and size.
+        metadata: Metadata that the method :data:`METADATA_METHOD` returns.
+        calibration: Image batches for the calibration of int8; None keeps float32.
 
     Returns:
-        The content of a ``.pte`` file.
+        Content of a ``.pte`` file.
 
     Raises:
-        LesionsegError: executorch is not installed.
+        LesionsegError: If executorch is not installed.
     """
     try:
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
@@ -59,18 +59,18 @@ def to_executorch(
 
 
 def load_executorch(path: Path) -> Callable[[Tensor], Tensor]:
-    """The ``forward`` of a ``.pte`` file in ExecuTorch's Python runtime."""
+    """Load a ``.pte`` file in ExecuTorch's Python runtime and return its ``forward``."""
     from executorch.runtime import Runtime
 
     method = Runtime.get().load_program(path).load_method("forward")
     return lambda image: method.execute([image])[0]
 
 
-_NEEDED = "ExecuTorch export needs executorch; pip install 'lesionseg[executorch]'."
+_NEEDED = "ExecuTorch export needs executorch; install it with pip install 'lesionseg[executorch]'."
 
 
 def _quantize(module: Any, calibration: Iterable[Tensor]) -> Any:
-    """Quantize what XNNPACK computes in int8, statically and per channel."""
+    """Quantize the operators that XNNPACK has in int8, statically and per channel."""
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
         XNNPACKQuantizer,
         get_symmetric_quantization_config,

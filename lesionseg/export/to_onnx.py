@@ -1,4 +1,4 @@
-"""A network as one ONNX file."""
+"""Export to ONNX."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ if TYPE_CHECKING:
 
     from lesionseg.export.deployable import Deployable
 
-#: The operator set that torch's exporter writes without converting.
+#: Operator set that torch's exporter writes without conversion.
 OPSET = 18
 
 
 def to_onnx(model: Deployable, example: Tensor, shapes: dict[int, Any] | None) -> ModelProto:
-    """Translate a network; its input is named ``image`` and its output ``probability``.
+    """Export a network with the input ``image`` and the output ``probability``.
 
     Args:
-        model: What to translate.
-        example: An image batch of the input's type and size.
-        shapes: For each free dimension of the input its ``torch.export.Dim``; None fixes all.
+        model: Network to export.
+        example: Image batch of the input's type and size.
+        shapes: ``torch.export.Dim`` of each dynamic dimension of the input; None fixes all.
 
     Raises:
-        LesionsegError: onnx or onnxscript is not installed.
+        LesionsegError: If onnx or onnxscript is not installed.
     """
     try:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise LesionsegError(
-            "ONNX export needs onnx and onnxscript; pip install 'lesionseg[onnx]'."
+            "ONNX export needs onnx and onnxscript; install them with pip install "
+            "'lesionseg[onnx]'."
         ) from error
     with warnings.catch_warnings(), _quiet("torch.onnx", "onnxscript"):
         warnings.simplefilter("ignore")
@@ -53,7 +54,7 @@ def to_onnx(model: Deployable, example: Tensor, shapes: dict[int, Any] | None) -
         )
     assert program is not None
     proto: ModelProto = program.model_proto
-    _forget_sources(proto)
+    _remove_sources(proto)
     return proto
 
 
@@ -67,11 +68,12 @@ def save_onnx(proto: ModelProto, metadata: ExportMetadata, path: Path) -> None:
     onnx.save(proto, path)
 
 
-def _forget_sources(proto: ModelProto) -> None:
-    """Drop the stack traces of every node, which name this machine's folders."""
-    for thing in (*proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.functions):
-        del thing.metadata_props[:]
-        thing.doc_string = ""
+def _remove_sources(proto: ModelProto) -> None:
+    """Remove stack traces, which name folders of this machine."""
+    graph = proto.graph
+    for item in (*graph.node, *graph.value_info, *graph.input, *proto.functions):
+        del item.metadata_props[:]
+        item.doc_string = ""
     for output in proto.graph.output:
         del output.metadata_props[:]
     for weight in proto.graph.initializer:
@@ -79,7 +81,7 @@ def _forget_sources(proto: ModelProto) -> None:
 
 
 class _quiet:
-    """Silence loggers below errors for a while."""
+    """Context manager that silences loggers below the level of errors."""
 
     def __init__(self, *names: str) -> None:
         self._loggers = [logging.getLogger(name) for name in names]

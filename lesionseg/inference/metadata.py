@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from lesionseg._moved import RenamedAttribute, renamed_arguments
 from lesionseg.data.io.decoding import MOST_PIXELS
 
 InputType = Literal["float", "uint8"]
+
+_OLD_NAMES = {"recipe": "provenance", "licence": "license"}  # of version 0.1
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,8 @@ class ExportMetadata:
         size: (height, width) to resize images to.
         threshold: A pixel is lesion if its probability is above this.
         input: ``"float"`` for RGB in [0, 1], ``"uint8"`` for RGB from 0 to 255.
-        recipe: Network with its arguments, and class and hyperparameters of the model.
-        licence: License of the weights, as given at the export.
+        provenance: Network with its arguments, class and hyperparameters of the model, and epochs.
+        license: License of the weights, as given at the export.
         version: Version of lesionseg.
         quantization: None, or ``"int8"``.
         classes: Names of the output's channels.
@@ -38,11 +41,14 @@ class ExportMetadata:
     size: tuple[int, int]
     threshold: float
     input: InputType = "float"
-    recipe: dict[str, Any] = field(default_factory=dict)
-    licence: str = ""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    license: str = ""
     version: str = ""
     quantization: str | None = None
     classes: tuple[str, ...] = ("lesion",)
+
+    recipe = RenamedAttribute("provenance")
+    licence = RenamedAttribute("license")
 
     def to_properties(self) -> dict[str, str]:
         """Return each attribute as JSON text, for formats that store named strings."""
@@ -56,6 +62,9 @@ class ExportMetadata:
             ValueError: If a property is missing, is not JSON, or has a wrong type or value.
         """
         names = cls.__dataclass_fields__
+        for old, name in _OLD_NAMES.items():
+            if name not in properties and old in properties:
+                properties = {**properties, name: properties[old]}
         if missing := [name for name in names if name not in properties]:
             raise ValueError(f"expected the property {missing[0]}, got none")
         values = {name: json.loads(properties[name]) for name in names}
@@ -66,6 +75,9 @@ class ExportMetadata:
             raise ValueError(f"expected classes to be ['lesion'], got {values['classes']!r}")
         height, width = values.pop("size")
         return cls(size=(height, width), classes=tuple(values.pop("classes")), **values)
+
+
+ExportMetadata.__init__ = renamed_arguments(**_OLD_NAMES)(ExportMetadata.__init__)  # type: ignore[method-assign]
 
 
 def check_use(size: object, threshold: object) -> None:

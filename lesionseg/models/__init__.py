@@ -1,4 +1,4 @@
-"""LightningModules: a network, its loss and its optimizer, ready for a Trainer."""
+"""LightningModules: networks with their losses and optimizers, ready for a Trainer."""
 
 from lesionseg.models.asnet import ASNet
 from lesionseg.models.base import Prediction, SegmentationModule

@@ -1,7 +1,8 @@
-"""Alternating training of a generator and a discriminator."""
+"""Train a generator and a discriminator in turns."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,33 +25,33 @@ GENERATOR, DISCRIMINATOR = 0, 1
 
 
 class AdversarialModule(AlternatingModule):
-    """Alternates steps of a generator (``network``, by default) and a ``discriminator``, by hand.
+    """Alternating training of a generator (``network`` by default) and a ``discriminator``.
 
     Each training step: backward and step of the generator with the discriminator frozen, then
-    backward and step of the discriminator on detached fakes, or the other way round; both use the
-    same fakes. Lightning's ``global_step`` counts
-    both optimizers' steps, so it grows by two a batch while both are trained.
+    backward and step of the discriminator on detached fakes, or in the other order; both use the
+    same fakes. Lightning's ``global_step`` counts the steps of both optimizers, two for each batch
+    while both are trained. Lightning does not clip or accumulate gradients here; each network has
+    its own arguments for that.
 
-    The Trainer's gradient clipping and accumulation cannot serve two optimizers; they are arguments
-    here, one for each. A subclass gives :meth:`generator_terms` and :meth:`discriminator_terms`;
-    one whose generator is not ``network`` also :attr:`generator` and :meth:`generate`; one that
-    trains more than the two also ``further_players`` and :meth:`further_optimizers`.
+    A subclass implements :meth:`generator_terms`, :meth:`discriminator_terms` and
+    :meth:`validation_loss`. It overrides :attr:`generator` and :meth:`generate` if the generator is
+    not ``network``, and :meth:`further_optimizers` if it has ``further_players``.
 
     Args:
-        network: What segments; the generator unless a subclass says otherwise.
-        discriminator: Judges (image, mask).
+        network: Network that segments; also the generator, unless a subclass overrides it.
+        discriminator: Network that takes (image, mask).
         generator_learning_rate: Learning rate of the generator.
         discriminator_learning_rate: Learning rate of the discriminator.
-        betas: Adam's, for both; the first is also SGD's momentum.
-        generator_clip: Largest gradient norm of the generator; None does not clip.
-        discriminator_clip: The same for the discriminator.
-        generator_accumulation: Batches whose gradients are averaged for one generator step.
-        discriminator_accumulation: The same for the discriminator.
-        schedule: ``"constant"``, ``"poly"`` (once an epoch) or ``"one-cycle"`` (every step).
-        discriminator_first_epoch: The discriminator rests in the epochs before.
-        generator_end_epoch: The generator rests from this epoch on.
-        discriminator_end_epoch: The same for the discriminator.
-        further_players: Those behind the two.
+        betas: Adam's betas for both; the first is also SGD's momentum.
+        generator_clip: Maximum gradient norm of the generator; None does not clip.
+        discriminator_clip: Maximum gradient norm of the discriminator; None does not clip.
+        generator_accumulation: Number of batches whose gradients are averaged for a generator step.
+        discriminator_accumulation: The same for a discriminator step.
+        schedule: ``"constant"``, ``"poly"`` (every epoch) or ``"one-cycle"`` (every step).
+        discriminator_first_epoch: First epoch in which the discriminator trains.
+        generator_end_epoch: Epoch from which the generator does not train any more.
+        discriminator_end_epoch: Epoch from which the discriminator does not train any more.
+        further_players: Networks that train after the two.
         size: See :class:`SegmentationModule`.
         threshold: See :class:`SegmentationModule`.
         compile: See :class:`SegmentationModule`; the discriminator is compiled too.
@@ -64,7 +65,7 @@ class AdversarialModule(AlternatingModule):
             :class:`SegmentationModule`.
 
     Raises:
-        ValueError: An argument is out of range.
+        ValueError: If an argument is out of range.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class AdversarialModule(AlternatingModule):
         check_choice("generator_optimizer", generator_optimizer, OptimizerName)
         if generator_weight_decay < 0:
             raise ValueError(
-                f"generator_weight_decay must not be negative, got {generator_weight_decay}"
+                f"expected generator_weight_decay to be at least 0, got {generator_weight_decay!r}"
             )
         players = (
             Player(
@@ -136,7 +137,7 @@ class AdversarialModule(AlternatingModule):
         self.generator_weight_decay = generator_weight_decay
         self._prepare(self.discriminator, compile, channels_last)
 
-    # -- what a subclass says ------------------------------------------------------------------
+    # -- for subclasses ------------------------------------------------------------------------
 
     @property
     def generator(self) -> nn.Module:
@@ -144,25 +145,35 @@ class AdversarialModule(AlternatingModule):
         return self.network
 
     def generate(self, batch: dict[str, Any]) -> Tensor:
-        """What the generator makes of a batch; logits (N, 1, H, W) by default."""
+        """Return the generator's output for a batch, logits (N, 1, H, W) by default."""
         logits: Tensor = self(batch["image"])
         return logits
 
-    def generator_terms(self, batch: dict[str, Any], made: Tensor) -> dict[str, Tensor]:
-        """The generator's weighted loss terms by name; their sum is minimised."""
-        raise RuntimeError(f"{type(self).__name__} does not define generator_terms")
+    @abstractmethod
+    def generator_terms(self, batch: dict[str, Any], generated: Tensor) -> dict[str, Tensor]:
+        """Return the generator's weighted loss terms by name; their sum is minimized.
 
-    def discriminator_terms(self, batch: dict[str, Any], made: Tensor) -> dict[str, Tensor]:
-        """The discriminator's loss terms by name for detached fakes; their mean is minimised."""
-        raise RuntimeError(f"{type(self).__name__} does not define discriminator_terms")
+        Args:
+            batch: Batch of images and masks.
+            generated: Result of :meth:`generate`.
+        """
+
+    @abstractmethod
+    def discriminator_terms(self, batch: dict[str, Any], generated: Tensor) -> dict[str, Tensor]:
+        """Return the discriminator's loss terms by name; their mean is minimized.
+
+        Args:
+            batch: Batch of images and masks.
+            generated: Result of :meth:`generate`, detached.
+        """
 
     def further_optimizers(self) -> list[Optimizer]:
-        """One for each of ``further_players``."""
+        """Return an optimizer for each of ``further_players``."""
         return []
 
     @property
     def adversary_active(self) -> bool:
-        """Whether the discriminator takes part in the current epoch."""
+        """Whether the discriminator trains in the current epoch."""
         return self.players[DISCRIMINATOR].turn.active(self.current_epoch)
 
     # -- the alternating step ------------------------------------------------------------------
@@ -174,19 +185,19 @@ class AdversarialModule(AlternatingModule):
 
     def _take_turns(self, batch: dict[str, Any], batch_idx: int) -> None:
         with self._only(GENERATOR):
-            made = self.generate(batch)
+            generated = self.generate(batch)
         if self.adversary_active and self.discriminator_first:
-            self._step_discriminator(batch, made, batch_idx)
+            self._step_discriminator(batch, generated, batch_idx)
         with self._only(GENERATOR):
-            terms = self.generator_terms(batch, made)
+            terms = self.generator_terms(batch, generated)
             self._step(GENERATOR, torch.stack(list(terms.values())).sum(), batch_idx)
         self._log_terms(GENERATOR, terms, sum(terms.values()), batch)
         if self.adversary_active and not self.discriminator_first:
-            self._step_discriminator(batch, made, batch_idx)
+            self._step_discriminator(batch, generated, batch_idx)
 
-    def _step_discriminator(self, batch: dict[str, Any], made: Tensor, batch_idx: int) -> None:
+    def _step_discriminator(self, batch: dict[str, Any], generated: Tensor, batch_idx: int) -> None:
         with self._only(DISCRIMINATOR):
-            terms = self.discriminator_terms(batch, made.detach())
+            terms = self.discriminator_terms(batch, generated.detach())
             self._step(DISCRIMINATOR, torch.stack(list(terms.values())).mean(), batch_idx)
         self._log_terms(DISCRIMINATOR, terms, sum(terms.values()) / len(terms), batch)
 

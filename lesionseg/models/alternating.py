@@ -1,4 +1,4 @@
-"""Training of several networks that take turns, each with an optimizer of its own."""
+"""Train several networks in turns, each with its own optimizer."""
 
 from __future__ import annotations
 
@@ -18,27 +18,36 @@ from torch.optim import Optimizer
 from lesionseg.errors import LesionsegError
 from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.models.base import SegmentationModule
+from lesionseg.models.finite import check_terms
 from lesionseg.models.optimizers import ScheduleName, check_choice
 from lesionseg.models.planning import Turn
 
 
 @dataclass(frozen=True)
 class Player:
-    """One of the networks that take turns, and how its optimizer steps.
+    """How one of several networks is trained.
 
     Attributes:
-        name: Its losses are logged under ``train/<name>/``; ``<name>_clip`` and
-            ``<name>_accumulation`` are what the model's arguments are called.
-        clip: Largest gradient norm; None does not clip.
-        accumulation: Batches whose gradients are averaged for one step.
-        schedule: ``"constant"``, ``"poly"`` (once an epoch) or ``"one-cycle"`` (every step).
-        power: The power of ``"poly"``.
-        first_epoch: It rests in the epochs before; a one-cycle schedule spans the others.
-        end_epoch: It rests from this epoch on; None: it trains until the end.
-        poly_waits: Whether ``"poly"`` counts from ``first_epoch`` rather than from the beginning.
+        name: Name of the network; its losses are logged under ``train/<name>/``, and the arguments
+            of the model are called ``<name>_clip`` and ``<name>_accumulation``.
+        clip: Maximum gradient norm; None does not clip.
+        accumulation: Number of batches whose gradients are averaged for a step.
+        schedule: ``"constant"``, ``"poly"`` (every epoch) or ``"one-cycle"`` (every step).
+        power: Power of ``"poly"``.
+        first_epoch: First epoch in which the network trains, and that ``"one-cycle"`` counts.
+        end_epoch: Epoch from which the network does not train any more; None trains to the end.
+        poly_waits: Whether ``"poly"`` counts from ``first_epoch`` instead of from epoch 0.
 
     Raises:
-        ValueError: One of them is out of range.
+        ValueError: If one of them is out of range.
+
+    Example:
+        >>> from lesionseg.models.alternating import Player
+        >>> Player("generator", clip=1.0).turn.active(epoch=3)
+        True
+        >>> Player("generator", accumulation=0)
+        Traceback (most recent call last):
+        ValueError: expected generator_accumulation to be at least 1, got 0
     """
 
     name: str
@@ -53,32 +62,32 @@ class Player:
     def __post_init__(self) -> None:
         check_choice("schedule", self.schedule, ScheduleName)
         if self.clip is not None and self.clip <= 0:
-            raise ValueError(f"{self.name}_clip must be positive or None, got {self.clip}")
+            raise ValueError(f"expected {self.name}_clip to be positive or None, got {self.clip!r}")
         if self.accumulation < 1:
             raise ValueError(
-                f"{self.name}_accumulation must be at least 1, got {self.accumulation}"
+                f"expected {self.name}_accumulation to be at least 1, got {self.accumulation!r}"
             )
 
     @property
     def turn(self) -> Turn:
-        """When its optimizer steps."""
+        """The steps of its optimizer."""
         return Turn(self.accumulation, self.first_epoch, self.end_epoch)
 
     @property
     def poly_start(self) -> int:
-        """The first epoch that a poly schedule counts."""
+        """First epoch that ``"poly"`` counts."""
         return self.first_epoch if self.poly_waits else 0
 
 
 class AlternatingModule(SegmentationModule):
-    """Steps the optimizers of several players by hand; base of :class:`AdversarialModule`.
+    """Manual optimization of several networks; base of :class:`AdversarialModule`.
 
-    Lightning's ``global_step`` counts the steps of all optimizers. The Trainer's gradient clipping
-    and accumulation cannot serve several of them; they belong to each :class:`Player`.
+    Lightning's ``global_step`` counts the steps of all optimizers. Lightning does not clip or
+    accumulate gradients in manual optimization; each :class:`Player` has arguments for that.
 
     Args:
         network: See :class:`SegmentationModule`.
-        players: In the order of the optimizers that ``configure_optimizers`` makes.
+        players: The networks, in the order of the optimizers of ``configure_optimizers``.
         size: See :class:`SegmentationModule`.
         threshold: See :class:`SegmentationModule`.
         compile: See :class:`SegmentationModule`.
@@ -89,7 +98,7 @@ class AlternatingModule(SegmentationModule):
             :class:`SegmentationModule`.
 
     Raises:
-        ValueError: An argument is out of range.
+        ValueError: If an argument is out of range.
     """
 
     def __init__(
@@ -114,7 +123,7 @@ class AlternatingModule(SegmentationModule):
 
     @contextmanager
     def _only(self, which: int) -> Iterator[None]:
-        """Freezes every parameter that is not this player's."""
+        """Freeze all parameters but those of one optimizer."""
         optimizer = self._optimizers()[which]
         self.toggle_optimizer(optimizer)
         try:
@@ -134,23 +143,23 @@ class AlternatingModule(SegmentationModule):
                 self._schedulers()[which].step()
 
     def after_step(self, which: int) -> None:
-        """Called after each step of a player's optimizer, with the player's index."""
+        """Hook that is called after each step of an optimizer, with its index."""
 
     def _log_terms(
         self, which: int, terms: dict[str, Tensor], total: Tensor | float, batch: dict[str, Any]
     ) -> None:
-        who, size = self.players[which].name, len(batch["image"])
-        self.check_terms({f"train/{who}/{name}": term for name, term in terms.items()}, which)
+        prefix, size = f"train/{self.players[which].name}", len(batch["image"])
+        check_terms(self, {f"{prefix}/{name}": term for name, term in terms.items()}, which)
         for name, term in terms.items():
             self.log(
-                f"train/{who}/{name}", term.detach(), on_step=True, on_epoch=True, batch_size=size
+                f"{prefix}/{name}", term.detach(), on_step=True, on_epoch=True, batch_size=size
             )
         self.log(
-            f"train/{who}/loss", total, on_step=True, on_epoch=True, prog_bar=True, batch_size=size
+            f"{prefix}/loss", total, on_step=True, on_epoch=True, prog_bar=True, batch_size=size
         )
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Clips here, where fp16 gradients are unscaled already."""
+        """Clip gradients, which are unscaled at this point in fp16 training."""
         which = self.optimizers(use_pl_optimizer=False).index(optimizer)  # type: ignore[union-attr]
         clip = self.players[which].clip
         if clip is not None:
@@ -158,7 +167,7 @@ class AlternatingModule(SegmentationModule):
                 nn.utils.clip_grad_norm_(group["params"], clip)
 
     def on_train_epoch_end(self) -> None:
-        """Steps the schedules that go by epoch; under manual optimisation nobody else does."""
+        """Step the schedules that count epochs, which Lightning does not in manual optimization."""
         for which, scheduler in self._schedulers().items():
             player = self.players[which]
             if player.schedule == "poly" and self.current_epoch >= player.poly_start:
@@ -170,53 +179,54 @@ class AlternatingModule(SegmentationModule):
         return optimizers
 
     def _schedulers(self) -> dict[int, torch.optim.lr_scheduler.LRScheduler]:
-        """The schedulers by their player's index; a constant rate has none."""
-        made: Any = self.lr_schedulers() or []
-        scheduled = [i for i, one in enumerate(self.players) if one.schedule != "constant"]
-        return dict(zip(scheduled, made if isinstance(made, list) else [made], strict=True))
+        """Return the schedulers by their player's index; a constant rate has none."""
+        found: Any = self.lr_schedulers() or []
+        scheduled = [i for i, player in enumerate(self.players) if player.schedule != "constant"]
+        return dict(zip(scheduled, found if isinstance(found, list) else [found], strict=True))
 
     def with_schedules(self, optimizers: list[Optimizer]) -> OptimizerLRScheduler:
-        """What ``configure_optimizers`` returns for these optimizers, one for each player."""
-        made = [
+        """Add schedules to optimizers, one for each player, for ``configure_optimizers``."""
+        schedules = [
             self.add_schedule(player.schedule, optimizer, which, player.power, player.poly_start)
             for which, (player, optimizer) in enumerate(zip(self.players, optimizers, strict=True))
         ]
-        return optimizers, [schedule for schedule in made if schedule is not None]
+        return optimizers, [schedule for schedule in schedules if schedule is not None]
 
     def turns(self) -> list[list[Turn]]:
-        """The turn of each player."""
+        """Return the turns of each player."""
         return [[player.turn] for player in self.players]
 
-    # -- what the Trainer cannot do here -------------------------------------------------------
+    # -- arguments of the Trainer --------------------------------------------------------------
 
     def configure_callbacks(self) -> list[Callback]:
-        """Refuses Trainer arguments that do not fit, before anything runs; adds no callback.
+        """Check the Trainer's arguments before a fit; add no callback.
 
-        Each step leaves the parameters of one network out, so ``strategy="ddp"`` becomes
+        Each step leaves out the parameters of some networks, so ``strategy="ddp"`` becomes
         ``"ddp_find_unused_parameters_true"``.
 
         Raises:
-            LesionsegError: The Trainer clips or accumulates gradients, or was told not to look for
-                unused parameters.
+            LesionsegError: If the Trainer clips or accumulates gradients, or its strategy has
+                ``find_unused_parameters=False``.
         """
         name = type(self).__name__
         if self.trainer.gradient_clip_val:
             raise LesionsegError(
-                f"{name} has several optimizers, so Trainer(gradient_clip_val=...) cannot clip "
-                f"for it; give {name}({self._arguments('clip')}) instead."
+                f"{name} has several optimizers, for which Trainer(gradient_clip_val=...) does not "
+                f"work; use {name}({self._arguments('clip')}) instead."
             )
         if self.trainer.accumulate_grad_batches != 1:
             raise LesionsegError(
-                f"{name} has several optimizers, so Trainer(accumulate_grad_batches=...) cannot "
-                f"accumulate for it; give {name}({self._arguments('accumulation')}) instead."
+                f"{name} has several optimizers, for which Trainer(accumulate_grad_batches=...) "
+                f"does not work; use {name}({self._arguments('accumulation')}) instead."
             )
         strategy = self.trainer.strategy
+        # DDPStrategy has no public name for its options: tests/models/test_private_api.py.
         if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.setdefault(
             "find_unused_parameters", True
         ):
             raise LesionsegError(
-                f"{name} leaves one network's parameters out of each step, which ddp takes for a "
-                'fault without find_unused_parameters; use Trainer(strategy="ddp").'
+                f"{name} leaves out the parameters of a network in each step, which ddp without "
+                'find_unused_parameters does not support; use Trainer(strategy="ddp").'
             )
         return []
 

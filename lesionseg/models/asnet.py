@@ -1,4 +1,4 @@
-"""ASNet as its paper trains it."""
+"""ASNet, trained as in its paper."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class ASNet(SupervisedModule):
     Source: Zhu et al., "ASNet: An adaptive scale network for skin lesion segmentation in
     dermoscopy images", SPIE Medical Imaging 2020, sections 2.1 to 2.5.
 
-    Where the paper is silent: the poly schedule steps once an epoch, and 80 epochs (the recipe's
-    ``trainer.max_epochs``) are those of the same group's related network. Equation 3 as printed
-    takes the logarithm of the ground truth; ``loss="joint"`` is 0.5 BCE + (1 - Dice),
-    ``"joint-positive"`` the printed positive-only cross-entropy with its arguments put right. The
-    encoder starts from scratch unless ``encoder_weights="imagenet"`` (the paper's) is asked for,
-    so that nothing is downloaded unasked.
+    Where the paper gives no value: the poly schedule steps every epoch, and the 80 epochs of the
+    recipe are those of a related network of the same group. Equation 3 as printed takes the
+    logarithm of the ground truth; ``loss="joint"`` is 0.5 BCE + (1 - Dice), ``"joint-positive"``
+    the printed cross-entropy of the positive class with its arguments swapped. The encoder has
+    random weights unless ``encoder_weights="imagenet"`` (the paper's), so that nothing is
+    downloaded by default.
 
     Args:
         adaptive_scale: False leaves out the adaptive scale module (Table 2, "Baseline").
-        dilations: Of the three branches; (1, 1, 1) is Table 2's "w/o DI".
+        dilations: Dilations of the three branches; (1, 1, 1) is Table 2's "w/o DI".
         fusion: ``"attention"`` (scale-aware modules) or ``"sum"`` (Table 2, "w/o SA").
-        share_fusion: One scale-aware module used twice instead of two.
+        share_fusion: Use the same scale-aware module twice.
         residual: ``"convex"``: beta * f + (1 - beta) * x; ``"additive"``: beta * f + x.
-        wide_decoder: Residual blocks in the decoder (Table 2, "Baseline-Wide").
+        wide_decoder: Use residual blocks in the decoder (Table 2, "Baseline-Wide").
         encoder_weights: None, ``"imagenet"``, or a local file of the encoder's ImageNet classifier.
         loss: ``"joint"``, ``"joint-positive"``, ``"dice"``, ``"jaccard"``, ``"lovasz"`` or
             ``"nll-epe"``.
@@ -42,30 +42,38 @@ class ASNet(SupervisedModule):
         momentum: SGD's momentum; Adam's first beta.
         weight_decay: L2 penalty (decoupled for AdamW).
         schedule: ``"poly"``, ``"one-cycle"`` or ``"constant"``.
-        power: The power of ``"poly"``.
-        size: (height, width) at which images are fed; None: 192 x 256.
-        threshold: A pixel is lesion where its probability exceeds this.
+        power: Power of ``"poly"``.
+        size: (height, width) of the images that the network sees; None takes 192 x 256.
+        threshold: A pixel is lesion if its probability is above this.
         compile: Compile the network with ``torch.compile``.
-        channels_last: Keep weights and feature maps in channels-last memory order, in which
-            most convolutions run fastest.
+        channels_last: Store weights and feature maps in channels-last memory order, in which
+            most convolutions are fastest.
         encoder: ``"resnet34"`` (the paper's) or any encoder of segmentation-models-pytorch or
             timm, such as ``"efficientnet_lite0"``; see
             :class:`~lesionseg.networks.asnet.ASNetNetwork`.
         decoder_widths: Channels of the four decoder blocks, the deepest first; None derives them
             from the encoder.
-        encoder_learning_rate: Learning rate of the encoder, smaller than that of the rest where it
-            is pretrained; None takes ``learning_rate``. The schedule scales both alike.
+        encoder_learning_rate: Learning rate of the encoder, usually smaller if it is pretrained;
+            None takes ``learning_rate``. Both have the same schedule.
         warmup_fraction: See :class:`SupervisedModule`.
-        teacher: None, or the checkpoint of a trained model to learn from as well; see
-            :class:`SegmentationModule`.
+        teacher: None, or a checkpoint to distill from; see :class:`SegmentationModule`.
         teacher_weight: Weight of the teacher's term in the loss.
         init_from: None, or a checkpoint whose weights a fit starts from; see
             :class:`SegmentationModule`.
 
     Raises:
-        ValueError: An argument is out of range.
-        CheckpointError: The encoder's weights cannot be had.
-        LesionsegError: There is no such encoder.
+        ValueError: If an argument is out of range.
+        CheckpointError: If the encoder's weights are not available.
+        LesionsegError: If there is no such encoder.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg import ASNet
+        >>> model = ASNet().eval()
+        >>> model.size, sum(weight.numel() for weight in model.network.parameters())
+        ((192, 256), 30652774)
+        >>> model(torch.rand(1, 3, 64, 96)).shape
+        torch.Size([1, 1, 64, 96])
     """
 
     input_defaults = InputDefaults(

@@ -1,4 +1,4 @@
-"""GAN-FCN: lesion images painted under masks by a GAN join the training of a network."""
+"""GAN-FCN: a GAN paints lesion images that augment the training of a network."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
+from lesionseg._moved import RenamedAttribute, warn_renamed
 from lesionseg.checkpoints import forget
 from lesionseg.losses import AdversarialLoss, create_loss
 from lesionseg.metrics.official import PROBABILITY_THRESHOLD
@@ -30,39 +31,38 @@ SEGMENTER = 2
 
 
 class GANFCN(AdversarialModule):
-    """GAN-FCN: first a pix2pix GAN learns masks to images, then it feeds an FCN's training.
+    """GAN-FCN: a pix2pix GAN learns to paint images of masks, which augment the training of an FCN.
 
-    In the first ``synthesis_epochs`` epochs only the GAN trains: a generator paints an image under
-    each mask, a discriminator judges (image, mask), and the generator minimises the adversarial
-    loss + ``l1_weight`` * L1. After them the GAN rests, and the FCN trains on every real batch and
-    on images that the GAN paints under the batch's masks, moved at random so that the pairs are
-    new. What is validated, tested, predicted and exported is the FCN; until it trains, its scores
-    mean nothing.
+    In the first ``synthesis_epochs`` epochs only the GAN trains: a generator paints an image for
+    each mask, a discriminator judges (image, mask), and the generator minimizes the adversarial
+    loss + ``l1_weight`` * L1. After them only the FCN trains, on every real batch and on images
+    that the GAN paints for randomly moved masks of the batch. Validation, test, prediction and
+    export use the FCN; its scores are meaningless until it trains.
 
     Source: Bi, Feng, Kim, "Improving Automatic Skin Lesion Segmentation using Adversarial Learning
     based Data Augmentation", 2018; Isola et al., pix2pix (CVPR 2017), for the GAN.
 
-    Not built: the first paper's learning "at different level of complexities, in a controlled
+    Not implemented: the first paper's learning "at different level of complexities, in a controlled
     manner".
 
-    Chosen: both stages in one fit; MobileGAN's discriminator, pix2pix's four 4x4 convolutions with
-    attention between them, instead of another of its kind; L1 on images in [0, 1], not [-1, 1]; the
-    generator steps before the discriminator; masks are moved by flips, any turn, 0.8 to 1.2 times
-    the size and up to a tenth of the image sideways; no adversarial loss on masks; the FCN's
-    optimizer is :class:`Segmenter`'s. Its schedule spans only the epochs in which it trains; the
-    GAN's rate is constant.
+    Chosen: both stages in one fit; MobileGAN's discriminator, which is pix2pix's four 4x4
+    convolutions with attention between them; L1 of images in [0, 1], not [-1, 1]; the generator
+    steps before the discriminator; masks are moved by flips, any rotation, scaling by 0.8 to 1.2
+    and translation by up to a tenth of the image; no adversarial loss on masks; the FCN's optimizer
+    is that of :class:`Segmenter`. Its schedule spans the epochs in which it trains; the learning
+    rates of the GAN are constant.
 
     Args:
-        network: The FCN, by a name that ``lesionseg models`` lists.
-        network_arguments: Keyword arguments of that network.
-        synthesis_epochs: First epochs, in which the GAN trains.
+        network: Name of the FCN, from those that ``lesionseg models`` lists.
+        network_arguments: Keyword arguments of the FCN.
+        synthesis_epochs: Number of epochs at the start in which the GAN trains.
         synthetic_share: Synthetic images for each real one, rounded up in each batch; 0 is plain
-            supervised training behind the first stage.
+            supervised training after the first stage.
         l1_weight: Weight of the generator's L1.
-        synthesiser_width: Feature maps of the GAN generator's first level; they double up to eight
-            times as many.
-        synthesiser_depth: Number of halvings in the GAN's generator, at least 2; height and width
-            are multiples of 2 to its power.
+        synthesizer_width: Channels of the first level of the GAN's generator; they double at each
+            level, up to eight times as many.
+        synthesizer_depth: Number of downsamplings in the GAN's generator, at least 2; height and
+            width must be multiples of 2 to this power.
         loss: The FCN's: ``"joint"``, ``"joint-positive"``, ``"dice"``, ``"jaccard"``, ``"lovasz"``
             or ``"nll-epe"``.
         optimizer: The FCN's: ``"sgd"``, ``"adam"`` or ``"adamw"``.
@@ -70,28 +70,42 @@ class GANFCN(AdversarialModule):
         momentum: SGD's momentum; Adam's first beta.
         weight_decay: L2 penalty (decoupled for AdamW).
         schedule: The FCN's: ``"poly"``, ``"one-cycle"`` or ``"constant"``.
-        power: The power of ``"poly"``.
+        power: Power of ``"poly"``.
         generator_learning_rate: Adam's learning rate for the GAN's generator.
         discriminator_learning_rate: Adam's learning rate for the discriminator.
         betas: Adam's betas for both.
-        generator_clip: Largest gradient norm of the generator; None does not clip.
-        discriminator_clip: Largest gradient norm of the discriminator; None does not clip.
-        segmenter_clip: Largest gradient norm of the FCN; None does not clip.
+        generator_clip: Maximum gradient norm of the generator; None does not clip.
+        discriminator_clip: Maximum gradient norm of the discriminator; None does not clip.
+        segmenter_clip: Maximum gradient norm of the FCN; None does not clip.
         generator_accumulation: Batches whose gradients are averaged for one generator step.
         discriminator_accumulation: Batches whose gradients are averaged for one discriminator step.
         segmenter_accumulation: Batches whose gradients are averaged for one step of the FCN.
-        size: (height, width) at which images are fed; None: 192 x 256.
-        threshold: A pixel is lesion where its probability exceeds this.
+        size: (height, width) of the images that the network sees; None takes 192 x 256.
+        threshold: A pixel is lesion if its probability is above this.
         compile: Compile all three networks with ``torch.compile``.
-        channels_last: Keep all three networks in channels-last memory order, in which most
-            convolutions run fastest.
+        channels_last: Store all three networks in channels-last memory order, in which most
+            convolutions are fastest.
         init_from: None, or a checkpoint whose weights a fit starts from; see
             :class:`SegmentationModule`.
+        synthesiser_width: Deprecated name of ``synthesizer_width``.
+        synthesiser_depth: Deprecated name of ``synthesizer_depth``.
 
     Raises:
-        ValueError: An argument is out of range.
-        LesionsegError: There is no such network or loss.
+        ValueError: If an argument is out of range.
+        LesionsegError: If there is no such network or loss.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg import GANFCN
+        >>> model = GANFCN("unet", {"width": 4}, synthesizer_width=4, synthesizer_depth=4).eval()
+        >>> mask = torch.zeros(1, 1, 32, 48)
+        >>> model.synthesize(mask).shape, model(torch.rand(1, 3, 32, 48)).shape
+        (torch.Size([1, 3, 32, 48]), torch.Size([1, 1, 32, 48]))
     """
+
+    synthesise = RenamedAttribute("synthesize")
+    synthesiser = RenamedAttribute("synthesizer")
+    synthesising = RenamedAttribute("synthesizing")
 
     def __init__(
         self,
@@ -100,8 +114,8 @@ class GANFCN(AdversarialModule):
         synthesis_epochs: int = 20,
         synthetic_share: float = 0.5,
         l1_weight: float = 100.0,
-        synthesiser_width: int = 64,
-        synthesiser_depth: int = 6,
+        synthesizer_width: int = 64,
+        synthesizer_depth: int = 6,
         loss: str = "joint",
         optimizer: OptimizerName = "adamw",
         learning_rate: float = 1e-3,
@@ -123,24 +137,32 @@ class GANFCN(AdversarialModule):
         compile: bool = False,
         channels_last: bool = False,
         init_from: str | None = None,
+        synthesiser_width: int | None = None,
+        synthesiser_depth: int | None = None,
     ) -> None:
+        if synthesiser_width is not None:
+            warn_renamed("synthesiser_width", "synthesizer_width")
+            synthesizer_width = synthesiser_width
+        if synthesiser_depth is not None:
+            warn_renamed("synthesiser_depth", "synthesizer_depth")
+            synthesizer_depth = synthesiser_depth
         check_choice("optimizer", optimizer, OptimizerName)
         if learning_rate <= 0:
-            raise ValueError(f"learning_rate must be positive, got {learning_rate}")
+            raise ValueError(f"expected learning_rate to be positive, got {learning_rate!r}")
         for name, value in (
             ("synthesis_epochs", synthesis_epochs),
             ("synthetic_share", synthetic_share),
             ("l1_weight", l1_weight),
         ):
             if value < 0:
-                raise ValueError(f"{name} must not be negative, got {value}")
+                raise ValueError(f"expected {name} to be at least 0, got {value!r}")
         if synthetic_share > 0 and synthesis_epochs == 0:
             raise ValueError(
-                "synthesis_epochs=0 leaves the generator untrained; give at least 1, or "
-                "synthetic_share=0"
+                "expected synthesis_epochs to be at least 1, got 0, which leaves the generator "
+                "untrained; give at least 1, or synthetic_share=0"
             )
         arguments = dict(network_arguments or {})
-        if init_from:  # which brings the encoder's weights as well
+        if init_from:  # it has the encoder's weights too
             forget(arguments)
         super().__init__(
             create_network(network, **arguments),
@@ -171,8 +193,8 @@ class GANFCN(AdversarialModule):
             channels_last=channels_last,
             init_from=init_from,
         )
-        self.save_hyperparameters()
-        self.synthesiser = ImageSynthesizer(synthesiser_width, synthesiser_depth)
+        self.save_hyperparameters(ignore=["synthesiser_width", "synthesiser_depth"])
+        self.synthesizer = ImageSynthesizer(synthesizer_width, synthesizer_depth)
         self.adversarial_loss = AdversarialLoss()
         self.loss = create_loss(loss)
         self.synthesis_epochs = synthesis_epochs
@@ -182,23 +204,23 @@ class GANFCN(AdversarialModule):
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.weight_decay = weight_decay
-        self._prepare(self.synthesiser, compile, channels_last)
+        self._prepare(self.synthesizer, compile, channels_last)
 
     # -- the GAN -------------------------------------------------------------------------------
 
     @property
     def generator(self) -> nn.Module:
-        """What paints images, not the network that segments."""
-        return self.synthesiser
+        """The network that paints images."""
+        return self.synthesizer
 
     def generate(self, batch: dict[str, Any]) -> Tensor:
-        """Images float32 (N, 3, H, W) in [0, 1] of a batch's masks."""
-        image: Tensor = self.synthesiser(batch["mask"])
+        """Paint images, float32 (N, 3, H, W) in [0, 1], of the masks of a batch."""
+        image: Tensor = self.synthesizer(batch["mask"])
         return image
 
     @torch.no_grad()
-    def synthesise(self, mask: Tensor) -> Tensor:
-        """Paints a lesion image under each mask; noise is on in training mode only.
+    def synthesize(self, mask: Tensor) -> Tensor:
+        """Paint a lesion image for each mask, with noise in training mode only.
 
         Args:
             mask: (N, 1, H, W) in {0, 1}, any type, on the model's device.
@@ -207,23 +229,24 @@ class GANFCN(AdversarialModule):
             float32 (N, 3, H, W) in [0, 1], detached.
 
         Raises:
-            ValueError: The masks are not (N, 1, H, W) or not multiples of the size needed.
+            ValueError: If the masks are not (N, 1, H, W), or height or width is not a multiple of
+                2 ** ``synthesizer_depth``.
         """
-        image: Tensor = self.synthesiser(mask)
+        image: Tensor = self.synthesizer(mask)
         return image
 
-    def generator_terms(self, batch: dict[str, Any], made: Tensor) -> dict[str, Tensor]:
-        """The adversarial term and the weighted L1."""
-        verdict = self.discriminator(made, batch["mask"])
+    def generator_terms(self, batch: dict[str, Any], generated: Tensor) -> dict[str, Tensor]:
+        """Return the adversarial term and the weighted L1."""
+        verdict = self.discriminator(generated, batch["mask"])
         return {
             "adversarial": self.adversarial_loss(verdict, real=True),
-            "l1": self.l1_weight * F.l1_loss(made, batch["image"].float()),
+            "l1": self.l1_weight * F.l1_loss(generated, batch["image"].float()),
         }
 
-    def discriminator_terms(self, batch: dict[str, Any], made: Tensor) -> dict[str, Tensor]:
-        """The cross-entropies of real and painted images."""
+    def discriminator_terms(self, batch: dict[str, Any], generated: Tensor) -> dict[str, Tensor]:
+        """Return the cross-entropies of real and painted images."""
         real = self.discriminator(batch["image"], batch["mask"])
-        fake = self.discriminator(made, batch["mask"])
+        fake = self.discriminator(generated, batch["mask"])
         return {
             "real": self.adversarial_loss(real, real=True),
             "fake": self.adversarial_loss(fake, real=False),
@@ -232,13 +255,13 @@ class GANFCN(AdversarialModule):
     # -- the FCN -------------------------------------------------------------------------------
 
     @property
-    def synthesising(self) -> bool:
-        """Whether the current epoch is one of the GAN's."""
+    def synthesizing(self) -> bool:
+        """Whether the GAN trains in the current epoch."""
         return self.current_epoch < self.synthesis_epochs
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """One step of generator and discriminator, or one of the FCN."""
-        if self.synthesising:
+        """Take a step of generator and discriminator, or of the FCN."""
+        if self.synthesizing:
             super().training_step(batch, batch_idx)
             return
         with self._only(SEGMENTER):
@@ -248,14 +271,14 @@ class GANFCN(AdversarialModule):
         self._log_terms(SEGMENTER, terms, loss.detach(), batch)
 
     def segmenter_terms(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """The FCN's losses of real and synthetic images, weighted by their numbers."""
+        """Return the FCN's losses of real and synthetic images, weighted by their numbers."""
         image, mask = batch["image"], batch["mask"]
         real, painted = len(image), math.ceil(self.synthetic_share * len(image))
         if not painted:
             return {"real": self.loss(self(image), mask)}
         chosen = torch.arange(painted, device=mask.device) % real
         moved = move_masks(mask[torch.randperm(real, device=mask.device)[chosen]])
-        logits = self(torch.cat([image, self.synthesise(moved).to(image.dtype)]))
+        logits = self(torch.cat([image, self.synthesize(moved).to(image.dtype)]))
         total = real + painted
         return {
             "real": real / total * self.loss(logits[:real], mask),
@@ -263,12 +286,12 @@ class GANFCN(AdversarialModule):
         }
 
     def validation_loss(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """The FCN's training loss."""
+        """Return the FCN's training loss."""
         loss: Tensor = self.loss(logits, mask)
         return loss
 
     def further_optimizers(self) -> list[Optimizer]:
-        """The FCN's."""
+        """Return the FCN's optimizer."""
         return [
             create_optimizer(
                 self.optimizer_name,
@@ -280,7 +303,7 @@ class GANFCN(AdversarialModule):
         ]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Adam for generator and discriminator, then the FCN's optimizer."""
+        """Return Adam for generator and discriminator, then the FCN's optimizer."""
         epochs = plan_fit(self.trainer, self.turns()).end_epoch
         if epochs is not None and 0 < epochs <= self.synthesis_epochs:
             rank_zero_warn(
@@ -291,7 +314,7 @@ class GANFCN(AdversarialModule):
 
 
 def move_masks(mask: Tensor) -> Tensor:
-    """Flips, turns, scales and shifts each mask at random; what comes in is background.
+    """Flip, rotate, scale and translate each mask at random, with background at the borders.
 
     Args:
         mask: (N, 1, H, W) in {0, 1}.
@@ -307,12 +330,12 @@ def move_masks(mask: Tensor) -> Tensor:
     angle, scale = uniform(-math.pi, math.pi), uniform(0.8, 1.2)
     flip = torch.randint(0, 2, (count,), device=mask.device) * 2 - 1
     cos, sin = angle.cos() / scale, angle.sin() / scale
-    # grid coordinates run from -1 to 1 along either side, so a turn must know the sides' ratio
-    turn = torch.stack(
+    # grid coordinates are -1 to 1 along both sides, so a rotation needs the ratio of the sides
+    rotation = torch.stack(
         [flip * cos, -flip * sin * height / width, sin * width / height, cos], dim=1
     ).view(count, 2, 2)
     shift = torch.stack([uniform(-0.2, 0.2), uniform(-0.2, 0.2)], dim=1)[..., None]
     with torch.autocast(mask.device.type, enabled=False):
-        where = torch.cat([turn, -turn @ shift], dim=2)  # from a pixel to where it came from
+        where = torch.cat([rotation, -rotation @ shift], dim=2)  # to input coordinates
         grid = F.affine_grid(where, list(mask.shape), align_corners=False)
         return F.grid_sample(mask.float(), grid, mode="nearest", align_corners=False)

@@ -1,4 +1,4 @@
-"""Weights of a checkpoint that another fit starts from."""
+"""Start a fit from the weights of a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,45 +10,47 @@ from torch import nn
 
 from lesionseg.checkpoints import read_checkpoint
 from lesionseg.errors import CheckpointError, shorten
+from lesionseg.models.loading import rename_weights
 
 _NETWORK = "network."
 
 
 def load_initial_weights(model: nn.Module, path: str | Path) -> frozenset[str]:
-    """Copy a checkpoint's weights into a model that is about to be trained.
+    """Copy the weights of a checkpoint into a model.
 
-    The network that segments must fit. Further networks, such as a discriminator, are taken where
-    the checkpoint has all of their weights, and start from scratch where it has not.
+    The network that segments must have the same weights. Further networks, such as a discriminator,
+    are copied if the checkpoint has all of their weights, and keep their initial weights otherwise.
 
     Args:
-        model: Its attribute ``network`` segments.
-        path: A checkpoint of any model of this package.
+        model: Model with the attribute ``network``, which segments.
+        path: Checkpoint of any model of this package.
 
     Returns:
         Ids of the ISIC images that the weights were fitted to.
 
     Raises:
-        CheckpointError: If the file cannot be read, its network is another one, or its weights are
+        CheckpointError: If the file cannot be read, has another network, or has weights that are
             not finite.
     """
     checkpoint = read_checkpoint(path)
-    theirs = checkpoint["state_dict"]
-    ours = model.state_dict()
+    given = checkpoint["state_dict"]
+    rename_weights(given)
+    wanted = model.state_dict()
     fitting = {
         name: value
-        for name, value in theirs.items()
-        if name in ours and ours[name].shape == value.shape
+        for name, value in given.items()
+        if name in wanted and wanted[name].shape == value.shape
     }
     other = [
         name
-        for name in sorted({*ours, *theirs})
+        for name in sorted({*wanted, *given})
         if name.startswith(_NETWORK) and name not in fitting
     ]
     if other:
         raise CheckpointError(
-            f"the network in {path} is not the one that is to be trained: {len(other)} weights are "
-            f"missing, left over or of another shape ({shorten(other)}); give model and network "
-            "arguments as they were in its fit."
+            f"the network in {path} is not that of the model: {len(other)} weights are missing, "
+            f"unexpected or of another shape ({shorten(other)}); give model and network arguments "
+            "as they were in its fit."
         )
     broken = [name for name, value in fitting.items() if not torch.isfinite(value).all()]
     if broken:
@@ -56,8 +58,8 @@ def load_initial_weights(model: nn.Module, path: str | Path) -> frozenset[str]:
             f"the weights in {path} are not finite ({shorten(broken)}); start from a checkpoint of "
             "an earlier epoch."
         )
-    parts = {name.partition(".")[0] for name in ours}
-    fresh = {name.partition(".")[0] for name in ours if name not in fitting}
+    parts = {name.partition(".")[0] for name in wanted}
+    fresh = {name.partition(".")[0] for name in wanted if name not in fitting}
     model.load_state_dict(
         {name: value for name, value in fitting.items() if name.partition(".")[0] not in fresh},
         strict=False,

@@ -1,4 +1,4 @@
-"""Which images a model was trained on, so that no test counts them."""
+"""Refuse to test a model on images that it was trained on."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from lesionseg.errors import LesionsegError, shorten
 
 
 def loaded_ids(loaders: Any) -> list[str]:
-    """Ids of the images that loaders read, as far as their data sets have ``ids``.
+    """Return the ids of the images of data loaders whose data sets have ``ids``.
 
     Args:
-        loaders: What a Trainer holds: a loader, or any nesting of lists and dicts of them.
+        loaders: Data loader, or any nesting of lists and dicts of them, as a Trainer holds them.
     """
-    data = (getattr(one, "dataset", None) for one in CombinedLoader(loaders).flattened)
-    lists = (getattr(one, "ids", None) for one in data)
-    # Others' data sets may call something else ids, such as a method.
+    data = (getattr(loader, "dataset", None) for loader in CombinedLoader(loaders).flattened)
+    lists = (getattr(dataset, "ids", None) for dataset in data)
+    # The ids of a third-party data set may be something else, such as a method.
     return [str(id_) for ids in lists if isinstance(ids, Iterable) for id_ in ids]
 
 
 def refuse_trained(trained_on: Iterable[str], tested: Iterable[str], allow: bool) -> None:
-    """Stops a test on images that were trained on, or warns of them.
+    """Raise an error if test images were trained on, or warn.
 
-    Only the ISIC archive's ids are compared, see :func:`lesionseg.data.archive_ids`.
+    Only ids of the ISIC archive are compared, see :func:`lesionseg.data.archive_ids`.
 
     Args:
         trained_on: Ids of the training images.
@@ -35,7 +35,7 @@ def refuse_trained(trained_on: Iterable[str], tested: Iterable[str], allow: bool
         allow: Warn only.
 
     Raises:
-        LesionsegError: Some images are in both, and ``allow`` is False.
+        LesionsegError: If images are in both, and ``allow`` is False.
     """
     tested = set(tested)
     both = sorted(archive_ids(tested) & archive_ids(trained_on))
@@ -45,9 +45,9 @@ def refuse_trained(trained_on: Iterable[str], tested: Iterable[str], allow: bool
         f"the model was trained on {len(both)} of the {len(tested)} test images ({shorten(both)})"
     )
     if allow:
-        rank_zero_warn(f"{found}: this is no score of images that are new to it.")
+        rank_zero_warn(f"{found}: the scores are not those of unseen images.")
         return
     raise LesionsegError(
-        f"{found}; test on others (a held-out part needs the split, fold, seed and exclude of its "
-        "fit), train without them (--data.exclude), or say --data.allow_trained_images true."
+        f"{found}; test on other images (a held-out part needs the split, fold, seed and exclude "
+        "of the fit), train without them (--data.exclude), or set --data.allow_trained_images true."
     )

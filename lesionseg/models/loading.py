@@ -1,4 +1,4 @@
-"""From a checkpoint to a model, without running code that a file may hold."""
+"""Build a model from a checkpoint, without running code that the file may hold."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def load_model(
     strict: bool | None,
     overrides: dict[str, Any],
 ) -> Model:
-    """Build a model of a checkpoint's arguments and give it its weights.
+    """Build a model with the arguments and weights of a checkpoint.
 
     Args:
         cls: Class of the model.
-        path: Of the checkpoint, a local file.
-        map_location: See :func:`torch.load`; None takes where the weights were saved, or the CPU
-            where there is no such device.
-        hparams_file: A YAML file of arguments to use instead of the checkpoint's.
-        strict: Whether the weights must be exactly the model's; None takes the model's
+        path: Path of a local file, or a folder of ``save_pretrained``.
+        map_location: See :func:`torch.load`; None takes the device that the weights were saved
+            from, or the CPU if there is no such device.
+        hparams_file: YAML file of arguments that replace the checkpoint's.
+        strict: Whether the names of the weights must be exactly the model's; None takes
             ``strict_loading``.
         overrides: Arguments of the model that override the checkpoint's.
 
@@ -47,7 +47,7 @@ def load_model(
     arguments = {**arguments, **overrides}
     arguments.pop("_class_path", None)
     parameters = inspect.signature(cls).parameters
-    if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         arguments = {name: value for name, value in arguments.items() if name in parameters}
     try:
         model = cls(**arguments)
@@ -55,7 +55,7 @@ def load_model(
         raise
     except (TypeError, ValueError) as error:
         raise CheckpointError(
-            f"the arguments in {path} are not those of {cls.__name__}: {error}"
+            f"the arguments in {path} do not fit {cls.__name__}: {error}"
         ) from error
     model.configure_model()
     model.on_load_checkpoint(checkpoint)
@@ -69,8 +69,14 @@ def load_model(
     return model.to(next((value.device for value in state.values()), torch.device("cpu")))
 
 
+def rename_weights(state: dict[str, Any]) -> None:
+    """Give the weights of a checkpoint of version 0.1 their current names, in place."""
+    for name in [name for name in state if name.startswith("synthesiser.")]:
+        state[name.replace("synthesiser", "synthesizer", 1)] = state.pop(name)
+
+
 def _where_saved(storage: UntypedStorage, location: str) -> UntypedStorage | None:
-    """Leave a storage where it was saved if there is such a device, else bring it to the CPU."""
+    """Keep a storage on its device if there is one, else move it to the CPU."""
     kind = location.partition(":")[0]
     accelerator = torch.accelerator.current_accelerator()
     if kind == "cpu" or (

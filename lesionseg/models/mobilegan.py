@@ -1,4 +1,4 @@
-"""MobileGAN as its paper trains it."""
+"""MobileGAN, trained as in its paper."""
 
 from __future__ import annotations
 
@@ -28,61 +28,71 @@ class MobileGAN(AdversarialModule):
     Source: Sarker et al., "MobileGAN: Skin Lesion Segmentation Using a Lightweight Generative
     Adversarial Network", 2019, sections 2.1, 2.2 and 3.
 
-    Where the paper is silent or contradicts itself: it names the weights "of Jaccard loss and L1
-    (lambda and alpha)" but equation 1 has lambda on L1 and alpha on Jaccard; we follow the
-    equation. The Jaccard loss is the soft one per image; ``jaccard_loss="lovasz"`` is the "tight
-    convex surrogate". The generator steps before the discriminator, on the same fakes, unless
-    ``discriminator_first=True``, which is what section 2.2 says. The discriminator's two terms are
-    averaged.
+    Where the paper gives no value or contradicts itself: it names the weights "of Jaccard loss and
+    L1 (lambda and alpha)" but equation 1 has lambda on L1 and alpha on Jaccard; the equation is
+    followed. The Jaccard loss is the soft one per image; ``jaccard_loss="lovasz"`` is the "tight
+    convex surrogate". The generator steps before the discriminator, on the same fakes; section 2.2
+    describes ``discriminator_first=True``. The discriminator's two terms are averaged.
 
     During the warm-up, and with ``adversarial_weight=0``, the discriminator neither runs nor
-    trains: that is plain supervised training of the generator, for which
-    ``generator_optimizer="adamw"``, ``betas=(0.9, 0.999)`` and ``schedule="one-cycle"`` are usual.
-    At the printed weights the adversarial term dominates early; every term is logged under
-    ``train/generator/`` and ``train/discriminator/``.
+    trains: the generator is trained supervised, for which ``generator_optimizer="adamw"``,
+    ``betas=(0.9, 0.999)`` and ``schedule="one-cycle"`` are usual. With the printed weights the
+    adversarial term dominates early; all terms are logged under ``train/generator/`` and
+    ``train/discriminator/``.
 
     Args:
         encoder_widths: Channels of the multi-scale block and of the three CDA layers.
-        decoder_widths: Channels of the two decoder stages; of both streams, the first of them, if
-            the decoder is parallel.
+        decoder_widths: Channels of the two decoder stages; a parallel decoder uses the first for
+            both streams.
         decoder: ``"serial"``: DUA and two FCA, twice; ``"parallel"``, the paper's literal text: two
-            such streams side by side, summed.
+            such streams in parallel, summed.
         cda_stride: Stride of a CDA layer's convolution: 1, or 2 as the paper's literal text says.
         z_dropout: Probability of the decoder's dropout, the noise z.
         adversarial_weight: Weight of the adversarial term; 1.0 as printed.
         l1_weight: Weight of the L1 loss, lambda of equation 1.
         jaccard_weight: Weight of the Jaccard loss, alpha of equation 1.
         jaccard_loss: ``"jaccard"`` (soft) or ``"lovasz"``.
-        warmup_epochs: First epochs without the adversary.
-        samples: Monte-Carlo samples of z in test and predict; 0 is the deterministic network. With
-            2 or more, ``predict`` also gives the standard deviation as uncertainty.
+        warmup_epochs: Number of epochs before the adversary starts.
+        samples: Number of Monte-Carlo samples of z in test and predict; 0 is the deterministic
+            network. With 2 or more, ``predict`` also returns the standard deviation as uncertainty.
         generator_learning_rate: Learning rate of the generator.
         discriminator_learning_rate: Learning rate of the discriminator.
-        betas: Adam's, for both; the first is also SGD's momentum.
-        generator_clip: Largest gradient norm of the generator; None does not clip.
-        discriminator_clip: Largest gradient norm of the discriminator; None does not clip.
+        betas: Adam's betas for both; the first is also SGD's momentum.
+        generator_clip: Maximum gradient norm of the generator; None does not clip.
+        discriminator_clip: Maximum gradient norm of the discriminator; None does not clip.
         generator_accumulation: Batches whose gradients are averaged for one generator step.
         discriminator_accumulation: Batches whose gradients are averaged for one discriminator step.
         schedule: ``"constant"``, ``"poly"`` or ``"one-cycle"``.
-        size: (height, width) at which images are fed, multiples of 8; None: 128 x 128.
-        threshold: A pixel is lesion where its probability exceeds this.
+        size: (height, width) of the images that the network sees, multiples of 8; None takes
+            128 x 128.
+        threshold: A pixel is lesion if its probability is above this.
         compile: Compile both networks with ``torch.compile``.
-        channels_last: Keep both networks in channels-last memory order, in which most
-            convolutions run fastest.
+        channels_last: Store both networks in channels-last memory order, in which most
+            convolutions are fastest.
         key_stride: 1 for the paper's attention; 2 or 4 for a faster one.
         key_pooling: How ``key_stride`` shrinks the keys: ``"average"`` or ``"max"``.
-        dilations: Of the eight factorized layers of the deepest maps, repeated.
+        dilations: Dilations of the eight factorized layers at the lowest resolution, repeated.
         discriminator_first: Whether the discriminator steps before the generator.
         generator_optimizer: ``"adam"``, ``"adamw"`` or ``"sgd"``; the discriminator's is Adam.
         generator_weight_decay: L2 penalty of the generator (decoupled for AdamW).
-        teacher: None, or the checkpoint of a trained model to learn from as well; see
-            :class:`SegmentationModule`.
+        teacher: None, or a checkpoint to distill from; see :class:`SegmentationModule`.
         teacher_weight: Weight of the teacher's term in the generator's loss.
         init_from: None, or a checkpoint whose weights a fit starts from; see
             :class:`SegmentationModule`.
 
     Raises:
-        ValueError: An argument is out of range.
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg import MobileGAN
+        >>> model = MobileGAN(samples=4).eval()
+        >>> model.size, sum(weight.numel() for weight in model.network.parameters())
+        ((128, 128), 2348204)
+        >>> with torch.inference_mode():
+        ...     probability, uncertainty = model.predict_maps(torch.rand(1, 3, 32, 32))
+        >>> probability.shape, uncertainty.shape
+        (torch.Size([1, 1, 32, 32]), torch.Size([1, 1, 32, 32]))
     """
 
     input_defaults = InputDefaults(
@@ -134,7 +144,7 @@ class MobileGAN(AdversarialModule):
             ("samples", samples),
         ):
             if value < 0:
-                raise ValueError(f"{name} must not be negative, got {value}")
+                raise ValueError(f"expected {name} to be at least 0, got {value!r}")
         super().__init__(
             create_network(
                 "mobilegan",
@@ -177,27 +187,29 @@ class MobileGAN(AdversarialModule):
         self.jaccard_weight = jaccard_weight
         self.samples = samples
 
-    def generator_terms(self, batch: dict[str, Any], made: Tensor) -> dict[str, Tensor]:
-        """Return the weighted terms of equation 1, and the teacher's where there is a teacher."""
-        terms = self._supervised_terms(made, batch["mask"]) | self.teacher_terms(batch, made)
+    def generator_terms(self, batch: dict[str, Any], generated: Tensor) -> dict[str, Tensor]:
+        """Return the weighted terms of equation 1, and the teacher's if there is a teacher."""
+        terms = self._supervised_terms(generated, batch["mask"]) | self.teacher_terms(
+            batch, generated
+        )
         if self.adversary_active:
-            verdict = self.discriminator(batch["image"], probabilities(made))
+            verdict = self.discriminator(batch["image"], probabilities(generated))
             terms["adversarial"] = self.adversarial_weight * self.adversarial_loss(
                 verdict, real=True
             )
         return terms
 
-    def discriminator_terms(self, batch: dict[str, Any], made: Tensor) -> dict[str, Tensor]:
-        """The two terms of equation 2."""
+    def discriminator_terms(self, batch: dict[str, Any], generated: Tensor) -> dict[str, Tensor]:
+        """Return the two terms of equation 2."""
         real = self.discriminator(batch["image"], batch["mask"])
-        fake = self.discriminator(batch["image"], probabilities(made))
+        fake = self.discriminator(batch["image"], probabilities(generated))
         return {
             "real": self.adversarial_loss(real, real=True),
             "fake": self.adversarial_loss(fake, real=False),
         }
 
     def validation_loss(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """The generator's supervised terms."""
+        """Return the sum of the generator's supervised terms."""
         return torch.stack(list(self._supervised_terms(logits, mask).values())).sum()
 
     def _supervised_terms(self, logits: Tensor, mask: Tensor) -> dict[str, Tensor]:
@@ -207,8 +219,8 @@ class MobileGAN(AdversarialModule):
         }
 
     def predict_maps(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Mean probability over ``samples`` draws of z and, from two draws on, its deviation."""
+        """Return mean probability and, with several samples of z, its standard deviation."""
         if self.samples == 0:
             return super().predict_maps(image)
-        draws = probabilities(self.network.monte_carlo(image, self.samples))  # type: ignore[operator]
-        return draws.mean(0), draws.std(0) if self.samples > 1 else None
+        maps = probabilities(self.network.monte_carlo(image, self.samples))  # type: ignore[operator]
+        return maps.mean(0), maps.std(0) if self.samples > 1 else None

@@ -1,4 +1,4 @@
-"""Optimizers and learning-rate schedules by name, as a command line or a YAML file gives them."""
+"""Optimizers and learning-rate schedules by name."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ ScheduleName = Literal["poly", "one-cycle", "constant"]
 
 
 def check_choice(argument: str, value: str, choices: object) -> None:
-    """Raises a ValueError that lists the choices unless ``value`` is one of a Literal's.
+    """Check that an argument is one of the strings of a Literal.
 
     Args:
         argument: Name of the argument, for the message.
-        value: What was given.
+        value: Value of the argument.
         choices: A ``typing.Literal`` of strings.
+
+    Raises:
+        ValueError: If it is not.
     """
     allowed = get_args(choices)
     if value not in allowed:
-        raise ValueError(f"{argument} must be one of {', '.join(allowed)}; got {value!r}")
+        raise ValueError(f"expected {argument} to be one of {', '.join(allowed)}, got {value!r}")
 
 
 def create_optimizer(
@@ -35,18 +38,18 @@ def create_optimizer(
     weight_decay: float = 0.0,
     beta2: float = 0.999,
 ) -> Optimizer:
-    """An optimizer by name.
+    """Create an optimizer by name.
 
     Args:
         name: ``"sgd"``, ``"adam"`` or ``"adamw"``.
-        parameters: What is optimized: parameters, or groups of them with an ``lr`` of their own.
+        parameters: Parameters, or groups of parameters, which may have their own ``lr``.
         learning_rate: The basic learning rate.
         momentum: SGD's momentum; Adam's first beta.
         weight_decay: L2 penalty (decoupled for AdamW).
         beta2: Adam's second beta.
 
     Raises:
-        ValueError: ``name`` is none of the three.
+        ValueError: If ``name`` is none of the three.
     """
     check_choice("optimizer", name, OptimizerName)
     if name == "sgd":
@@ -66,14 +69,14 @@ def create_schedule(
     """Create a learning-rate schedule by name; None for ``"constant"``.
 
     Args:
-        name: ``"poly"``: (1 - epoch / epochs) ** power, once an epoch; ``"one-cycle"``: up and
-            down once over all steps, with the optimizer's learning rate as its peak and its
-            momentum left as it is; ``"constant"``.
-        optimizer: Whose learning rate is scheduled.
+        name: ``"poly"``: (1 - epoch / epochs) ** power, every epoch; ``"one-cycle"``: up and down
+            over all steps, with the optimizer's learning rate as its peak and a constant momentum;
+            ``"constant"``.
+        optimizer: Optimizer whose learning rate is scheduled.
         epochs: Epochs of the whole training.
         steps: Optimizer steps of the whole training.
-        power: The power of ``"poly"``.
-        warmup_fraction: Share of the steps in which ``"one-cycle"`` goes up.
+        power: Power of ``"poly"``.
+        warmup_fraction: Share of the steps in which ``"one-cycle"`` raises the learning rate.
 
     Raises:
         ValueError: If ``name`` is none of the three.

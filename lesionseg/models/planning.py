@@ -1,4 +1,4 @@
-"""How long a fit will be: the one place that reads the Trainer's limits."""
+"""Compute the length of a fit from the Trainer's limits."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from lightning.pytorch.callbacks import GradientAccumulationScheduler
 
 @dataclass(frozen=True)
 class Turn:
-    """When an optimizer steps.
+    """The epochs and batches at which an optimizer steps.
 
     Attributes:
-        accumulation: Batches per step; the last batch of an epoch always ends in a step.
-        first_epoch: The first epoch in which it steps.
-        end_epoch: The first epoch after those in which it steps; None: it steps until the end.
+        accumulation: Batches per step; there is always a step after the last batch of an epoch.
+        first_epoch: First epoch with steps.
+        end_epoch: First epoch without steps again; None steps to the end.
+
+    Example:
+        >>> from lesionseg.models.planning import Turn
+        >>> Turn(accumulation=4).steps(0, 10, batches=10)
+        3
     """
 
     accumulation: int = 1
@@ -29,7 +34,7 @@ class Turn:
         return self.first_epoch <= epoch and (self.end_epoch is None or epoch < self.end_epoch)
 
     def steps(self, first: int, last: int, batches: int) -> int:
-        """Return how many steps the batches ``first`` to ``last`` - 1 of an epoch bring."""
+        """Return the number of steps in the batches ``first`` to ``last`` - 1 of an epoch."""
         at_end = (
             math.ceil(last / self.accumulation) if last == batches else last // self.accumulation
         )
@@ -38,12 +43,12 @@ class Turn:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is left of a fit.
+    """The rest of a fit.
 
     Attributes:
-        end_epoch: The number of epochs, counted from the very first, when the fit ends; a last
-            epoch that is cut off counts. None where the Trainer's limits do not tell.
-        steps: The steps that each optimizer still takes; None where the limits do not tell.
+        end_epoch: Number of epochs at the end of the fit, counted from its start, including an
+            incomplete last one; None if it does not follow from the Trainer's limits.
+        steps: Remaining steps of each optimizer; None if they do not follow from the limits.
     """
 
     end_epoch: int | None
@@ -51,10 +56,9 @@ class Plan:
 
 
 def trainer_turns(trainer: Trainer) -> list[Turn]:
-    """Return the turns of the one optimizer that the Trainer steps itself.
+    """Return the turns of an optimizer in automatic optimization.
 
-    There is a turn for each accumulation factor, which a ``GradientAccumulationScheduler`` changes
-    between epochs.
+    There is a turn for each accumulation factor of a ``GradientAccumulationScheduler``.
     """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, GradientAccumulationScheduler):
@@ -67,16 +71,16 @@ def trainer_turns(trainer: Trainer) -> list[Turn]:
 
 
 def plan_fit(trainer: Trainer, optimizers: Sequence[Sequence[Turn]]) -> Plan:
-    """Return what is left of a Trainer's fit, from its current epoch and step on.
+    """Return the rest of a Trainer's fit, from its current epoch and step.
 
-    ``max_epochs``, ``max_steps`` (which counts the steps of all optimizers), the number of batches
-    (with ``limit_train_batches``, ``overfit_batches``, ``fast_dev_run`` and the number of
-    processes) and the accumulation of gradients all count. ``max_time`` cannot be planned with: it
-    may end a fit before its plan.
+    It follows from ``max_epochs``, ``max_steps`` (which counts the steps of all optimizers), the
+    number of batches (with ``limit_train_batches``, ``overfit_batches``, ``fast_dev_run`` and the
+    number of processes) and the accumulation of gradients. ``max_time`` is ignored: it may end a
+    fit early.
 
     Args:
-        trainer: While it fits; its training data are loaded if they have not been yet.
-        optimizers: The turns of each optimizer.
+        trainer: Trainer that fits; its training data are loaded if necessary.
+        optimizers: Turns of each optimizer.
     """
     if trainer.train_dataloader is None:
         trainer.fit_loop.setup_data()
@@ -87,16 +91,16 @@ def plan_fit(trainer: Trainer, optimizers: Sequence[Sequence[Turn]]) -> Plan:
         left = max(trainer.max_steps - trainer.global_step, 0)
     if batches == 0:
         return Plan(trainer.current_epoch, (0,) * len(optimizers))
-    if math.isinf(batches):  # data without a length: a single epoch, as far as anybody knows
-        alone = len(optimizers) == 1 and math.isfinite(left)
-        return Plan(None if math.isinf(end) else int(end), (int(left),) if alone else None)
+    if math.isinf(batches):  # data without a length
+        known = len(optimizers) == 1 and math.isfinite(left)
+        return Plan(None if math.isinf(end) else int(end), (int(left),) if known else None)
     return _count(
         optimizers, trainer.current_epoch, _batches_done(trainer), int(batches), end, left
     )
 
 
 def _batches_done(trainer: Trainer) -> int:
-    """How many batches of the current epoch a fit that resumes in its middle has behind it."""
+    """Return how many batches of the current epoch are done when a fit resumes."""
     loop = trainer.fit_loop
     progress = loop.epoch_loop.batch_progress
     epoch_is_over = loop.epoch_loop.restarted_on_train_batch_end and progress.is_last_batch
@@ -114,7 +118,7 @@ def _count(
     end: float,
     left: float,
 ) -> Plan:
-    """Count epochs and steps until ``end`` epochs are over or ``left`` steps are taken."""
+    """Count epochs and steps until there were ``end`` epochs or ``left`` steps."""
     counts = [0] * len(optimizers)
     changes = {
         bound
@@ -129,7 +133,7 @@ def _count(
             return [sum(turn.steps(done, last, batches) for turn in turns) for turns in active]  # noqa: B023
 
         each = steps_until(batches)
-        # All epochs until the next change are alike, so that a long fit is counted at once.
+        # All epochs until the next change have the same number of steps.
         alike = (
             min([bound for bound in changes if bound is not None and bound > epoch] + [end]) - epoch
         )
@@ -139,7 +143,7 @@ def _count(
             alike = min(alike, left // sum(each))
         if math.isinf(alike):
             return Plan(None, None)
-        if alike == 0:  # the last epoch is cut off
+        if alike == 0:  # the last epoch is incomplete
             last = next(n for n in range(done + 1, batches + 1) if sum(steps_until(n)) >= left)
             each, alike, left = steps_until(last), 1, 0
         counts = [count + int(alike) * steps for count, steps in zip(counts, each, strict=True)]

@@ -1,9 +1,13 @@
-"""What a fit that resumes takes from its checkpoint, whatever the model is told."""
+"""Resume a fit from a checkpoint: what must not change, and the random numbers to repeat."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
+import torch
 
 from lesionseg.errors import LesionsegError
 
@@ -28,15 +32,15 @@ _IN_STATE = (
 def check_resumable(
     checkpoint: Mapping[str, Any], arguments: Mapping[str, Any], path: object
 ) -> None:
-    """Refuse to resume a fit where the checkpoint cannot, or would ignore what is asked for.
+    """Refuse to resume a fit with arguments that its checkpoint would override.
 
     Args:
-        checkpoint: As the Trainer reads it.
-        arguments: The hyperparameters of the model that resumes.
-        path: Of the checkpoint, for messages.
+        checkpoint: Content of the checkpoint.
+        arguments: Hyperparameters of the model that resumes.
+        path: Path of the checkpoint, for messages.
 
     Raises:
-        LesionsegError: If it holds weights only, or was made with another optimizer, schedule or
+        LesionsegError: If the checkpoint has only weights, or another optimizer, schedule or
             learning rate.
     """
     if "optimizer_states" not in checkpoint:
@@ -59,7 +63,35 @@ def check_resumable(
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two values are equal; a file may have made lists of tuples."""
+    """Return whether two values are equal; a file may have turned tuples into lists."""
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return list(one) == list(other)
     return bool(one == other)
+
+
+def seed_epoch(seed: int, epoch: int, rank: int = 0) -> None:
+    """Seed Python, NumPy and torch (all devices) for one epoch of one process.
+
+    The random numbers of an epoch then depend only on the arguments, so that a fit that resumes
+    from the end of an epoch draws the same as one that was never interrupted. Generator states in a
+    checkpoint would be those of the first process only.
+
+    Args:
+        seed: Seed of the whole fit, not negative.
+        epoch: Epoch, counted from 0.
+        rank: Rank of the process, so that processes augment their images differently.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.models.resume import seed_epoch
+        >>> seed_epoch(0, epoch=3)
+        >>> first = torch.rand(2)
+        >>> seed_epoch(0, epoch=3)
+        >>> bool((torch.rand(2) == first).all())
+        True
+    """
+    mixed = np.random.SeedSequence([seed, epoch, rank])
+    small, large = int(mixed.generate_state(1)[0]), int(mixed.generate_state(1, np.uint64)[0])
+    random.seed(large)
+    np.random.seed(small)  # noqa: NPY002  (third-party data sets may draw from it)
+    torch.manual_seed(large)

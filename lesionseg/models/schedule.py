@@ -1,4 +1,4 @@
-"""Learning rates as a function of how much of a planned fit is over."""
+"""Learning rates as a function of the position in a planned fit."""
 
 from __future__ import annotations
 
@@ -11,25 +11,35 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 Factor = Callable[[int, int], float]
-"""The learning rate, relative to the basic or peak one, at a position of a length."""
+"""Factor of the basic or peak learning rate at a position of a fit of a length."""
 
 
 class Schedule(LRScheduler):
-    """Multiplies the learning rates by a factor of the position in a fit of known length.
+    """Learning-rate schedule for a fit of known length, which may change when the fit resumes.
 
-    Unlike torch's own schedules it keeps no product or table of earlier learning rates, so a fit
-    that resumes with another length continues at the place that it has reached in the new length
-    (:meth:`replan`). The position stays at the length where a fit takes more steps than planned.
+    Unlike the schedules of torch it does not depend on earlier learning rates, so a fit that
+    resumes with another length continues at its position in the new length (:meth:`replan`). A
+    fit that takes more steps than planned keeps the last learning rate.
 
     Args:
-        optimizer: Its learning rates at construction are the basic or peak ones.
+        optimizer: Optimizer with the basic or peak learning rates.
         factor: See :data:`Factor`.
-        length: Epochs or steps of the fit, as ``interval`` says; at least 1.
-        interval: What :meth:`step` counts.
+        length: Number of epochs or steps of the fit, at least 1.
+        interval: Whether :meth:`step` counts epochs or steps.
 
     Attributes:
-        length: What the learning rates follow; a checkpoint brings its fit's.
-        planned: The length that was given, which a checkpoint leaves alone.
+        length: Length of the schedule; a checkpoint replaces it by the length of its fit.
+        planned: The given length, which a checkpoint does not replace.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.models.schedule import Schedule, poly
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        >>> schedule = Schedule(optimizer, poly(1.0), length=4, interval="epoch")
+        >>> optimizer.step()
+        >>> schedule.step()
+        >>> schedule.get_last_lr()
+        [0.075]
     """
 
     def __init__(
@@ -45,22 +55,25 @@ class Schedule(LRScheduler):
         factor = self.factor(min(self.last_epoch, self.length), self.length)
         return [base * factor for base in self.base_lrs]
 
+    def get_last_lr(self) -> list[float | Tensor]:
+        """Return the learning rate that each parameter group has."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
     def replan(self, length: int) -> None:
-        """Change the length and set the learning rates of the current position in it."""
+        """Change the length and set the learning rates of the current position."""
         self.length = max(length, 1)
-        self._last_lr = self.get_lr()
-        for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
+        for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
             group["lr"] = rate
 
     def state_dict(self) -> dict[str, Any]:
-        """Return position and length; the basic learning rates are in the optimizer's state."""
+        """Return position and length; the optimizer's state has the basic learning rates."""
         return {"last_epoch": self.last_epoch, "length": self.length}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue at a saved position; the optimizer's state must have been loaded before.
+        """Load a position; the optimizer's state must have been loaded before.
 
         The states of torch's ``OneCycleLR`` and ``PolynomialLR``, which earlier versions saved, are
-        taken as well.
+        accepted too.
         """
         lengths = (state_dict.get(key) for key in ("length", "total_steps", "total_iters"))
         self.last_epoch = state_dict["last_epoch"]
@@ -69,7 +82,6 @@ class Schedule(LRScheduler):
             group.pop("min_lr", None)
             group["initial_lr"] = group.pop("max_lr", group["initial_lr"])  # OneCycleLR's peak
         self.base_lrs = [group["initial_lr"] for group in self.optimizer.param_groups]
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
 
 def poly(power: float) -> Factor:
@@ -80,12 +92,12 @@ def poly(power: float) -> Factor:
 def one_cycle(warmup_fraction: float) -> Factor:
     """Return the factor of torch's ``OneCycleLR`` with its default arguments.
 
-    From 1/25 up to 1 in the first steps, then down to 4e-6, along halves of cosines.
+    It rises from 1/25 to 1 and then falls to 4e-6, along cosines.
 
     Source: Smith and Topin, "Super-convergence", 2018, as torch implements it.
 
     Args:
-        warmup_fraction: Share of the steps in which it goes up.
+        warmup_fraction: Share of the steps in which it rises.
     """
 
     def factor(position: int, length: int) -> float:

@@ -1,4 +1,4 @@
-"""Any network of the registry, trained the supervised way."""
+"""Supervised training of any registered network."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lesionseg.networks import create_network
 
 
 class Segmenter(SupervisedModule):
-    """One LightningModule for every supervised network: ``Segmenter(network="smp:unet/resnet34")``.
+    """Supervised training of any registered network, such as ``smp:unet/resnet34``.
 
-    Its default recipe is one that suits training from scratch: AdamW at 1e-3, one cycle.
+    The defaults suit training from scratch: AdamW at 1e-3, one-cycle schedule.
 
     Args:
-        network: A name that ``lesionseg models`` lists, such as ``unet``, or
+        network: Name that ``lesionseg models`` lists, such as ``unet``, or
             ``smp:<architecture>/<encoder>`` for any model of segmentation-models-pytorch.
         network_arguments: Keyword arguments of that network.
         loss: ``"joint"``, ``"joint-positive"``, ``"dice"``, ``"jaccard"``, ``"lovasz"`` or
@@ -27,23 +27,29 @@ class Segmenter(SupervisedModule):
         momentum: SGD's momentum; Adam's first beta.
         weight_decay: L2 penalty (decoupled for AdamW).
         schedule: ``"poly"``, ``"one-cycle"`` or ``"constant"``.
-        power: The power of ``"poly"``.
-        size: (height, width) at which images are fed; None: 192 x 256.
-        threshold: A pixel is lesion where its probability exceeds this.
+        power: Power of ``"poly"``.
+        size: (height, width) of the images that the network sees; None takes 192 x 256.
+        threshold: A pixel is lesion if its probability is above this.
         compile: Compile the network with ``torch.compile``.
-        channels_last: Keep weights and feature maps in channels-last memory order, in which
-            most convolutions run fastest.
+        channels_last: Store weights and feature maps in channels-last memory order, in which
+            most convolutions are fastest.
         encoder_learning_rate: See :class:`SupervisedModule`.
         warmup_fraction: See :class:`SupervisedModule`.
-        teacher: None, or the checkpoint of a trained model to learn from as well; see
-            :class:`SegmentationModule`.
+        teacher: None, or a checkpoint to distill from; see :class:`SegmentationModule`.
         teacher_weight: Weight of the teacher's term in the loss.
         init_from: None, or a checkpoint whose weights a fit starts from; see
             :class:`SegmentationModule`.
 
     Raises:
-        ValueError: An argument is out of range.
-        LesionsegError: There is no such network or loss.
+        ValueError: If an argument is out of range.
+        LesionsegError: If there is no such network or loss.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg import Segmenter
+        >>> model = Segmenter("unet", {"width": 4}, loss="lovasz", size=(32, 48))
+        >>> model(torch.rand(2, 3, 32, 48)).shape
+        torch.Size([2, 1, 32, 48])
     """
 
     def __init__(
@@ -68,7 +74,7 @@ class Segmenter(SupervisedModule):
         init_from: str | None = None,
     ) -> None:
         arguments = dict(network_arguments or {})
-        if init_from:  # which brings the encoder's weights as well
+        if init_from:  # it has the encoder's weights too
             forget(arguments)
         super().__init__(
             create_network(network, **arguments),

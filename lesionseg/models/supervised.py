@@ -1,4 +1,4 @@
-"""Training of any network with one loss and one optimizer."""
+"""Train a network with a loss and an optimizer."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor, nn
 from lesionseg.losses import create_loss
 from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.models.base import SegmentationModule
+from lesionseg.models.finite import check_terms
 from lesionseg.models.optimizers import (
     OptimizerName,
     ScheduleName,
     check_choice,
     create_optimizer,
 )
-from lesionseg.models.planning import Turn, trainer_turns
 
 
 class SupervisedModule(SegmentationModule):
-    """Trains a network on masks; base of :class:`ASNet` and :class:`Segmenter`.
+    """Supervised training; base of :class:`ASNet` and :class:`Segmenter`.
 
-    A subclass saves its own hyperparameters.
+    A subclass calls ``save_hyperparameters``.
 
     Args:
         network: See :class:`SegmentationModule`.
@@ -32,14 +32,14 @@ class SupervisedModule(SegmentationModule):
         learning_rate: Basic (poly, constant) or peak (one-cycle) learning rate.
         momentum: SGD's momentum; Adam's first beta.
         weight_decay: L2 penalty (decoupled for AdamW).
-        schedule: ``"poly"`` (once an epoch), ``"one-cycle"`` (every step) or ``"constant"``.
-        power: The power of ``"poly"``.
+        schedule: ``"poly"`` (every epoch), ``"one-cycle"`` (every step) or ``"constant"``.
+        power: Power of ``"poly"``.
         size: See :class:`SegmentationModule`.
         threshold: See :class:`SegmentationModule`.
         compile: See :class:`SegmentationModule`.
         channels_last: See :class:`SegmentationModule`.
-        encoder_learning_rate: Learning rate of the network's pretrained encoder, scheduled like
-            that of the rest; None trains the whole network at ``learning_rate``.
+        encoder_learning_rate: Learning rate of the network's encoder, with the same schedule as
+            the rest; None takes ``learning_rate``.
         warmup_fraction: Share of the steps in which ``"one-cycle"`` raises the learning rate.
         teacher: See :class:`SegmentationModule`.
         teacher_weight: See :class:`SegmentationModule`.
@@ -47,9 +47,9 @@ class SupervisedModule(SegmentationModule):
             :class:`SegmentationModule`.
 
     Raises:
-        ValueError: An argument is out of range, or ``encoder_learning_rate`` is given for a network
-            without an encoder.
-        LesionsegError: There is no such loss.
+        ValueError: If an argument is out of range, or ``encoder_learning_rate`` is given for a
+            network without an encoder.
+        LesionsegError: If there is no such loss.
     """
 
     def __init__(
@@ -78,11 +78,15 @@ class SupervisedModule(SegmentationModule):
         check_choice("optimizer", optimizer, OptimizerName)
         check_choice("schedule", schedule, ScheduleName)
         if learning_rate <= 0:
-            raise ValueError(f"learning_rate must be positive, got {learning_rate}")
+            raise ValueError(f"expected learning_rate to be positive, got {learning_rate!r}")
         if encoder_learning_rate is not None and encoder_learning_rate <= 0:
-            raise ValueError(f"encoder_learning_rate must be positive, got {encoder_learning_rate}")
+            raise ValueError(
+                f"expected encoder_learning_rate to be positive, got {encoder_learning_rate!r}"
+            )
         if not 0 < warmup_fraction < 1:
-            raise ValueError(f"warmup_fraction must lie between 0 and 1, got {warmup_fraction}")
+            raise ValueError(
+                f"expected warmup_fraction to be between 0 and 1, got {warmup_fraction!r}"
+            )
         self.encoder_learning_rate = encoder_learning_rate
         self.warmup_fraction = warmup_fraction
         if encoder_learning_rate is not None:
@@ -96,12 +100,12 @@ class SupervisedModule(SegmentationModule):
         self.power = power
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        """Return the loss of a batch, with the teacher's term where there is a teacher."""
+        """Return the loss of a batch, with the teacher's term if there is a teacher."""
         logits = self(batch["image"])
         loss: Tensor = self.loss(logits, batch["mask"])
         count = len(batch["image"])
         terms = self.teacher_terms(batch, logits)
-        self.check_terms({"train/loss": loss} | {f"train/{k}": v for k, v in terms.items()})
+        check_terms(self, {"train/loss": loss} | {f"train/{k}": v for k, v in terms.items()})
         for name, term in terms.items():
             loss = loss + term
             self.log(f"train/{name}", term.detach(), on_epoch=True, batch_size=count)
@@ -109,12 +113,12 @@ class SupervisedModule(SegmentationModule):
         return loss
 
     def validation_loss(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """The training loss."""
+        """Return the training loss."""
         loss: Tensor = self.loss(logits, mask)
         return loss
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """The optimizer, with its schedule unless it is constant."""
+        """Return the optimizer, with its schedule unless it is constant."""
         optimizer = create_optimizer(
             self.optimizer_name,
             self._parameter_groups(),
@@ -132,22 +136,18 @@ class SupervisedModule(SegmentationModule):
             "lr_scheduler": {"scheduler": schedule, "interval": schedule.interval},
         }
 
-    def turns(self) -> list[list[Turn]]:
-        """The turns of the one optimizer, which the Trainer steps."""
-        return [trainer_turns(self.trainer)]
-
     def _parameter_groups(self) -> list[dict[str, Any]]:
-        """All parameters, those of the encoder in a group with a learning rate of their own."""
+        """Return all parameters, those of the encoder in a group with its learning rate."""
         if self.encoder_learning_rate is None:
             return [{"params": list(self.network.parameters())}]
         encoder = list(encoder_of(self.network).parameters())
-        theirs = {id(parameter) for parameter in encoder}
-        others = [p for p in self.network.parameters() if id(p) not in theirs]
+        encoder_ids = {id(parameter) for parameter in encoder}
+        others = [p for p in self.network.parameters() if id(p) not in encoder_ids]
         return [{"params": others}, {"params": encoder, "lr": self.encoder_learning_rate}]
 
 
 def encoder_of(network: nn.Module) -> nn.Module:
-    """Return a network's encoder: its ``encoder``, or that of the smp model inside.
+    """Return a network's encoder: its ``encoder``, or that of its smp model.
 
     Raises:
         ValueError: If it has none.
@@ -157,7 +157,7 @@ def encoder_of(network: nn.Module) -> nn.Module:
     )
     if not isinstance(encoder, nn.Module):
         raise ValueError(
-            f"expected a network with an encoder for encoder_learning_rate, got "
+            f"expected the network to have an encoder for encoder_learning_rate, got "
             f"{type(network).__name__}; leave encoder_learning_rate out"
         )
     return encoder

@@ -1,4 +1,4 @@
-"""A trained network that another learns from."""
+"""Distillation from a trained network."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from lesionseg.losses.base import autocast_off, full_precision
 
 
 class Teacher:
-    """A frozen network whose probabilities are soft targets of another network's training.
+    """Frozen network whose probabilities are soft targets in the training of another.
 
-    Not an ``nn.Module``, so that a student's state dict does not hold its weights.
+    It is not an ``nn.Module``, so that its weights are not in the state dict of the student.
+
+    Source: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network",
+    arXiv 1503.02531, with temperature 1.
 
     Args:
-        checkpoint: Of any model of this package.
-        device: Where it runs.
+        checkpoint: Checkpoint of any model of this package.
+        device: Device of the network.
 
     Attributes:
         trained_on: Ids of the ISIC images that its weights were fitted to.
@@ -29,8 +32,11 @@ class Teacher:
     Raises:
         CheckpointError: If the checkpoint cannot be used.
 
-    Source: Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network
-    (arXiv 1503.02531), at temperature 1.
+    Example:
+        >>> import torch
+        >>> from lesionseg.models.teacher import Teacher
+        >>> Teacher("mobilegan").soft_masks(torch.rand(1, 3, 32, 32)).shape
+        torch.Size([1, 1, 32, 32])
     """
 
     def __init__(self, checkpoint: str | Path, device: torch.device | str = "cpu") -> None:
@@ -42,9 +48,9 @@ class Teacher:
 
     @torch.no_grad()
     def soft_masks(self, image: Tensor) -> Tensor:
-        """Return the teacher's probabilities of a batch of images.
+        """Return the teacher's probabilities for a batch of images.
 
-        Images of another size than the teacher's are resized to it, and the probabilities back.
+        Images of another size are resized to the teacher's, and the probabilities back.
 
         Args:
             image: Floating (N, 3, H, W) in [0, 1], on the teacher's device.
@@ -59,15 +65,15 @@ class Teacher:
         return _resize(soft, (height, width)) if resized else soft
 
     def loss(self, logits: Tensor, image: Tensor) -> Tensor:
-        """Return the cross-entropy of a student's logits with the soft masks of the same images.
+        """Return the cross-entropy of a student's logits and the soft masks of the same images.
 
         Args:
             logits: Floating (N, 1, H, W).
-            image: Floating (N, 3, H, W) in [0, 1], as the student was fed.
+            image: Floating (N, 3, H, W) in [0, 1], the input of the student.
 
         Returns:
-            A scalar, the mean over all pixels; least where both probabilities are equal, where it
-            is the entropy of the soft masks.
+            A scalar, the mean over all pixels. Its minimum, for equal probabilities, is the entropy
+            of the soft masks.
         """
         soft = self.soft_masks(image)
         with autocast_off(logits):

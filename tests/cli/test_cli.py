@@ -181,7 +181,7 @@ def test_fit_resumes_from_its_last_checkpoint(fitted, checkpoint):
 @pytest.mark.parametrize(
     ("model", "extra"),
     [
-        ("GANFCN", ["--model.network=smp:unet/resnet18", "--model.synthesiser_depth=5"]),
+        ("GANFCN", ["--model.network=smp:unet/resnet18", "--model.synthesizer_depth=5"]),
         ("MobileGAN", []),
         ("SegAN", ["--model.width=4", "--model.critic_width=4"]),
         ("Segmenter", ["--model.network=smp:unet/resnet18"]),

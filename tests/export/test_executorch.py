@@ -24,7 +24,7 @@ def test_the_program_says_what_the_network_says(checkpoint, tmp_path):
         torch.testing.assert_close(probability, torch.sigmoid(network(image)), rtol=0, atol=1e-5)
     (about,) = program.load_method("lesionseg").execute([])
     assert json.loads(about)["size"] == [64, 80]
-    assert json.loads(about)["recipe"]["network"]["name"] == "tiny-attention"
+    assert json.loads(about)["provenance"]["network"]["name"] == "tiny-attention"
 
 
 def test_int8(checkpoint, tmp_path, monkeypatch):

@@ -31,7 +31,7 @@ def operators(path):
 
 @pytest.mark.parametrize("attention", ["standard", "whole", "fused"])
 def test_onnx_says_what_the_network_says(checkpoint, tmp_path, attention):
-    options = ExportOptions(attention=attention, licence="CC0-1.0")
+    options = ExportOptions(attention=attention, license="CC0-1.0")
     export = export_checkpoint(checkpoint, tmp_path / "net.onnx", options)
     assert 0 <= export.difference < 1e-4
     predictor = ExportedPredictor(export.path)
@@ -39,8 +39,8 @@ def test_onnx_says_what_the_network_says(checkpoint, tmp_path, attention):
     assert predictor.metadata.size == (64, 80)
     assert predictor.metadata.threshold == 0.4
     assert predictor.metadata.classes == ("lesion",)
-    assert predictor.metadata.licence == "CC0-1.0"
-    assert predictor.metadata.recipe["network"]["name"] == "tiny-attention"
+    assert predictor.metadata.license == "CC0-1.0"
+    assert predictor.metadata.provenance["network"]["name"] == "tiny-attention"
     images = torch.rand(1, 3, 64, 80, generator=torch.Generator().manual_seed(7))
     np.testing.assert_allclose(
         predictor.run(images.numpy()), eager(checkpoint, images), rtol=0, atol=1e-5
@@ -181,7 +181,7 @@ def test_pooling_that_forbids_free_sizes_is_said(tmp_path, monkeypatch, fails_la
     message = r"pools to grids of 2 x 2, 3 x 3, 6 x 6, .* leave out --dynamic"
     if fails_late:  # the runtime's own error, of a network that pools in another way
         monkeypatch.setattr(exporting, "_check_pooling", lambda network: None)
-        message = "cannot be exported so .*Leave out --dynamic"
+        message = "cannot be exported with these options .*Leave out --dynamic"
     with pytest.raises(LesionsegError, match=message):
         export_checkpoint(tmp_path / "y.ckpt", tmp_path / "y.onnx", ExportOptions(dynamic=True))
     assert [path.name for path in tmp_path.iterdir()] == ["y.ckpt"]

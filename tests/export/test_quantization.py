@@ -44,7 +44,7 @@ def test_int8_onnx(checkpoint, tmp_path, folders, real):
     export = export_checkpoint(checkpoint, tmp_path / "net.onnx", options)
     before, after = export.scores
     assert abs(before["jaccard"] - after["jaccard"]) < 0.05
-    assert export.scored == (f"3 images of {images}" if real else "4 drawn lesions")
+    assert export.scored == (f"3 images of {images}" if real else "4 synthetic images")
     predictor = ExportedPredictor(export.path)
     assert predictor.metadata.quantization == "int8"
     whole = ExportedPredictor(export_checkpoint(checkpoint, tmp_path / "whole.onnx").path)
@@ -86,7 +86,7 @@ def test_weights_are_8_bit_but_those_that_feed_attention(checkpoint, tmp_path):
     assert onnx.TensorProto.INT8 in others
 
 
-def test_small_sizes_are_calibrated_on_drawings_too(checkpoint, tmp_path):
+def test_small_sizes_are_calibrated_on_synthetic_images_too(checkpoint, tmp_path):
     options = ExportOptions(quantize="int8", size=(16, 24))
     assert export_checkpoint(checkpoint, tmp_path / "net.onnx", options).metadata.size == (16, 24)
 

@@ -56,7 +56,7 @@ class Critic(nn.Module):
 
 
 class Painter(nn.Module):
-    """A synthesiser: masks (N, 1, H, W) in, images (N, 3, H, W) in [0, 1] out."""
+    """A synthesizer: masks (N, 1, H, W) in, images (N, 3, H, W) in [0, 1] out."""
 
     def __init__(self):
         super().__init__()

@@ -35,8 +35,8 @@ def tiny_gan_fcn(**changes):
     arguments = {
         "network": "smp:unet/resnet18",
         "synthesis_epochs": 1,
-        "synthesiser_width": 4,
-        "synthesiser_depth": 5,
+        "synthesizer_width": 4,
+        "synthesizer_depth": 5,
         "size": SIZE,
     }
     return GANFCN(**arguments | changes)

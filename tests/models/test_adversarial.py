@@ -334,5 +334,5 @@ def test_negative_arguments_are_refused(name):
 
 
 def test_an_unknown_optimizer_is_refused():
-    with pytest.raises(ValueError, match="generator_optimizer must be one of sgd, adam, adamw"):
+    with pytest.raises(ValueError, match="generator_optimizer to be one of sgd, adam, adamw"):
         tiny_mobilegan(generator_optimizer="lamb")

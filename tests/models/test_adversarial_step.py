@@ -286,10 +286,10 @@ def test_gan_fcn_trains_its_gan_and_then_its_network(share, tmp_path):
         epochs,
         network=Watched(),
         discriminator=Judge(),
-        synthesiser=Painter(),
+        synthesizer=Painter(),
     )
     painter, judge, network = (
-        networks[name] for name in ("synthesiser", "discriminator", "network")
+        networks[name] for name in ("synthesizer", "discriminator", "network")
     )
     optimizers = Adam(painter), Adam(judge)
     for step, batch in enumerate(made):
@@ -302,7 +302,7 @@ def test_gan_fcn_trains_its_gan_and_then_its_network(share, tmp_path):
         total = sum(terms.values())
         check_losses(record.losses[step], "generator", terms, total)
         slopes = gradients(total, painter)
-        same(record.gradients["synthesiser"][step], slopes)
+        same(record.gradients["synthesizer"][step], slopes)
         verdicts = {
             "real": by_hand.says_real(judge(image, mask)),
             "fake": by_hand.says_fake(judge(painted.detach(), mask)),
@@ -313,7 +313,7 @@ def test_gan_fcn_trains_its_gan_and_then_its_network(share, tmp_path):
         same(record.gradients["discriminator"][step], judge_slopes)
         optimizers[0].step(slopes, 2e-4)
         optimizers[1].step(judge_slopes, 2e-4)
-        same(record.weights["synthesiser"][step], painter.parameters())
+        same(record.weights["synthesizer"][step], painter.parameters())
         same(record.weights["discriminator"][step], judge.parameters())
     optimizer = Adam(network, (0.9, 0.999), 1e-2, decoupled=True)
     seen = model.network.seen
@@ -337,7 +337,7 @@ def test_gan_fcn_trains_its_gan_and_then_its_network(share, tmp_path):
         assert record.rates["network"][step] == pytest.approx(rate, rel=1e-9)
         optimizer.step(slopes, rate)
         same(record.weights["network"][BATCHES + step], network.parameters())
-    assert len(record.gradients["synthesiser"]) == BATCHES
+    assert len(record.gradients["synthesizer"]) == BATCHES
 
 
 def masks_under(painter, image):

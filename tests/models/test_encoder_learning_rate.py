@@ -84,7 +84,7 @@ def test_smp_encoders_have_one_too():
 
 
 def test_a_network_without_encoder_is_named():
-    with pytest.raises(ValueError, match=r"network with an encoder .* got Conv2d"):
+    with pytest.raises(ValueError, match=r"network to have an encoder .* got Conv2d"):
         encoder_of(torch.nn.Conv2d(3, 1, 1))
 
 

@@ -11,7 +11,7 @@ from lesionseg.errors import LesionsegError
 from lesionseg.models.gan_fcn import move_masks
 from lesionseg.networks import create_network
 
-NETWORKS = ("synthesiser", "discriminator", "network")
+NETWORKS = ("synthesizer", "discriminator", "network")
 
 
 def disc(*size, count=64):
@@ -59,7 +59,7 @@ def fitted(tmp_path_factory):
 
 def test_first_the_gan_trains_then_the_network_alone(fitted):
     _, watch, trainer = fitted
-    assert watch.changed == [{"synthesiser", "discriminator"}, {"network"}, {"network"}]
+    assert watch.changed == [{"synthesizer", "discriminator"}, {"network"}, {"network"}]
     assert trainer.global_step == 2 * 4 + 4 + 4
 
 
@@ -122,9 +122,9 @@ def test_discriminator_gradients_do_not_reach_the_generator():
     batch = {"image": torch.rand(2, 3, *SIZE), "mask": disc(*SIZE, count=2)}
     made = model.generate(batch)
     sum(model.discriminator_terms(batch, made.detach()).values()).backward()
-    assert all(parameter.grad is None for parameter in model.synthesiser.parameters())
+    assert all(parameter.grad is None for parameter in model.synthesizer.parameters())
     sum(model.generator_terms(batch, made).values()).backward()
-    assert all(parameter.grad is not None for parameter in model.synthesiser.parameters())
+    assert all(parameter.grad is not None for parameter in model.synthesizer.parameters())
 
 
 @pytest.mark.parametrize(("share", "painted"), [(0.0, 0), (0.3, 2), (0.5, 2), (1.0, 4), (1.6, 7)])
@@ -144,17 +144,17 @@ def test_share_of_synthetic_images(share, painted, monkeypatch):
     assert not seen[0].requires_grad
 
 
-def test_synthesise_paints_detached_images():
+def test_synthesize_paints_detached_images():
     model = tiny_gan_fcn()
     mask = disc(64, 32, count=2)
-    image = model.synthesise(mask)
+    image = model.synthesize(mask)
     assert image.shape == (2, 3, 64, 32)
     assert image.min() >= 0
     assert image.max() <= 1
     assert not image.requires_grad
-    assert not torch.equal(image, model.synthesise(mask))
+    assert not torch.equal(image, model.synthesize(mask))
     model.eval()
-    assert torch.equal(model.synthesise(mask), model.synthesise(mask.bool()))
+    assert torch.equal(model.synthesize(mask), model.synthesize(mask.bool()))
 
 
 @pytest.mark.parametrize("size", [(64, 64), (48, 96)])
@@ -207,7 +207,7 @@ def test_checkpoint_forgets_the_weights_of_the_nested_network(tmp_path):
         ({"segmenter_accumulation": 0}, "segmenter_accumulation"),
         ({"schedule": "linear"}, "schedule"),
         ({"optimizer": "lion"}, "optimizer"),
-        ({"synthesiser_depth": 1}, "depth"),
+        ({"synthesizer_depth": 1}, "depth"),
     ],
 )
 def test_arguments_are_checked(arguments, word):

@@ -74,7 +74,7 @@ def test_the_saved_checkpoint_does_not_need_it(saved, tmp_path):
 
 def test_another_network_is_refused(saved, tmp_path):
     arguments = UNET | {"network_arguments": {"width": 4}}
-    with pytest.raises(CheckpointError, match=r"first\.ckpt is not the one that is to be trained"):
+    with pytest.raises(CheckpointError, match=r"first\.ckpt is not that of the model"):
         start(tmp_path, Segmenter(**arguments, init_from=str(saved)))
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from lesionseg.errors import LesionsegError
 from lesionseg.models import ASNet, MobileGAN, Segmenter
-from lesionseg.models.seeding import seed_epoch
+from lesionseg.models.resume import seed_epoch
 
 
 def test_fit_changes_every_network_and_logs_the_official_scores(build, tmp_path):

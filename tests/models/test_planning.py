@@ -203,7 +203,7 @@ def test_a_longer_fit_continues_where_it_would_be(build, schedule, tmp_path):
     whole, _ = fit(tmp_path, build(schedule=schedule), max_epochs=4)
     _, short = fit(tmp_path, build(schedule=schedule), max_epochs=2)
     short.save_checkpoint(path)
-    with pytest.warns(UserWarning, match=r"planned for \d+ (epochs|steps) and is now for \d+"):
+    with pytest.warns(UserWarning, match=r"planned for \d+ (epochs|steps), this one for \d+"):
         longer, trainer = fit(tmp_path, build(schedule=schedule), path, max_epochs=4)
     assert trainer.current_epoch == 4
     assert sum(longer.steps) >= 8

@@ -16,10 +16,11 @@ import pytest
 import torch
 import yaml
 
-from lesionseg import Segmenter
+from lesionseg import GANFCN, Segmenter
 from lesionseg._moved import MOVED
 from lesionseg.cli.main import main
-from lesionseg.inference import load_predictor
+from lesionseg.export import ExportOptions
+from lesionseg.inference import ExportMetadata, load_predictor
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 CHECKPOINT = FIXTURES / "version-0.1.ckpt"
@@ -85,6 +86,42 @@ def test_the_checkpoint_is_tested(run):
     mean = json.loads(scores.read_text())["macro_average"]
     assert mean["jaccard"] == pytest.approx(0.136725, abs=1e-5)
     assert mean["accuracy"] == pytest.approx(0.469238, abs=1e-5)
+
+
+def test_arguments_and_weights_of_gan_fcn_have_their_old_names():
+    arguments = {"network": "unet", "network_arguments": {"width": 2}}
+    with pytest.warns(FutureWarning, match="synthesizer_"):
+        model = GANFCN(**arguments, synthesiser_width=3, synthesiser_depth=4)
+    assert model.hparams.synthesizer_width == 3
+    assert "synthesiser_width" not in model.hparams
+    current = GANFCN(**arguments, synthesizer_width=3, synthesizer_depth=4)
+    state = {
+        name.replace("synthesizer.", "synthesiser."): value.clone()
+        for name, value in current.state_dict().items()
+    }
+    assert any(name.startswith("synthesiser.") for name in state)
+    checkpoint = {"state_dict": state}
+    model.on_load_checkpoint(checkpoint)
+    model.load_state_dict(checkpoint["state_dict"])
+    for value, expected in zip(model.parameters(), current.parameters(), strict=True):
+        assert torch.equal(value, expected)
+    with pytest.warns(FutureWarning, match="GANFCN.synthesize"):
+        assert model.synthesise(torch.zeros(1, 1, 16, 16)).shape == (1, 3, 16, 16)
+
+
+def test_options_and_metadata_of_exports_have_their_old_names():
+    with pytest.warns(FutureWarning, match="license"):
+        options = ExportOptions(licence="CC0-1.0")
+    assert options.license == "CC0-1.0"
+    properties = ExportMetadata(
+        (8, 8), 0.5, provenance={"epochs": 3}, license="MIT"
+    ).to_properties()
+    properties["recipe"] = properties.pop("provenance")
+    properties["licence"] = properties.pop("license")
+    metadata = ExportMetadata.from_properties(properties)
+    assert metadata.license == "MIT"
+    with pytest.warns(FutureWarning, match="ExportMetadata.provenance"):
+        assert metadata.recipe == {"epochs": 3}
 
 
 @pytest.mark.parametrize("name", MOVED)

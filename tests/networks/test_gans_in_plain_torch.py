@@ -95,7 +95,7 @@ def test_critic(branches, training):
     check(network, critic, *inputs, training=training, branches=branches)
 
 
-def synthesiser(w, mask, depth, dropout):
+def synthesizer(w, mask, depth, dropout):
     """Isola et al. 2017, appendix 6.1, with instance normalization."""
     x, skips = conv(w["down.0"], 2 * mask - 1, stride=2, padding=1), []
     for level in range(1, depth):
@@ -126,4 +126,4 @@ def test_synthesiser(depth, dropout, training):
     torch.manual_seed(0)
     network = trained(ImageSynthesizer(4, depth, dropout), torch.float32)
     mask = images(64, 96, channels=1, dtype=torch.float32)
-    check(network, synthesiser, mask, training=training, depth=depth, dropout=dropout)
+    check(network, synthesizer, mask, training=training, depth=depth, dropout=dropout)
