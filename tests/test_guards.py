@@ -174,7 +174,7 @@ class Model(SegmentationModule):
     training_step = validation_loss = configure_optimizers = None
 
 
-def test_a_batch_of_one_image_and_images_too_small_are_told_with_what_to_do():
+def test_a_batch_of_one_image_and_images_too_small_are_refused():
     model = Model(Pooled())
     with pytest.raises(ValueError, match=r"on 1 image of 32 x 32 .* use a batch_size of 2 or more"):
         model(IMAGE[:1])

@@ -32,8 +32,8 @@ def exported(tmp_path_factory):
     number = onnx.helper.make_tensor
     graph = onnx.helper.make_graph(
         [
-            node("ReduceMean", ["image", "channels"], ["grey"], keepdims=1),
-            node("Sub", ["grey", "level"], ["above"]),
+            node("ReduceMean", ["image", "channels"], ["gray"], keepdims=1),
+            node("Sub", ["gray", "level"], ["above"]),
             node("Mul", ["above", "slope"], ["logit"]),
             node("Sigmoid", ["logit"], ["probability"]),
         ],
@@ -127,7 +127,7 @@ def test_on_error_skip_lists_what_was_left_out(tmp_path, bright, capsys):
     printed = capsys.readouterr()
     assert "2 images segmented" in printed.out
     title, first, second = printed.err.splitlines()
-    assert title == "2 images left out:"
+    assert title == "2 images skipped:"
     assert "b.png is empty" in first
     assert "d é.HEIC is in HEIC" in second
     masks = sorted(path.name for path in (tmp_path / "out").glob("*_segmentation.png"))
@@ -141,7 +141,7 @@ def test_nothing_segmented_is_a_failure(tmp_path, bright, capsys):
     assert cli.main([*arguments, "--on-error=skip"]) == 1
     printed = capsys.readouterr()
     assert "a.png is truncated or not an image" in printed.err
-    assert "error: of 1 image none could be segmented" in printed.err
+    assert "error: none of 1 image could be segmented" in printed.err
     assert printed.out == ""
     assert not out.exists()
 
@@ -173,7 +173,7 @@ def test_what_cannot_be_written_or_is_not_there_is_left_out_too(tmp_path, bright
     assert cli.main([*arguments, "--on-error=skip"]) == 0
     said = capsys.readouterr()
     assert "1 image segmented" in said.out
-    for words in ("2 images left out", "too long a name for its results", "nowhere.png"):
+    for words in ("2 images skipped", "too long for its results", "nowhere.png"):
         assert words in said.err
     assert sorted(path.name for path in output.iterdir()) == [
         "fine_overlay.png",

@@ -86,12 +86,12 @@ def test_a_gpu_is_used_unless_another_device_is_named(tmp_path, used, capsys):
 
 def test_files_that_are_no_images_are_mentioned(tmp_path, used, capsys):
     folder = images(tmp_path / "in", "white")
-    assert "passed over" not in segment(capsys, folder)[1].err
+    assert "ignored" not in segment(capsys, folder)[1].err
     for name in ("a.dcm", "b.DCM", "LICENSE", "c.txt", ".hidden"):
         (folder / name).write_text("no image")
     code, said = segment(capsys, folder)
     assert code == 0
-    assert "passed over: 4 files that are no images (2 .dcm, 1 .txt, 1 LICENSE)" in said.err
+    assert "ignored: 4 files that are not images (2 .dcm, 1 .txt, 1 LICENSE)" in said.err
     assert "save DICOM files as PNG or JPEG" in said.err
     (folder / "0.png").unlink()
     for name in ("b.DCM", "LICENSE", "c.txt"):
@@ -99,7 +99,7 @@ def test_files_that_are_no_images_are_mentioned(tmp_path, used, capsys):
     code, said = segment(capsys, folder)
     assert code == 1
     assert "holds no image" in said.err
-    assert "but 1 file that is no image (1 .dcm); save DICOM" in said.err
+    assert "but 1 file that is not an image (1 .dcm); save DICOM" in said.err
 
 
 @pytest.mark.parametrize(("colors", "remarked"), [("00", True), ("01", False), ("1", False)])

@@ -65,7 +65,7 @@ def test_a_predictor_takes_one_half_for_background():
 
 @pytest.fixture(scope="module")
 def red(tmp_path_factory):
-    """An exported file whose probability is the image's red channel; its threshold is a grey."""
+    """An exported file whose probability is the image's red channel; its threshold is a gray."""
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     from onnx import TensorProto, helper

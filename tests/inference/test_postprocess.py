@@ -53,10 +53,10 @@ def test_sizes_must_match_maps():
         restore_sizes(torch.rand(2, 1, 4, 4), [(4, 4)])
 
 
-def test_grey_values_are_0_and_255():
-    grey = encode_mask(np.array([[True, False]]))
-    assert grey.dtype == np.uint8
-    assert grey.tolist() == [[255, 0]]
+def test_gray_values_are_0_and_255():
+    gray = encode_mask(np.array([[True, False]]))
+    assert gray.dtype == np.uint8
+    assert gray.tolist() == [[255, 0]]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 1), (90, 1), (1, 7), (3, 2), (70, 90)])

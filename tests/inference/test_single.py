@@ -38,7 +38,7 @@ def test_every_kind_of_image_gives_the_same_result(model, picture, tmp_path):
         assert np.array_equal(segment(image, model).probability, expected.probability)
 
 
-def test_grey_and_transparent_images_work(model, picture):
+def test_gray_and_transparent_images_work(model, picture):
     for mode in ("L", "RGBA", "P", "1"):
         assert segment(picture.convert(mode), model).mask.shape == (50, 77)
 
@@ -111,7 +111,7 @@ def test_a_list_reads_a_checkpoint_once(model, picture, monkeypatch):
 
 
 class Bright(torch.nn.Module):
-    """Finds what is brighter than grey, at the size that it is fed at."""
+    """Finds what is brighter than gray, at the size that it is fed at."""
 
     def __init__(self):
         super().__init__()
@@ -125,17 +125,17 @@ class Bright(torch.nn.Module):
 
 
 def test_a_plain_network_is_a_model():
-    grey = np.zeros((60, 80, 3), np.uint8)
-    grey[20:40, 30:50] = 255
+    gray = np.zeros((60, 80, 3), np.uint8)
+    gray[20:40, 30:50] = 255
     network = Bright()
     network.dropout.eval()
-    result = segment(grey, network)
+    result = segment(gray, network)
     assert network.fed == [((1, 3, 192, 256), False)]
     assert network.training
     assert not network.dropout.training  # each part keeps its mode
-    assert (result.mask == (grey[..., 0] > 0)).mean() > 0.97
+    assert (result.mask == (gray[..., 0] > 0)).mean() > 0.97
     network.default_size = (64, 96)
-    segment(grey, network)
+    segment(gray, network)
     assert network.fed[-1][0] == (1, 3, 64, 96)
 
 
@@ -147,7 +147,7 @@ def test_a_network_of_the_registry_is_a_model(picture):
 
 
 @pytest.mark.parametrize("image", [b"\xff\xd8", None, 3, {"image": 1}])
-def test_what_is_no_image_is_told(model, image):
+def test_anything_but_an_image_is_refused(model, image):
     with pytest.raises(TypeError, match=r"expected image to be a path, .*, got ") as caught:
         segment(image, model)
     assert ("BytesIO" in str(caught.value)) == isinstance(image, bytes)
@@ -156,7 +156,7 @@ def test_what_is_no_image_is_told(model, image):
 
 
 @pytest.mark.parametrize("model", [None, 3, {"state_dict": {}}])
-def test_what_is_no_model_is_told(picture, model):
+def test_anything_but_a_model_is_refused(picture, model):
     with pytest.raises(
         TypeError, match="expected model to be a model, a network, a predictor, the name"
     ):

@@ -1,4 +1,4 @@
-"""The alternating training of MobileGAN, and the known pains of manual optimisation."""
+"""The alternating training of MobileGAN, and the known pains of manual optimization."""
 
 import copy
 import warnings
@@ -167,7 +167,7 @@ def test_a_step_of_both_is_equations_1_and_2_by_hand(discriminator_first, tmp_pa
     assert max((one - other).abs().max() for one, other in pairs) < 1e-5
     pairs = zip(model.discriminator.parameters(), judge.parameters(), strict=True)
     for one, other in pairs:
-        if one.ndim > 1:  # gradients of biases before a normalization are rounding alone
+        if one.ndim > 1:  # gradients of biases before a normalization are only rounding errors
             assert ((one - other).abs() > 1e-6).float().mean() < 0.01
 
 
@@ -212,7 +212,7 @@ def test_without_adversary_the_discriminator_is_never_called(tmp_path):
         warnings.filterwarnings("error", ".*lr_scheduler.*")
         trainer = tiny_trainer(tmp_path, max_epochs=2)
         trainer.fit(model, tiny_data())
-    assert trainer.global_step == 4  # the generator's alone
+    assert trainer.global_step == 4  # only the generator steps
     assert not model.optimizers()[1].state
 
 
@@ -242,15 +242,15 @@ def test_accumulation_is_the_models_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("argument", "mend"),
+    ("argument", "fix"),
     [
         ({"gradient_clip_val": 1.0}, "generator_clip"),
         ({"accumulate_grad_batches": 2}, "generator_accumulation"),
         ({"strategy": "ddp_find_unused_parameters_false"}, 'strategy="ddp"'),
     ],
 )
-def test_trainer_arguments_that_cannot_work_name_the_mend(argument, mend, tmp_path):
-    with pytest.raises(LesionsegError, match=mend):
+def test_trainer_arguments_that_cannot_work_name_the_fix(argument, fix, tmp_path):
+    with pytest.raises(LesionsegError, match=fix):
         fit(tmp_path, trainer=argument)
 
 

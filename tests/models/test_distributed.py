@@ -136,9 +136,9 @@ def test_test_and_validation_score_each_image_once_and_as_one_process_does(fitte
     (validation,) = tiny_trainer(folder).validate(model, datamodule=data(), verbose=False)
     # the loss is a mean over batches, and batches differ
     scores |= {name: value for name, value in validation.items() if name != "val/loss"}
-    alone = table_of(model)
+    single = table_of(model)
     by_id = [
-        dict(zip(table["ids"], table["counts"], strict=True)) for table in (first["table"], alone)
+        dict(zip(table["ids"], table["counts"], strict=True)) for table in (first["table"], single)
     ]
     assert by_id[0] == by_id[1]
     assert first["scores"] == pytest.approx(scores, abs=1e-6)
@@ -153,7 +153,7 @@ def test_test_and_validation_score_each_image_once_and_as_one_process_does(fitte
     ],
 )
 def test_the_command_line_fits_and_tests_in_two_processes(model, launcher, options, tmp_path):
-    """With all callbacks: whatever one process does alone must not leave the other waiting."""
+    """With all callbacks: the other process does not wait for what one of them does."""
     program = (*launcher, "-m", "lesionseg.cli")
     common = [
         "--trainer.accelerator=cpu",

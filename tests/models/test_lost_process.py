@@ -1,4 +1,4 @@
-"""One of two processes is killed in the middle of an epoch: the other ends, and the run goes on."""
+"""One of two processes is killed in the middle of an epoch: the other ends, and the run resumes."""
 
 import os
 import signal

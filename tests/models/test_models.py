@@ -207,7 +207,7 @@ def test_channels_last_changes_the_memory_order_and_nothing_else(build, tmp_path
 
 
 def test_channels_last_trains_as_well(tmp_path):
-    losses, size = [], (64, 64)  # normalisation over fewer positions multiplies rounding errors
+    losses, size = [], (64, 64)  # normalization over fewer positions multiplies rounding errors
     for channels_last in (False, True):
         torch.manual_seed(1)
         model = ASNet(size=size, channels_last=channels_last)

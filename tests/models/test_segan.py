@@ -29,7 +29,7 @@ def test_defaults():
 def test_critic_is_clipped_after_its_steps(clip, tmp_path):
     model = tiny_segan(weight_clip=clip)
     generator = [p.detach().clone() for p in model.network.parameters()]
-    assert largest(model) == 1  # its normalisations
+    assert largest(model) == 1  # its normalizations
     trainer = tiny_trainer(tmp_path)
     trainer.fit(model, tiny_data())
     assert largest(model) == pytest.approx(clip)

@@ -57,7 +57,7 @@ def test_segment_writes_mask_overlay_and_numbers(tmp_path, monkeypatch, capsys):
     assert cli.main(["segment", "photo.png", "--model=mobilegan", "--output=."]) == 0
     assert asked[1:] == ["mobilegan"]
     assert cli.main(["segment", ".", "--output=."]) == 0  # over its own results
-    assert "passed over" not in capsys.readouterr().err
+    assert "ignored" not in capsys.readouterr().err
 
 
 def test_others_measurements_are_not_overwritten(tmp_path, monkeypatch, capsys):

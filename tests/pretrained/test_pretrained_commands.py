@@ -62,7 +62,7 @@ def test_images_that_were_trained_on_are_refused(folder, capsys):
     assert "the model was trained on" in capsys.readouterr().err
 
 
-def test_a_name_that_is_none_is_told(capsys, tmp_path, monkeypatch):
+def test_an_unknown_name_is_refused(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["test", "--pretrained", "asnet-lit", *DRAWN]) == 1
     assert "did you mean asnet-lite" in capsys.readouterr().err

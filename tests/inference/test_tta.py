@@ -158,8 +158,8 @@ def test_photographs_are_segmented_alike_however_they_lie(model):
     straight = predictor(Image.fromarray(pixels)).probability
     upside_down = predictor(Image.fromarray(np.ascontiguousarray(pixels[::-1, ::-1]))).probability
     np.testing.assert_allclose(upside_down[::-1, ::-1], straight, rtol=0, atol=1e-5)
-    alone = Predictor(model.network, model.size)(Image.fromarray(pixels)).probability
-    assert np.abs(alone - straight).max() > 1e-3
+    single = Predictor(model.network, model.size)(Image.fromarray(pixels)).probability
+    assert np.abs(single - straight).max() > 1e-3
 
 
 def test_segment_averages_as_its_model_does(model):
