@@ -16,6 +16,7 @@ from lesionseg._version import __version__
 from lesionseg.checkpoints import OUTSIDE_WEIGHTS, Location, check_weights_only, forget
 from lesionseg.errors import LesionsegError, shorten
 from lesionseg.models.finite import check_weights, fitting_trainer
+from lesionseg.models.hub import push_to_hub
 from lesionseg.models.loading import load_model, rename_weights
 from lesionseg.models.resume import check_resumable
 from lesionseg.pretrained import network_weights, write_pretrained
@@ -155,6 +156,34 @@ class CheckpointedModule(LightningModule, ABC):
         card = describe(f"lesionseg.{cls.__name__}", arguments, spec, self.size, self.threshold)
         write_pretrained(Path(folder), card, state, self.trained_on)
         return Path(folder)
+
+    def push_to_hub(
+        self,
+        hub_id: str,
+        private: bool | None = None,
+        token: str | None = None,
+        message: str = "Upload a lesionseg model",
+    ) -> str:
+        """Upload the model to the Hugging Face Hub, with a generated model card.
+
+        The files are those of :meth:`save_pretrained`, and a ``README.md``.
+
+        Args:
+            hub_id: ``owner/name``; the repository is created if it is missing.
+            private: Whether a new repository is private; None takes the owner's default.
+            token: Access token; None takes that of ``hf auth login``.
+            message: Message of the commit.
+
+        Returns:
+            The URL of the commit.
+
+        Raises:
+            CheckpointError: If the Hub refuses the upload or cannot be reached.
+            LesionsegError: If ``huggingface_hub`` is not installed; see also
+                :meth:`save_pretrained`.
+            ValueError: If ``hub_id`` is not ``owner/name``.
+        """
+        return push_to_hub(self.save_pretrained, hub_id, private, token, message)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the seed and the ids of the training images, which old checkpoints do not have.

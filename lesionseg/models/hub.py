@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lesionseg._version import __version__
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.pretrained import CARD, TRAINED_ON, WEIGHTS, read_card
 
-if TYPE_CHECKING:
-    from lesionseg.models.base import SegmentationModule
-
 _ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 def is_hub_id(source: str) -> bool:
-    """Return whether a text has the form of a Hub id, ``owner/name``, and is no path of a file.
+    """Return whether a text has the form of a Hub id, ``owner/name``, and is not a path.
 
     Example:
         >>> is_hub_id("owner/asnet-lite"), is_hub_id("asnet-lite"), is_hub_id("runs/a/best.ckpt")
@@ -64,18 +61,26 @@ def download_pretrained(hub_id: str, revision: str | None = None) -> Path:
 
 
 def push_to_hub(
-    model: SegmentationModule,
+    save_pretrained: Callable[[str], Path],
     hub_id: str,
     private: bool | None = None,
     token: str | None = None,
     message: str = "Upload a lesionseg model",
 ) -> str:
-    """Upload a model; see :meth:`~lesionseg.models.SegmentationModule.push_to_hub`."""
+    """Upload a model; see :meth:`~lesionseg.models.SegmentationModule.push_to_hub`.
+
+    Args:
+        save_pretrained: Function that writes the model to a folder.
+        hub_id: ``owner/name``.
+        private: Whether a new repository is private.
+        token: Access token.
+        message: Message of the commit.
+    """
     if _ID.fullmatch(hub_id) is None:
         raise ValueError(f"expected hub_id to be owner/name, got {hub_id!r}")
     client = _client()
     with tempfile.TemporaryDirectory() as name:
-        folder = model.save_pretrained(name)
+        folder = save_pretrained(name)
         text = model_card(read_card(folder), hub_id)
         (folder / "README.md").write_text(text, encoding="utf-8")
         api = client.HfApi(token=token, library_name="lesionseg", library_version=__version__)
@@ -89,7 +94,7 @@ def model_card(card: Mapping[str, Any], hub_id: str) -> str:
     """Write the README of a model on the Hub.
 
     Args:
-        card: The model's card; see :func:`lesionseg.pretrained.read_card`.
+        card: Card of the model; see :func:`lesionseg.pretrained.read_card`.
         hub_id: ``owner/name``.
 
     Returns:
@@ -116,9 +121,9 @@ def model_card(card: Mapping[str, Any], hub_id: str) -> str:
         f"# {hub_id.partition('/')[2]}",
         "",
         f"A `{network}` network that segments skin lesions in dermoscopy images "
-        "(`pip install lesionseg`). Images are fed at "
-        f"{height} x {width} pixels (height x width); a pixel is lesion where its probability "
-        f"exceeds {card['threshold']:g}.",
+        "(`pip install lesionseg`). Images are resized to "
+        f"{height} x {width} pixels (height x width); a pixel is lesion if its probability is "
+        f"above {card['threshold']:g}.",
         "",
         "```python",
         "import lesionseg",
@@ -127,7 +132,7 @@ def model_card(card: Mapping[str, Any], hub_id: str) -> str:
         'result = lesionseg.segment("photo.jpg", model)',
         "```",
         "",
-        "For research. It is not a medical device: its masks are no diagnosis.",
+        "For research. It is not a medical device: its masks are not a diagnosis.",
         "",
         f"Trained on {card['trained_on']['images']} images of the ISIC archive, which "
         f"`{TRAINED_ON}` lists; `lesionseg test` refuses to score the model on any of them.",
@@ -147,7 +152,7 @@ def _client() -> ModuleType:
 
 @contextmanager
 def _errors(hub_id: str) -> Iterator[None]:
-    """Raise what the client raises as one sentence."""
+    """Convert the errors of the client."""
     from huggingface_hub import errors
 
     try:

@@ -11,6 +11,7 @@ from lesionseg.checkpoints import read_checkpoint
 from lesionseg.errors import CheckpointError
 from lesionseg.inference.predictor import usable_device
 from lesionseg.models.checkpointing import PRETRAINED_CLASSES
+from lesionseg.models.hub import download_pretrained, is_hub_id
 from lesionseg.models.loading import load_model
 from lesionseg.pretrained import find_pretrained, suggest_names
 
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 def from_pretrained(source: str | Path, device: str | torch.device = "cpu") -> SegmentationModule:
     """Load a trained model.
 
-    Nothing is downloaded, and no code in the files is run.
+    No code in the files is run, and nothing is downloaded unless it is on the Hugging Face Hub.
 
     Args:
-        source: A name of :func:`lesionseg.list_pretrained`, or a folder that
-            :meth:`~lesionseg.models.SegmentationModule.save_pretrained` wrote. A folder of this
-            name in the current folder is preferred to a model of the package.
+        source: A name of :func:`lesionseg.list_pretrained`; a folder that
+            :meth:`~lesionseg.models.SegmentationModule.save_pretrained` wrote; or ``owner/name``
+            on the Hugging Face Hub, where
+            :meth:`~lesionseg.models.SegmentationModule.push_to_hub` uploaded it (needs
+            ``lesionseg[hub]``). A folder of this name in the current folder is preferred.
         device: Device of the model; ``"auto"`` takes a GPU if there is one.
 
     Returns:
@@ -47,6 +50,8 @@ def from_pretrained(source: str | Path, device: str | torch.device = "cpu") -> S
     from lesionseg import models
 
     folder = find_pretrained(source)
+    if folder is None and is_hub_id(str(source)):
+        folder = download_pretrained(str(source))
     if folder is None:
         raise CheckpointError(
             f"there is no pretrained model {str(source)!r}: {suggest_names(str(source))}; or give "
