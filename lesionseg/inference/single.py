@@ -135,9 +135,12 @@ def _to_image(image: ImageLike) -> Image.Image:
     if tensor.dtype == torch.uint8:
         return to_picture(tensor / 255)
     if not tensor.is_floating_point() or not (tensor.min() >= 0 and tensor.max() <= 1):
+        got = str(tensor.dtype)
+        if tensor.is_floating_point():
+            got += f" in [{tensor.min():g}, {tensor.max():g}]"
         raise ValueError(
-            "expected image to be uint8, or floating point in [0, 1], got "
-            f"{tensor.dtype} in [{tensor.min():g}, {tensor.max():g}]; divide it by its maximum"
+            f"expected image to be uint8, or floating point in [0, 1], got {got}; divide it by its "
+            "maximum"
         )
     return to_picture(tensor)
 
