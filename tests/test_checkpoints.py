@@ -368,7 +368,7 @@ def test_a_damaged_checkpoint_is_named(fault, changed):
 
 def test_arguments_and_weights_that_do_not_fit_a_class_are_named(changed):
     path = changed(lambda c: c["hyper_parameters"].update(threshold=7.0))
-    with pytest.raises(CheckpointError, match=r"arguments in .*changed\.ckpt are not those"):
+    with pytest.raises(CheckpointError, match=r"arguments in .*changed\.ckpt do not fit"):
         Segmenter.load_from_checkpoint(path)
     path = changed(lambda c: c["hyper_parameters"].update(network_arguments={"width": 8}))
     with pytest.raises(CheckpointError, match=r"weights in .*changed\.ckpt do not fit Segmenter"):
