@@ -35,11 +35,11 @@ class Schedule(LRScheduler):
         >>> import torch
         >>> from lesionseg.models.schedule import Schedule, poly
         >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
-        >>> schedule = Schedule(optimizer, poly(1.0), length=4, interval="epoch")
+        >>> schedule = Schedule(optimizer, poly(1.0), length=2, interval="epoch")
         >>> optimizer.step()
         >>> schedule.step()
         >>> schedule.get_last_lr()
-        [0.075]
+        [0.05]
     """
 
     def __init__(
