@@ -1,50 +1,44 @@
 """The page of examples/phone in a real Chromium, as on a phone."""
 
 import contextlib
-import functools
-import http.server
-import importlib.util
-import json
 import re
 import shutil
-import subprocess
-import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import SHARED
+from conftest_phone import (
+    address,
+    choose,
+    drawn,
+    jaccard,
+    load_builder,
+    opened,
+    photo,
+    read_mask,
+    saved_mask,
+    serve,
+    wait,
+)
 from PIL import Image
 
 from lesionseg.cli.main import main
-from lesionseg.data import SyntheticLesions
 from lesionseg.errors import LesionsegError
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "phone"
-PAGE = EXAMPLE / "page"
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 UNREACHABLE = re.compile("ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH")
-PATIENCE = 120_000  # milliseconds, on a busy machine
 
 
 @pytest.fixture(scope="module")
-def builder():
-    spec = importlib.util.spec_from_file_location("build_phone", EXAMPLE / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def built(builder, tmp_path_factory):
+def built(tmp_path_factory):
     """The folder of the built page."""
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed; it downloads onnxruntime-web")
     folder = tmp_path_factory.mktemp("phone") / "dist"
     try:
-        builder.build("mobilegan", folder)
+        load_builder().build("mobilegan", folder)
     except LesionsegError as error:
         if UNREACHABLE.search(str(error)):
             pytest.skip(f"the npm registry cannot be reached: {error}")
@@ -70,27 +64,6 @@ def browser(playwright):
     browser.close()
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        self.server.paths.append(self.path)
-
-
-@contextlib.contextmanager
-def serve(folder):
-    """Serve a folder as ``python -m http.server`` does, and remember what was asked for."""
-    handler = functools.partial(Handler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.paths = []
-        server.handle_error = lambda *arguments: None  # a browser that hangs up
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.fixture
 def site(built):
     with serve(built) as server:
@@ -103,128 +76,6 @@ def phone(playwright, browser):
     context = browser.new_context(**playwright.devices["Pixel 7"])
     yield context
     context.close()
-
-
-def address(server):
-    return f"http://127.0.0.1:{server.server_address[1]}/"
-
-
-def wait(page, text, kind=""):
-    from playwright.sync_api import expect
-
-    status = page.locator("#status")
-    expect(status).to_contain_text(re.compile(text), timeout=PATIENCE)
-    assert status.get_attribute("class") in (kind, None if kind == "" else kind)
-    return status.inner_text()
-
-
-def opened(context, server):
-    page = context.new_page()
-    page.goto(address(server))
-    wait(page, "Ready")
-    return page
-
-
-def choose(page, path, button="#file"):
-    """Tap a button, choose a file, and return what the page says of it."""
-    press = page.tap if page.evaluate("navigator.maxTouchPoints") else page.click
-    with page.expect_file_chooser() as chooser:
-        press(button)
-    chooser.value.set_files(path)
-    return wait(page, r"\bms\b")
-
-
-def saved_mask(page, folder):
-    with page.expect_download() as download:
-        page.tap("#save")
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
-    return path
-
-
-def photo(path, size=(300, 200)):
-    image, _ = drawn(1, (size[1], size[0]))[0]
-    image.save(path, quality=95)
-    return path
-
-
-def drawn(count, size):
-    data = SyntheticLesions(count, size=size, with_truth=True)
-    return [
-        (
-            Image.fromarray((sample["image"] * 255).round().byte().permute(1, 2, 0).numpy()),
-            sample["truth"].numpy() > 128,
-        )
-        for sample in data
-    ]
-
-
-def jaccard(first, second):
-    union = np.count_nonzero(first | second)
-    return np.count_nonzero(first & second) / union if union else 1.0
-
-
-def read_mask(path):
-    with Image.open(path) as mask:
-        assert mask.mode == "L"
-        return np.asarray(mask) > 128
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [((53, 37), (16, 8)), ((1022, 767), (128, 128)), ((5, 4), (16, 16)), ((128, 300), (128, 128))],
-)
-def test_pictures_are_resized_as_pillow_does(old, new, tmp_path):
-    if shutil.which("node") is None:
-        pytest.skip("Node.js is not installed")
-    random = np.random.default_rng(0)
-    pixels = random.integers(0, 256, (old[1], old[0], 4), np.uint8)
-    probability = random.random((new[1], new[0]), np.float32)
-    pixels.tofile(tmp_path / "pixels")
-    probability.tofile(tmp_path / "probability")
-    script = f"""
-import {{ readFileSync, writeFileSync }} from "node:fs";
-import {{ Resizer, enlargedMask }} from {json.dumps((PAGE / "resize.js").as_uri())};
-const [[oldWidth, oldHeight], [width, height]] = {json.dumps([old, new])};
-const pixels = readFileSync("pixels");
-const resizer = new Resizer(oldWidth, oldHeight, width, height);
-const part = 3 * 4 * oldWidth;
-for (let k = 0; k < pixels.length; k += part) resizer.add(pixels.subarray(k, k + part));
-writeFileSync("planes", resizer.planes());
-const probability = new Float32Array(new Uint8Array(readFileSync("probability")).buffer);
-const network = {{ width, height, threshold: 0.45 }};
-writeFileSync("mask", enlargedMask(probability, network, oldWidth, oldHeight));
-"""
-    (tmp_path / "script.mjs").write_text(script)
-    subprocess.run(["node", "script.mjs"], cwd=tmp_path, check=True)
-    small = Image.fromarray(pixels[..., :3].copy()).resize(new, Image.Resampling.BILINEAR)
-    planes = np.fromfile(tmp_path / "planes", np.uint8).reshape(3, new[1], new[0])
-    np.testing.assert_array_equal(planes, np.asarray(small).transpose(2, 0, 1))
-    restored = np.asarray(Image.fromarray(probability).resize(old, Image.Resampling.BILINEAR))
-    mask = np.fromfile(tmp_path / "mask", np.uint8).reshape(restored.shape)
-    np.testing.assert_array_equal(mask, np.where(restored > np.float32(0.45), 255, 0))
-
-
-def test_a_build_without_npm_names_what_is_missing(builder, tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(LesionsegError, match=r"npm is not installed; install Node\.js"):
-        builder.build("mobilegan", tmp_path / "dist")
-    assert not (tmp_path / "dist").exists()
-
-
-def test_packages_are_pinned_without_an_address():
-    wanted = json.loads((EXAMPLE / "package.json").read_text())["dependencies"]
-    text = (EXAMPLE / "package-lock.json").read_text()
-    assert "http" not in text
-    locked = json.loads(text)["packages"]
-    assert wanted == {"onnxruntime-web": locked["node_modules/onnxruntime-web"]["version"]}
-    assert all("integrity" in locked[name] for name in locked if name)
-
-
-def test_the_page_names_no_other_site():
-    for path in PAGE.iterdir():
-        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
-        assert "//" not in re.sub(r"(^|\s)// .*", "", text), path
 
 
 @pytest.mark.slow
@@ -342,7 +193,7 @@ def test_it_works_without_a_connection_once_loaded(built, phone, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_new_build_replaces_what_was_kept(builder, built, phone, tmp_path):
+def test_a_new_build_replaces_what_was_kept(built, phone, tmp_path):
     folder = tmp_path / "dist"
     shutil.copytree(built, folder)
     with serve(folder) as server:
@@ -350,7 +201,7 @@ def test_a_new_build_replaces_what_was_kept(builder, built, phone, tmp_path):
         changed = (folder / "index.html").read_text().replace("not a diagnosis", "no diagnosis")
         (folder / "index.html").write_text(changed)
         (folder / "files.js").unlink()
-        builder.list_files(folder)
+        load_builder().list_files(folder)
         page.evaluate("navigator.serviceWorker.ready.then((kept) => kept.update())")
         page.evaluate(
             """navigator.serviceWorker.ready.then((kept) => kept.waiting || new Promise((done) =>
