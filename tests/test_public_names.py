@@ -54,6 +54,7 @@ def test_every_public_name_is_there_and_documented(module):
             # dataclasses and named tuples make one up: their signature
             assert text, f"{module}.{name} has no docstring"
             assert not text.startswith(f"{name}("), f"{module}.{name} has no docstring of its own"
+            assert ">>> " in text, f"{module}.{name} has no example"
 
 
 def test_a_missing_name_is_an_attribute_error():

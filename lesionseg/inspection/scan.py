@@ -47,7 +47,13 @@ class Inspection:
         revisions: Ids whose masks differ between sets.
 
     Example:
-        See :func:`inspect_data`.
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.linear_gradient("L").save(Path(folder, "a.png"))
+        ...     inspection = inspect_data(folder)
+        >>> [record.id for record in inspection.records], inspection.duplicates
+        (['a'], ())
     """
 
     paths: tuple[Path, ...]
