@@ -98,7 +98,7 @@ MOVED = {
     "given_options": "cli.options",
     "inference.command": "cli.segment",
     "inference.exported": "inference.onnx",
-    "inference.regions": "inference.postprocess",
+    "inference.regions": "inference.segmentation",
     "inference.views": "inference.tta",
     "inspection.command": "cli.inspect",
     "inspection.inspecting": "inspection.scan",

@@ -29,7 +29,7 @@ _IRRELEVANT = {
 #: Entries that are equal in two runs of the same test.
 _IDENTITY = (
     *("checkpoint_sha256", "model", "data", "split", "images_sha256"),
-    *("size", "threshold", "test_time_augmentation", "precision"),
+    *("size", "threshold", "test_time_augmentation", "postprocess", "precision"),
 )
 
 
@@ -54,8 +54,8 @@ def describe_test(
         with ``class_path`` and ``init_args``; ``data`` with ``class_path``, ``init_args`` and
         ``name``; ``split``, or the fold; ``images``, their number, and ``images_sha256``, of the
         sorted ids; ``size`` as (height, width) in pixels; ``threshold``,
-        ``test_time_augmentation`` and ``precision``; ``command``, ``commit``, ``version``,
-        ``torch``, ``python`` and ``date``. Unknown entries are None.
+        ``test_time_augmentation``, ``postprocess`` and ``precision``; ``command``, ``commit``,
+        ``version``, ``torch``, ``python`` and ``date``. Unknown entries are None.
     """
     cls = type(model)
     datamodule: Any = getattr(trainer, "datamodule", None)
@@ -87,6 +87,7 @@ def describe_test(
         "size": list(model.size),
         "threshold": model.threshold,
         "test_time_augmentation": model.test_time_augmentation,
+        "postprocess": model.postprocess,
         "precision": str(trainer.precision),
         "command": None if command is None else shlex.join(["lesionseg", *command]),
         "commit": source_commit(PACKAGE_FOLDER),
@@ -104,7 +105,8 @@ def same_test(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
         a: Record of :func:`describe_test`.
         b: Another record.
     """
-    return all(a.get(key) == b.get(key) for key in _IDENTITY)
+    earlier = {"postprocess": "none"}  # records of version 0.1 have no such entry
+    return all((earlier | dict(a)).get(key) == (earlier | dict(b)).get(key) for key in _IDENTITY)
 
 
 def source_commit(folder: Path) -> str | None:

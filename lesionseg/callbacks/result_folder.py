@@ -69,6 +69,8 @@ def name_of(test: Mapping[str, Any]) -> str:
         parts += [] if checkpoint.stem == "best" else [checkpoint.stem]
     if test["test_time_augmentation"] != "none":
         parts.append(test["test_time_augmentation"])
+    if test.get("postprocess", "none") != "none":
+        parts.append(test["postprocess"])
     if test["trained_size"] not in (None, test["size"]):
         parts.append("x".join(map(str, test["size"])))
     return re.sub(r"[^\w.=-]+", "-", "-".join(map(str, parts)).replace("_", "-")).strip("-")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionseg.files import check_outputs
+from lesionseg.inference.segmentation import POST_PROCESSINGS
 
 if TYPE_CHECKING:
     from lesionseg.export.checkpoint import Export
@@ -77,6 +78,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--masks", metavar="DIR", type=Path, help="for int8: the images' masks")
     parser.add_argument(
+        "--postprocess",
+        choices=POST_PROCESSINGS,
+        default="none",
+        help="post-processing that lesionseg segment applies to masks of the file; the file itself "
+        "maps images to probabilities (default: %(default)s)",
+    )
+    parser.add_argument(
         "--license",
         "--licence",  # its name in version 0.1
         default="not stated",
@@ -102,6 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
         images=arguments.images,
         masks=arguments.masks,
         license=arguments.license,
+        postprocess=arguments.postprocess,
     )
     output = arguments.output or arguments.checkpoint.with_suffix(SUFFIXES[options.format])
     check_outputs([output], [arguments.checkpoint], arguments.overwrite)

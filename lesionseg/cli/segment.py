@@ -14,6 +14,7 @@ from lesionseg.data.discovery.names import IMAGE_SUFFIXES, check_name, list_file
 from lesionseg.errors import InvalidDataError, LesionsegError, printable
 from lesionseg.files import check_outputs, remove_unfinished
 from lesionseg.inference.measurements import MEASUREMENTS, measure, write_measurements
+from lesionseg.inference.segmentation import POST_PROCESSINGS
 from lesionseg.inference.tta import TEST_TIME_AUGMENTATIONS
 from lesionseg.pretrained import DEFAULT
 
@@ -70,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="average the probabilities of each image over 4 flips, or over 8 flips and rotations, "
         "which takes 4 or 8 times as long (default: none)",
     )
+    parser.add_argument(
+        "--postprocess",
+        choices=POST_PROCESSINGS,
+        help="largest-region keeps the largest region of each mask and fills its holes (default: "
+        "none, or that of an exported file)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -104,7 +111,9 @@ def run(options: argparse.Namespace) -> int:
     from lesionseg.inference.loading import load_predictor
 
     remove_unfinished(options.output)
-    predictor = load_predictor(options.model, options.device, options.test_time_augmentation)
+    predictor = load_predictor(
+        options.model, options.device, options.test_time_augmentation, options.postprocess
+    )
     measured: list[dict[str, object]] = []
     try:
         for path in tqdm(images, desc="segment", unit="image", disable=None):

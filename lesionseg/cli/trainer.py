@@ -30,12 +30,13 @@ from lesionseg.cli.help import classes
 from lesionseg.cli.help.classes import load_class
 from lesionseg.cli.help.lists import with_lists
 from lesionseg.cli.help.mistakes import explained
-from lesionseg.cli.help.sections import TEST_TIME_AUGMENTATION
+from lesionseg.cli.help.sections import POST_PROCESSING, TEST_TIME_AUGMENTATION
 from lesionseg.cli.lightning_output import filter_messages, plain_help
 from lesionseg.cli.messages import one_sentence
 from lesionseg.cli.recipes import config_action, recipe_names
 from lesionseg.cli.trainer_arguments import expand_arguments
 from lesionseg.errors import LesionsegError
+from lesionseg.inference.segmentation import PostProcessing
 from lesionseg.inference.tta import TestTimeAugmentation
 from lesionseg.models import SegmentationModule
 from lesionseg.run_folder import chosen_run_folder, share_folder
@@ -122,6 +123,9 @@ class LesionCLI(LightningCLI):
                 default="none",
                 help=TEST_TIME_AUGMENTATION,
             )
+            parser.add_argument(
+                "--postprocess", type=PostProcessing, default="none", help=POST_PROCESSING
+            )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, and hide the checkpoint from LightningCLI until the classes are instantiated.
@@ -182,9 +186,10 @@ class LesionCLI(LightningCLI):
             report.command = self.words
 
     def before_predict(self) -> None:
-        """Give the model its test-time augmentation, which no checkpoint has."""
-        augmentation = self.config[self.command]["test_time_augmentation"]
-        self.model.test_time_augmentation = augmentation
+        """Give the model what no checkpoint has: test-time augmentation and post-processing."""
+        options = self.config[self.command]
+        self.model.test_time_augmentation = options["test_time_augmentation"]
+        self.model.postprocess = options["postprocess"]
 
     def after_fit(self) -> None:
         """Print the run's folder, its best epoch and the next command."""

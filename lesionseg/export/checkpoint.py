@@ -28,6 +28,7 @@ from lesionseg.files import atomic_path, remove_unfinished
 from lesionseg.inference.metadata import ExportMetadata, InputType
 from lesionseg.inference.onnx import ExportedPredictor
 from lesionseg.inference.predictor import predictor_of_checkpoint
+from lesionseg.inference.segmentation import POST_PROCESSINGS, PostProcessing
 
 if TYPE_CHECKING:
     from torch.export.dynamic_shapes import Dim
@@ -82,6 +83,8 @@ class ExportOptions:
             takes synthetic images.
         masks: Folder of their masks.
         license: License of the weights.
+        postprocess: Post-processing that :func:`lesionseg.segment` applies to masks of the file; it
+            is stored as metadata.
 
     Raises:
         LesionsegError: If two options exclude each other.
@@ -104,6 +107,7 @@ class ExportOptions:
     images: Path | None = None
     masks: Path | None = None
     license: str = "not stated"
+    postprocess: PostProcessing = "none"
 
     licence = RenamedAttribute("license")
 
@@ -111,6 +115,11 @@ class ExportOptions:
         if self.format not in get_args(Format):
             raise LesionsegError(
                 f"expected format to be one of {', '.join(get_args(Format))}, got {self.format!r}"
+            )
+        if self.postprocess not in POST_PROCESSINGS:
+            raise LesionsegError(
+                f"expected postprocess to be one of {', '.join(POST_PROCESSINGS)}, "
+                f"got {self.postprocess!r}"
             )
         if self.dynamic and self.format == "executorch":
             raise LesionsegError("ExecuTorch programs have fixed sizes; leave out --dynamic.")
@@ -186,6 +195,7 @@ def export_checkpoint(
         license=options.license,
         version=__version__,
         quantization=options.quantize,
+        postprocess=options.postprocess,
     )
     calibration, scored = _samples(options, size) if options.quantize else ([], [])
     examples = _examples(model, size, options.dynamic)

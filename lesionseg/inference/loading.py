@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionseg.errors import CheckpointError
-from lesionseg.inference.segmentation import ImagePredictor
+from lesionseg.inference.segmentation import ImagePredictor, PostProcessing
 from lesionseg.inference.tta import TestTimeAugmentation
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ def load_predictor(
     path: str | Path,
     device: str | torch.device = "cpu",
     test_time_augmentation: TestTimeAugmentation = "none",
+    postprocess: PostProcessing | None = None,
 ) -> ImagePredictor:
     """Load a pretrained model, a checkpoint, or an ``.onnx`` file of ``lesionseg export``.
 
@@ -30,6 +31,8 @@ def load_predictor(
             GPU if there is one.
         test_time_augmentation: Views of each image whose probabilities are averaged; see
             :func:`~lesionseg.inference.average_views`.
+        postprocess: Post-processing of the mask: ``"largest-region"`` keeps the largest region and
+            fills its holes; None takes that of an ``.onnx`` file, else ``"none"``.
 
     Raises:
         CheckpointError: If the file is missing, broken, or none of these.
@@ -47,7 +50,9 @@ def load_predictor(
     if suffix == ".onnx":
         from lesionseg.inference.onnx import ExportedPredictor
 
-        return ExportedPredictor(path, test_time_augmentation=test_time_augmentation)
+        return ExportedPredictor(
+            path, test_time_augmentation=test_time_augmentation, postprocess=postprocess
+        )
     if suffix in (".pt2", ".pte"):
         raise CheckpointError(
             f"{path} is an exported program for other runtimes; segment with the checkpoint or "
@@ -55,4 +60,4 @@ def load_predictor(
         )
     from lesionseg.inference.predictor import predictor_of_checkpoint
 
-    return predictor_of_checkpoint(path, device, test_time_augmentation)
+    return predictor_of_checkpoint(path, device, test_time_augmentation, postprocess or "none")

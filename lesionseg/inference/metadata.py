@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from lesionseg._moved import RenamedAttribute, renamed_arguments
 from lesionseg.data.io.decoding import MOST_PIXELS
+from lesionseg.inference.segmentation import POST_PROCESSINGS, PostProcessing
 
 InputType = Literal["float", "uint8"]
 
@@ -28,6 +29,8 @@ class ExportMetadata:
         version: Version of lesionseg.
         quantization: None, or ``"int8"``.
         classes: Names of the output's channels.
+        postprocess: Post-processing of the mask; see
+            :func:`~lesionseg.inference.segmentation.post_process`.
 
     Example:
         >>> from lesionseg.inference import ExportMetadata
@@ -46,6 +49,7 @@ class ExportMetadata:
     version: str = ""
     quantization: str | None = None
     classes: tuple[str, ...] = ("lesion",)
+    postprocess: PostProcessing = "none"
 
     recipe = RenamedAttribute("provenance")
     licence = RenamedAttribute("license")
@@ -65,12 +69,18 @@ class ExportMetadata:
         for old, name in _OLD_NAMES.items():
             if name not in properties and old in properties:
                 properties = {**properties, name: properties[old]}
+        properties = {"postprocess": '"none"', **properties}  # version 0.1 had none
         if missing := [name for name in names if name not in properties]:
             raise ValueError(f"expected the property {missing[0]}, got none")
         values = {name: json.loads(properties[name]) for name in names}
         check_use(values["size"], values["threshold"])
         if values["input"] not in get_args(InputType):
             raise ValueError(f"expected input to be float or uint8, got {values['input']!r}")
+        if values["postprocess"] not in POST_PROCESSINGS:
+            raise ValueError(
+                f"expected postprocess to be one of {', '.join(POST_PROCESSINGS)}, "
+                f"got {values['postprocess']!r}"
+            )
         if values["classes"] != ["lesion"]:
             raise ValueError(f"expected classes to be ['lesion'], got {values['classes']!r}")
         height, width = values.pop("size")

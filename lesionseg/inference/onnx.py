@@ -13,7 +13,7 @@ from PIL import Image
 from lesionseg.data.io.pixel_modes import to_rgb
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.inference.metadata import ExportMetadata
-from lesionseg.inference.segmentation import Segmentation
+from lesionseg.inference.segmentation import PostProcessing, Segmentation, post_process
 from lesionseg.inference.tta import TestTimeAugmentation, average_views, views_of
 
 # ONNX Runtime changes how the thread that creates the first session treats denormal numbers, for
@@ -31,6 +31,7 @@ class ExportedPredictor:
         threads: Number of threads; None takes ONNX Runtime's default, one per core.
         test_time_augmentation: Views of each image whose probabilities are averaged; see
             :func:`~lesionseg.inference.average_views`.
+        postprocess: Post-processing of the mask, see :class:`Predictor`; None takes the file's.
 
     Attributes:
         metadata: Metadata of the file.
@@ -67,6 +68,7 @@ class ExportedPredictor:
         path: str | Path,
         threads: int | None = None,
         test_time_augmentation: TestTimeAugmentation = "none",
+        postprocess: PostProcessing | None = None,
     ) -> None:
         try:
             import onnxruntime
@@ -109,6 +111,7 @@ class ExportedPredictor:
                 "the test-time augmentation flips, or export with --dynamic."
             )
         self.test_time_augmentation = test_time_augmentation
+        self.postprocess = self.metadata.postprocess if postprocess is None else postprocess
 
     def __call__(self, image: Image.Image) -> Segmentation:
         """Segment an image of any size and mode; its EXIF orientation is ignored."""
@@ -126,7 +129,8 @@ class ExportedPredictor:
         if probability.shape != (image.height, image.width):
             restored = Image.fromarray(probability).resize(image.size, Image.Resampling.BILINEAR)
             probability = np.asarray(restored)
-        return Segmentation(probability > self.metadata.threshold, probability)
+        mask = post_process(probability > self.metadata.threshold, self.postprocess)
+        return Segmentation(mask, probability)
 
     def run(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return the probabilities of a batch of images.

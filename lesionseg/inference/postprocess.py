@@ -1,21 +1,20 @@
 """Convert logits to masks at the images' original sizes.
 
 test, predict and ``segment`` call these functions in this order: sigmoid, resizing of the
-*probabilities* to the original size, threshold. Exported files do the same without torch, in
-:mod:`lesionseg.inference.onnx`.
+*probabilities* to the original size, threshold, and post-processing if asked for. Exported files do
+the same without torch, in :mod:`lesionseg.inference.onnx`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from lesionseg.errors import LesionsegError
+from lesionseg.inference.segmentation import PostProcessing, post_process
 from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 
 
@@ -94,6 +93,25 @@ def _resize(channel: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(channel[None], size=(height, width), mode="bilinear", antialias=True)[0, 0]
 
 
+def finish_mask(
+    probability: Tensor, threshold: float, postprocess: PostProcessing = "none"
+) -> Tensor:
+    """Return the mask of an image: :func:`binarize`, then post-processing.
+
+    Args:
+        probability: (height, width), in [0, 1].
+        threshold: In [0, 1].
+        postprocess: See :func:`~lesionseg.inference.segmentation.post_process`.
+
+    Returns:
+        Bool (height, width), on the same device.
+    """
+    mask = binarize(probability, threshold)
+    if postprocess == "none":
+        return mask
+    return torch.from_numpy(post_process(mask.cpu().numpy(), postprocess)).to(mask.device)
+
+
 def binarize(probability: Tensor, threshold: float = PROBABILITY_THRESHOLD) -> Tensor:
     """Return the mask: True where the probability is above the threshold.
 
@@ -102,34 +120,3 @@ def binarize(probability: Tensor, threshold: float = PROBABILITY_THRESHOLD) -> T
         threshold: In [0, 1].
     """
     return probability > threshold
-
-
-def largest_region(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Keep the largest connected region of a mask and fill its holes.
-
-    The ISIC challenge annotates each lesion as one contiguous region. Pixels that touch at a corner
-    are connected; the background is connected through sides only.
-
-    Args:
-        mask: Bool (height, width).
-
-    Returns:
-        Bool (height, width); an empty mask stays empty. Of regions of equal size the first is kept,
-        row by row.
-
-    Example:
-        >>> import numpy as np
-        >>> from lesionseg.inference.postprocess import largest_region
-        >>> mask = np.array([[1, 1, 1, 0, 1], [1, 0, 1, 0, 0], [1, 1, 1, 0, 1]], bool)
-        >>> largest_region(mask).astype(int)
-        array([[1, 1, 1, 0, 0],
-               [1, 1, 1, 0, 0],
-               [1, 1, 1, 0, 0]])
-    """
-    from scipy import ndimage
-
-    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
-    if count > 1:
-        mask = labels == 1 + np.bincount(labels.ravel())[1:].argmax()
-    filled: npt.NDArray[np.bool_] = ndimage.binary_fill_holes(mask)
-    return filled

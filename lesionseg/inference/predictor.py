@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import nn
@@ -16,8 +17,8 @@ from lesionseg.data.io.pixel_modes import to_rgb
 from lesionseg.data.io.resizing import resize_image
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.inference.metadata import check_use
-from lesionseg.inference.postprocess import binarize, check_finite, probabilities, restore_sizes
-from lesionseg.inference.segmentation import Segmentation
+from lesionseg.inference.postprocess import check_finite, finish_mask, probabilities, restore_sizes
+from lesionseg.inference.segmentation import PostProcessing, Segmentation, post_process
 from lesionseg.inference.tta import TestTimeAugmentation, average_views, views_of
 from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.networks import create_network
@@ -35,9 +36,11 @@ class Predictor:
         device: Device of the network.
         test_time_augmentation: Views of each image whose probabilities are averaged; see
             :func:`~lesionseg.inference.average_views`.
+        postprocess: Post-processing of the mask; ``"largest-region"`` keeps the largest region and
+            fills its holes.
 
     Raises:
-        ValueError: If there is no such test-time augmentation.
+        ValueError: If there is no such test-time augmentation or post-processing.
 
     Example:
         >>> import torch
@@ -53,9 +56,11 @@ class Predictor:
     threshold: float = PROBABILITY_THRESHOLD
     device: torch.device | str = "cpu"
     test_time_augmentation: TestTimeAugmentation = "none"
+    postprocess: PostProcessing = "none"
 
     def __post_init__(self) -> None:
         views_of(self.test_time_augmentation)  # raises an error for an unknown name
+        post_process(np.zeros((1, 1), bool), self.postprocess)  # likewise
 
     @torch.inference_mode()
     def __call__(self, image: Image.Image) -> Segmentation:
@@ -68,7 +73,7 @@ class Predictor:
         )
         check_finite(maps, f"an image of {image.width} x {image.height} pixels")
         probability = restore_sizes(maps, [(image.height, image.width)])[0].cpu()
-        mask = binarize(probability, self.threshold)
+        mask = finish_mask(probability, self.threshold, self.postprocess)
         return Segmentation(mask.numpy(), probability.numpy())
 
 
@@ -76,6 +81,7 @@ def predictor_of_checkpoint(
     path: str | Path,
     device: str | torch.device = "cpu",
     test_time_augmentation: TestTimeAugmentation = "none",
+    postprocess: PostProcessing = "none",
 ) -> Predictor:
     """Rebuild the plain network of a checkpoint, without Lightning, data or a network connection.
 
@@ -83,6 +89,7 @@ def predictor_of_checkpoint(
         path: Checkpoint of any model of this package, or name or folder of a pretrained model.
         device: Device to run on, such as ``"cuda"``; ``"auto"`` takes a GPU if there is one.
         test_time_augmentation: See :class:`Predictor`.
+        postprocess: See :class:`Predictor`.
 
     Raises:
         CheckpointError: If the file is missing, broken, or no checkpoint of this package.
@@ -118,6 +125,7 @@ def predictor_of_checkpoint(
         about["threshold"],
         device,
         test_time_augmentation,
+        postprocess,
     )
 
 

@@ -94,6 +94,7 @@ def _segment(
     if isinstance(network, torch.nn.Module) and hasattr(model, "threshold"):
         known = cast("SegmentationModule", model)
         device, augmentation = known.device, known.test_time_augmentation
+        postprocess = known.postprocess
         size, threshold = known.size, known.threshold
     else:
         network = model
@@ -103,9 +104,12 @@ def _segment(
             PROBABILITY_THRESHOLD,
         )
         augmentation = "none"
+        postprocess = "none"
     modes = {module: module.training for module in network.modules()}
     try:
-        return Predictor(network.eval(), size, threshold, device, augmentation)(picture)
+        return Predictor(network.eval(), size, threshold, device, augmentation, postprocess)(
+            picture
+        )
     finally:
         for module, training in modes.items():
             module.training = training

@@ -70,6 +70,9 @@ class SegmentationModule(EvaluatedModule, CheckpointedModule):
             image: ``"none"``, ``"flips"`` (4 views) or ``"flips_and_rotations"`` (8 views, which
             take 8 times as long); see :func:`lesionseg.inference.average_views`. It is not stored
             in checkpoints: set it after loading.
+        postprocess: Post-processing of the masks of test and predict: ``"none"`` or
+            ``"largest-region"``, which keeps the largest region and fills its holes. It is not
+            stored in checkpoints either.
         trained_on: Ids of the ISIC images that the weights were fitted to, stored in checkpoints. A
             test on any of them is refused unless the DataModule's ``allow_trained_images`` is True.
             Only ids of the ISIC archive are stored: other file names are not unique, and may name
@@ -122,6 +125,7 @@ class SegmentationModule(EvaluatedModule, CheckpointedModule):
         height, width = size or type(self).input_defaults.size
         self.input_defaults = type(self).input_defaults._replace(size=(height, width))
         self.test_time_augmentation = "none"
+        self.postprocess = "none"
         self.trained_on = frozenset()
         self._schedules: dict[int, Schedule] = {}  # by the index of their optimizer
         self._fit_seed = None

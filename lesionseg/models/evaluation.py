@@ -12,7 +12,14 @@ from torch import Tensor
 
 from lesionseg.errors import shorten
 from lesionseg.guards import check_batch
-from lesionseg.inference.postprocess import binarize, check_finite, probabilities, restore_sizes
+from lesionseg.inference.postprocess import (
+    binarize,
+    check_finite,
+    finish_mask,
+    probabilities,
+    restore_sizes,
+)
+from lesionseg.inference.segmentation import PostProcessing
 from lesionseg.inference.tta import TestTimeAugmentation, pool_views
 from lesionseg.metrics import ISICScore
 from lesionseg.metrics.table import ScoreTable
@@ -54,6 +61,7 @@ class EvaluatedModule(LightningModule, ABC):
     threshold: float
     trained_on: frozenset[str]
     test_time_augmentation: TestTimeAugmentation
+    postprocess: PostProcessing
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,6 +88,10 @@ class EvaluatedModule(LightningModule, ABC):
     def _averaged_maps(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
         """Average :meth:`predict_maps` over the views of ``test_time_augmentation``."""
         return pool_views(self.predict_maps, image, self.test_time_augmentation)
+
+    def _finish(self, probability: Tensor) -> Tensor:
+        """Return the mask of an image at its original size."""
+        return finish_mask(probability, self.threshold, self.postprocess)
 
     def on_validation_start(self) -> None:
         """Share the batch statistics of the first process."""
@@ -144,7 +156,7 @@ class EvaluatedModule(LightningModule, ABC):
         if truth is None:  # of a data set without original masks
             truth = list(batch["mask"][:, 0].bool())
         restored = restore_sizes(maps, [tuple(mask.shape[-2:]) for mask in truth])
-        masks = [binarize(probability, self.threshold) for probability in restored]
+        masks = [self._finish(probability) for probability in restored]
         self.test_score.update(masks, truth, batch["id"])
         return {"id": batch["id"], "mask": masks}
 
@@ -167,6 +179,6 @@ class EvaluatedModule(LightningModule, ABC):
         if uncertainty is not None:
             spread = restore_sizes(uncertainty, batch["size"])
         return [
-            Prediction(id=id_, probability=p, mask=binarize(p, self.threshold), uncertainty=u)
+            Prediction(id=id_, probability=p, mask=self._finish(p), uncertainty=u)
             for id_, p, u in zip(batch["id"], probability, spread, strict=True)
         ]

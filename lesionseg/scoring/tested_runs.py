@@ -144,6 +144,7 @@ def _name(path: Path, file: Path, test: dict[str, Any] | None) -> str:
     checkpoint = Path(test["checkpoint"]).stem if test.get("checkpoint") else "best"
     if checkpoint != "best":
         details.append(checkpoint)
-    if test.get("test_time_augmentation", "none") != "none":
-        details.append(test["test_time_augmentation"])
+    for name in ("test_time_augmentation", "postprocess"):
+        if test.get(name, "none") != "none":
+            details.append(test[name])
     return " ".join([model, str(run), *(f"[{detail}]" for detail in details)])

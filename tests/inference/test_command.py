@@ -57,7 +57,7 @@ def used(monkeypatch):
         mask = np.asarray(image.convert("L")) > 200
         return Segmentation(mask, mask.astype(np.float32))
 
-    def load(path, device, augmentation):
+    def load(path, device, augmentation, postprocess):
         devices.append(device)
         return predictor
 

@@ -20,6 +20,7 @@ from lesionseg.cli.help.docstrings import first_sentences
 from lesionseg.cli.help.sources import Constructor, Parameter, read_class, value_of
 from lesionseg.errors import shorten
 
+POST_PROCESSING = "Post-process masks: keep the largest region and fill its holes."
 TEST_TIME_AUGMENTATION = (
     "Average each image's probabilities over its 4 flips, or over its 8 flips and rotations, which "
     "takes 4 or 8 times as long."
@@ -46,6 +47,11 @@ _COMMAND_OPTIONS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
             "{none,flips,flips_and_rotations}",
             f"{TEST_TIME_AUGMENTATION} (default: none)",
         ),
+        (
+            "--postprocess",
+            "{none,largest-region}",
+            f"{POST_PROCESSING} (default: none)",
+        ),
         ("--verbose", "{true,false}", "Print the results as Lightning does (default: false)."),
     ),
     "predict": (
@@ -54,6 +60,11 @@ _COMMAND_OPTIONS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
             "--test_time_augmentation",
             "{none,flips,flips_and_rotations}",
             f"{TEST_TIME_AUGMENTATION} (default: none)",
+        ),
+        (
+            "--postprocess",
+            "{none,largest-region}",
+            f"{POST_PROCESSING} (default: none)",
         ),
         (
             "--return_predictions",
