@@ -3,10 +3,10 @@
 import contextlib
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SHARED
 from conftest_phone import (
     address,
     choose,
@@ -80,7 +80,7 @@ def phone(playwright, browser):
 
 @pytest.mark.slow
 def test_masks_are_those_of_lesionseg_segment(site, phone, tmp_path):
-    folder = SHARED / "data" / "isic2016-originals"
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data" / "isic2016-originals"
     if folder.is_dir():
         images = sorted((folder / "ISBI2016_ISIC_Part1_Training_Data").glob("*.jpg"))[::2]
         truths = [read_mask(next(folder.glob(f"*_GroundTruth/{path.stem}_*"))) for path in images]

@@ -48,7 +48,6 @@ NAMES = [
         "_ddp_kwargs",
         "models/alternating.py",
     ),
-    ("lightning", "lightning.pytorch:LightningModule", "_trainer", "models/base.py"),
     ("torch", "torch.optim.lr_scheduler:LRScheduler", "_last_lr", "models/schedule.py"),
     ("torchmetrics", "torchmetrics:Metric", "_is_synced", "metrics/per_image.py"),
     ("torchmetrics", "torchmetrics:Metric", "_should_unsync", "metrics/per_image.py"),

@@ -137,6 +137,6 @@ def test_a_run_without_logger_that_fails_leaves_nothing(tmp_path, monkeypatch):
         raise LesionsegError("no")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(LastCheckpoint, "_hold", refuse)
+    monkeypatch.setattr(LastCheckpoint, "_lock_folder", refuse)
     assert cli.main([*FIT, "--trainer.logger=false"]) == 1
     assert list(tmp_path.iterdir()) == []

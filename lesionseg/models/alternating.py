@@ -220,7 +220,7 @@ class AlternatingModule(SegmentationModule):
                 f"does not work; use {name}({self._arguments('accumulation')}) instead."
             )
         strategy = self.trainer.strategy
-        # DDPStrategy has no public name for its options: tests/models/test_private_api.py.
+        # DDPStrategy has no public name for its options: tests/models/test_private_names.py.
         if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.setdefault(
             "find_unused_parameters", True
         ):

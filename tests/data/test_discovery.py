@@ -149,7 +149,7 @@ def test_a_csv_of_paths(encoding, delimiter, tmp_path):
         ("", "no column named image, only nothing"),
         ("image,mask\n,b.png\n", "Line 2 of .* names no image"),
         ("image,split\na.jpg,later\n", "Line 2 of .* has the split 'later'; expected train"),
-        ("image,mask\na.jpg,b.png\n", "No such image: .*a.jpg"),
+        ("image,mask\na.jpg,b.png\n", "no such image: .*a.jpg"),
         ("image\na.jpg\n", "only pairs.csv: 1 images, no masks"),
         ("image,mask\nx/a.jpg,b.png\ny/a.jpg,b.png", "same id a;"),
     ],

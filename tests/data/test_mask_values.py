@@ -179,7 +179,7 @@ def test_the_threshold_reaches_the_data_sets(tmp_path):
         assert data[0]["mask"].sum() > 0
         assert data.mask_rule == MaskRule(1, checked=False)
     for wrong in (-1, 255):
-        with pytest.raises(ValueError, match="mask_threshold must be from 0 to 254"):
+        with pytest.raises(ValueError, match="expected mask_threshold to be 0 to 254"):
             FolderDataset(images, masks, mask_threshold=wrong)
 
 

@@ -4,10 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
 
 import lesionseg.data
-from lesionseg import ASNet
+from lesionseg import ASNet, Segmenter
 from lesionseg.data import (
     Augmentation,
     BaseDataModule,
@@ -19,13 +18,8 @@ from lesionseg.data import (
     SyntheticLesions,
     shades_of_gray,
 )
-from lesionseg.models.base import SegmentationModule
 
 OWN = InputDefaults(size=(32, 48), batch_size=3, augmentation=("vertical_flip",))
-
-
-def network():
-    return nn.Conv2d(3, 1, 1)
 
 
 def test_the_old_class_is_the_new_one_with_a_warning():
@@ -39,7 +33,7 @@ def test_the_old_class_is_the_new_one_with_a_warning():
 def test_the_old_attribute_of_a_model_reads_and_sets_the_new_one():
     with pytest.warns(FutureWarning, match=r"ASNet\.recipe is now ASNet\.input_defaults"):
         assert ASNet.recipe is ASNet.input_defaults
-    model = SegmentationModule(network())
+    model = ASNet(size=(32, 32))
     with pytest.warns(FutureWarning):
         model.recipe = OWN
     with pytest.warns(FutureWarning):
@@ -50,11 +44,11 @@ def test_the_old_attribute_of_a_model_reads_and_sets_the_new_one():
 def test_a_subclass_may_still_name_its_defaults_recipe():
     with pytest.warns(FutureWarning, match=r"Mine\.input_defaults"):
 
-        class Mine(SegmentationModule):
+        class Mine(Segmenter):
             recipe = OWN
 
-    assert Mine(network()).input_defaults == OWN
-    assert SegmentationModule.input_defaults != OWN
+    assert Mine("unet").input_defaults == OWN
+    assert Segmenter.input_defaults != OWN
     with pytest.warns(FutureWarning):
         assert Mine.recipe is OWN
 

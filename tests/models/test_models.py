@@ -74,6 +74,7 @@ def test_predict_and_test_use_the_original_size(build):
     assert counts[0, 0] == predictions[0].mask.sum()
 
 
+@pytest.mark.slow
 def test_checkpoint_loads_in_a_fresh_offline_process_without_its_data(build, tmp_path):
     model = build()
     trainer = tiny_trainer(tmp_path)
@@ -248,7 +249,8 @@ def test_weights_in_half_precision_are_for_test_and_predict_only(precision, tmp_
     if precision == "64-true":
         trainer.fit(model, tiny_data())
     else:
-        expected = f"{precision}; train with {precision.replace('true', 'mixed')} or 32-true"
+        mixed = precision.replace("true", "mixed")
+        expected = f"{precision}; train with --trainer.precision {mixed} or 32-true"
         with pytest.raises(LesionsegError, match=expected):
             trainer.fit(model, tiny_data())
     if precision != "16-true" or torch.cuda.is_available():

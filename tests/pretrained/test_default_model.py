@@ -27,7 +27,7 @@ def test_a_drawn_lesion_is_found_without_naming_a_model():
 def test_segment_writes_mask_overlay_and_numbers(tmp_path, monkeypatch, capsys):
     asked = []
 
-    def load(source, device, augmentation):
+    def load(source, device, augmentation, postprocess):
         asked.append(source)
         mask = np.zeros((6, 10), bool)
         mask[2:4, 3:8] = True

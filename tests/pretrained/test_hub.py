@@ -128,6 +128,7 @@ def test_a_name_that_is_no_hub_id_never_asks_the_network(server):
     assert not server.requests
 
 
+@pytest.mark.slow
 def test_the_client_is_imported_only_for_the_hub():
     script = (
         "import sys, lesionseg; lesionseg.list_pretrained(); import lesionseg.models.hub;"

@@ -199,7 +199,7 @@ def test_runs_are_compared_by_the_test_that_they_share(runs, capsys):
     shutil.rmtree("runs/c/test-synthetic-test")
     assert "runs/c holds no scores.csv" in compare(capsys, *paths)
     assert "not every run has a test 'none'" in compare(capsys, *paths[:2], "--test=none")
-    assert "two runs or more" in compare(capsys, "runs/a")
+    assert "at least two runs" in compare(capsys, "runs/a")
 
 
 def test_runs_without_a_test_in_common(runs, capsys):
