@@ -73,3 +73,15 @@ def test_every_difference_is_that_of_its_images():
             difference = jaccard(ours[name]) - jaccard(theirs[name])
             expected = [difference.mean(), *interval(difference)]
             assert numbers(cell) == pytest.approx(expected, abs=6e-4), (a, b, name)
+
+
+def test_what_pooling_changes_is_that_of_the_counts():
+    page = " ".join((DOCS / "pretrained.md").read_text(encoding="utf-8").split())
+    counts = counts_of("lite-2")
+    changes = [
+        jaccard(counts[name].sum(axis=0, keepdims=True))[0] - jaccard(counts[name]).mean()
+        for name in SETS
+    ]
+    held_out, validation, test = (f"{change:+.3f}" for change in changes)
+    said = f"by {held_out} (held-out), {validation} (2018 validation) and {test} (2017 test)"
+    assert said in page
