@@ -30,6 +30,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_fit_says_so_and_keeps_no_broken_checkpoint(small_disk):
     result = lesionseg(
         "fit",

@@ -168,6 +168,7 @@ def test_blocks_import_torch_only_and_networks_and_losses_no_lightning():
     assert not wrong
 
 
+@pytest.mark.slow
 def test_networks_run_without_lightning():
     """Also not through something that they import."""
     script = """

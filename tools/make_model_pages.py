@@ -1,8 +1,9 @@
-"""Make the tables and pictures of the pages of the released models, docs/models.
+"""Make the tables and pictures of the released models: their pages, README and docs/pretrained.md.
 
     python tools/make_model_pages.py [--tests DIR]
 
-The tables come from the counts in docs/results/released. With ``--tests``, the folder of ISIC 2018,
+The tables come from the counts in docs/results/released and from docs/benchmarks/pretrained.json.
+With ``--tests``, the folder of ISIC 2018,
 the sheets of best, median and worst validation images are drawn anew.
 """
 
@@ -20,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionseg.metrics.bootstrap import bootstrap_interval
-from lesionseg.metrics.official import GRAY_THRESHOLD, scores_from_counts
+from lesionseg.metrics.official import GRAY_THRESHOLD, pooled_scores, scores_from_counts
 
 ROOT = Path(__file__).resolve().parents[1]
 RELEASED = ROOT / "docs" / "results" / "released"
@@ -30,6 +31,13 @@ MODELS = {
     "asnet-lite": ("lite-2", "asnet-lite.md"),
     "mobilegan": ("mobilegan-fast-plain-0", "mobilegan-trained.md"),
 }
+#: Rows of the comparison: title, run, and row of benchmarks/pretrained.py.
+COMPARED = (
+    ("`asnet-lite`", "lite-2", "asnet-lite"),
+    ("`mobilegan`", "mobilegan-fast-plain-0", "mobilegan"),
+    ("U-Net, EfficientNet-Lite0", "unet-lite0", "U-Net, EfficientNet-Lite0"),
+    ("U-Net, MobileNetV2", "unet-mobilenetv2", "U-Net, MobileNetV2"),
+)
 SETS = {
     "held-out": "held-out",
     "isic2018-val": "2018 validation",
@@ -128,6 +136,68 @@ def score_table(name: str) -> str:
             f"{row['pooled']['jaccard']:.3f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def timed() -> dict[str, dict[str, str]]:
+    """Return the rows of benchmarks/pretrained.py by their networks."""
+    path = ROOT / "docs" / "benchmarks" / "pretrained.json"
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    return {row[0]: dict(zip(saved["header"], row, strict=True)) for row in saved["rows"]}
+
+
+def chosen_counts(run: str, name: str) -> npt.NDArray[np.int64]:
+    """Return the counts of a run's images of a set, with one view and no post-processing."""
+    wanted = (name, "none", "none")
+    return np.array(
+        [
+            [int(row[key]) for key in ("tp", "fp", "fn", "tn")]
+            for row in read_rows(RELEASED / "scores" / f"{run}.csv.gz")
+            if (row["set"], row["views"], row["postprocessing"]) == wanted
+        ]
+    )
+
+
+def readme_table() -> str:
+    """The comparison of the README: cost, and the Jaccard index of each set."""
+    lines = [
+        "| model | million parameters | billion MACs | ms on one core | image "
+        f"| {' | '.join(SETS.values())} |",
+        "| --- |" + " --- |" * (4 + len(SETS)),
+    ]
+    cost = timed()
+    for title, run, network in COMPARED:
+        row = cost[network]
+        cells = [title, row["million parameters"], row["billion MACs"]]
+        cells += [row["ms"].split()[0], row["image"]]
+        for name in SETS:
+            scores = scores_from_counts(chosen_counts(run, name))
+            low, high = bootstrap_interval(scores["jaccard"])
+            cells.append(
+                f"{scores['jaccard'].mean():.3f} ± {(high - low) / 2:.3f} "
+                f"/ {scores['threshold_jaccard'].mean():.3f}"
+            )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def comparison_table() -> str:
+    """The comparison of docs/pretrained.md: all scores per image and pooled, set by set."""
+    lines = [
+        "| model | set | Jaccard | thresholded | Dice | pooled Jaccard | pooled Dice |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for title, run, _ in COMPARED:
+        for name, part in SETS.items():
+            counts = chosen_counts(run, name)
+            scores, pooled = scores_from_counts(counts), pooled_scores(counts)
+            cells = [title, part]
+            for score in ("jaccard", "threshold_jaccard", "dice"):
+                low, high = bootstrap_interval(scores[score])
+                cells.append(f"{scores[score].mean():.3f} ({low:.3f} to {high:.3f})")
+            cells += [f"{pooled['jaccard']:.3f}", f"{pooled['dice']:.3f}"]
+            lines.append(f"| {' | '.join(cells)} |")
+            title = ""
     return "\n".join(lines)
 
 
@@ -231,6 +301,8 @@ def predict(model: Any, image: Any, shape: tuple[int, ...]) -> npt.NDArray[np.bo
 
 def pages() -> Iterator[tuple[Path, dict[str, str]]]:
     """The pages with their tables, by the tables' marks."""
+    yield ROOT / "README.md", {"models": readme_table()}
+    yield ROOT / "docs" / "pretrained.md", {"comparison": comparison_table()}
     for name, (run, page) in MODELS.items():
         tables = {
             "scores": score_table(name),

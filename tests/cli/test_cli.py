@@ -163,6 +163,7 @@ def test_segment_photographs(fitted, checkpoint):
     assert Image.open(fitted / "masks" / "b_overlay.png").size == (90, 41)
 
 
+@pytest.mark.slow
 def test_fit_resumes_from_its_last_checkpoint(fitted, checkpoint):
     last = checkpoint.with_name("last.ckpt")
     result = lesionseg(

@@ -2,19 +2,29 @@
 
 import csv
 import gzip
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lesionseg.networks.summary import network_facts
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SCORES = DOCS / "results" / "released" / "scores"
 pytestmark = pytest.mark.skipif(not SCORES.is_dir(), reason="the published counts are not here")
 SETS = ("held-out", "isic2018-val", "isic2017-test")
+#: The compared models: run, network and the side of its images.
+COMPARED = {
+    "asnet-lite": ("lite-2", "asnet-lite", 256),
+    "mobilegan": ("mobilegan-fast-plain-0", "mobilegan", 128),
+    "U-Net, EfficientNet-Lite0": ("unet-lite0", "smp:unet/tu-tf_efficientnet_lite0", 256),
+    "U-Net, MobileNetV2": ("unet-mobilenetv2", "smp:unet/mobilenet_v2", 256),
+}
 
 
-def table_after(mark):
-    page = (DOCS / "pretrained.md").read_text(encoding="utf-8")
+def table_after(mark, path=DOCS / "pretrained.md"):
+    page = path.read_text(encoding="utf-8")
     lines = page.split(f"<!-- {mark} -->\n")[1].split(f"\n<!-- /{mark} -->")[0].splitlines()[2:]
     return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines]
 
@@ -85,3 +95,48 @@ def test_what_pooling_changes_is_that_of_the_counts():
     held_out, validation, test = (f"{change:+.3f}" for change in changes)
     said = f"by {held_out} (held-out), {validation} (2018 validation) and {test} (2017 test)"
     assert said in page
+
+
+def dice(counts):
+    return 2 * counts[:, 0] / (counts[:, 0] + counts.sum(axis=1))
+
+
+def test_the_table_of_the_readme_is_that_of_the_counts():
+    rows = table_after("models", DOCS.parent / "README.md")
+    saved = json.loads((DOCS / "benchmarks" / "pretrained.json").read_text(encoding="utf-8"))
+    timed = {row[0]: row for row in saved["rows"]}
+    assert [row[0] for row in rows] == list(COMPARED)
+    for model, parameters, macs, milliseconds, image, *cells in rows:
+        run, network, side = COMPARED[model]
+        arguments = {"key_stride": 2} if network == "mobilegan" else {}
+        facts = network_facts(network, **arguments)
+        height, width = facts.size
+        assert parameters == f"{facts.parameters / 1e6:.2f}"
+        assert float(macs) == pytest.approx(
+            facts.macs * side * side / (height * width) / 1e9, abs=0.011
+        )
+        assert milliseconds == timed[model][4].split()[0]
+        assert image == f"{side} x {side}"
+        counts = counts_of(run)
+        for name, cell in zip(SETS, cells, strict=True):
+            each = jaccard(counts[name])
+            low, high = interval(each)
+            thresholded = np.where(each >= 0.65, each, 0).mean()
+            expected = [each.mean(), (high - low) / 2, thresholded]
+            shown = [float(word) for word in cell.replace("±", " ").replace("/", " ").split()]
+            assert shown == pytest.approx(expected, abs=6e-4), (model, name)
+
+
+def test_scores_per_image_and_pooled_are_those_of_the_counts():
+    rows = table_after("comparison")
+    assert len(rows) == len(COMPARED) * len(SETS)
+    for index, (model, (run, _, _)) in enumerate(COMPARED.items()):
+        counts = counts_of(run)
+        for name, row in zip(SETS, rows[3 * index : 3 * index + 3], strict=True):
+            assert row[0] == (model if name == "held-out" else "")
+            each, pooled = counts[name], counts[name].sum(axis=0, keepdims=True)
+            scores = [jaccard(each), np.where(jaccard(each) >= 0.65, jaccard(each), 0), dice(each)]
+            expected = [number for s in scores for number in (s.mean(), *interval(s))]
+            expected += [jaccard(pooled)[0], dice(pooled)[0]]
+            shown = [number for cell in row[2:] for number in numbers(cell)]
+            assert shown == pytest.approx(expected, abs=6e-4), (model, name)
