@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from measure import arguments, in_turn_apart, ratio, report, spread
-from torch.utils.flop_counter import FlopCounterMode
 
 from lesionseg.data import SyntheticLesions
 from lesionseg.export import Deployable
@@ -21,6 +20,7 @@ from lesionseg.export.to_onnx import save_onnx, to_onnx
 from lesionseg.inference import ExportedPredictor, ExportMetadata
 from lesionseg.inference.predictor import predictor_of_checkpoint
 from lesionseg.networks import create_network
+from lesionseg.networks.summary import count_macs
 
 PEER = "U-Net, EfficientNet-Lite0"
 #: A released model or the name of a network, and the side of its images.
@@ -38,14 +38,6 @@ def build(name: str) -> torch.nn.Module:
     if name.startswith("smp:"):
         return create_network(name).eval()
     return predictor_of_checkpoint(name).network
-
-
-def macs_of(network: torch.nn.Module, side: int) -> int:
-    """Multiply-accumulates for one square image."""
-    counter = FlopCounterMode(display=False)
-    with counter, torch.inference_mode():
-        network(torch.zeros(1, 3, side, side))
-    return counter.get_total_flops() // 2
 
 
 def session(path: Path, side: int) -> Callable[[], object]:
@@ -69,7 +61,7 @@ def main() -> None:
             save_onnx(proto, ExportMetadata(size=(side, side), threshold=0.5), path)
             makers[name] = (session, (path, side))
             parameters = sum(parameter.numel() for parameter in network.parameters())
-            facts[name] = (side, parameters, macs_of(network, side))
+            facts[name] = (side, parameters, count_macs(network, (side, side)))
         seconds = in_turn_apart(makers, options.rounds)
     rows = [
         [

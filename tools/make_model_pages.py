@@ -158,6 +158,11 @@ def chosen_counts(run: str, name: str) -> npt.NDArray[np.int64]:
     )
 
 
+def shown(score: float) -> str:
+    """Return a score as the cards give it, which are rounded to four digits."""
+    return f"{round(float(score), 4):.3f}"
+
+
 def readme_table() -> str:
     """The comparison of the README: cost, and the Jaccard index of each set."""
     lines = [
@@ -174,7 +179,7 @@ def readme_table() -> str:
             scores = scores_from_counts(chosen_counts(run, name))
             low, high = bootstrap_interval(scores["jaccard"])
             cells.append(
-                f"{scores['jaccard'].mean():.3f} ± {(high - low) / 2:.3f} "
+                f"{shown(scores['jaccard'].mean())} ± {(high - low) / 2:.3f} "
                 f"/ {scores['threshold_jaccard'].mean():.3f}"
             )
         lines.append(f"| {' | '.join(cells)} |")
@@ -194,7 +199,7 @@ def comparison_table() -> str:
             cells = [title, part]
             for score in ("jaccard", "threshold_jaccard", "dice"):
                 low, high = bootstrap_interval(scores[score])
-                cells.append(f"{scores[score].mean():.3f} ({low:.3f} to {high:.3f})")
+                cells.append(f"{shown(scores[score].mean())} ({low:.3f} to {high:.3f})")
             cells += [f"{pooled['jaccard']:.3f}", f"{pooled['dice']:.3f}"]
             lines.append(f"| {' | '.join(cells)} |")
             title = ""

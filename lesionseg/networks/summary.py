@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lesionseg.networks.registry import create_network, preset_of
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class NetworkFacts(NamedTuple):
@@ -49,17 +52,11 @@ def network_facts(name: str, **arguments: Any) -> NetworkFacts:
         >>> f"{facts.parameters:,} parameters, {facts.macs / 1e9:.2f} GMAC at {facts.size}"
         '31,043,521 parameters, 36.13 GMAC at (192, 256)'
     """
-    import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
-    from torch.utils.flop_counter import FlopCounterMode
 
-    # Not every torch counts the fused attention of CPUs (2.14 does not).
-    attention = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops}
-    with FakeTensorMode(), torch.no_grad():  # shapes only; autocast is undefined on "meta"
+    with FakeTensorMode():  # shapes only; "meta" knows no autocast to ask for
         network = create_network(name, **arguments).eval()
-        counter = FlopCounterMode(display=False, custom_mapping=attention)
-        with counter:
-            network(torch.empty(1, 3, *network.default_size))
+        macs = count_macs(network, network.default_size)
     signature = inspect.signature(type(network).__init__).parameters.values()
     options = {
         parameter.name: parameter.default
@@ -69,12 +66,35 @@ def network_facts(name: str, **arguments: Any) -> NetworkFacts:
     return NetworkFacts(
         name,
         sum(parameter.numel() for parameter in network.parameters()),
-        counter.get_total_flops() // 2,
+        macs,
         network.default_size,
         network.paper,
         options | preset_of(name) | arguments,
         network.weights_license,
     )
+
+
+def count_macs(network: nn.Module, size: tuple[int, int]) -> int:
+    """Count the multiply-accumulates of a network for an image.
+
+    Args:
+        network: Module in eval mode that maps images (1, 3, H, W).
+        size: (height, width).
+
+    Example:
+        >>> from torch import nn
+        >>> count_macs(nn.Conv2d(3, 1, 1), (10, 20))
+        600
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    # Not every torch counts the fused attention of CPUs by itself (2.14 does not).
+    attention = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops}
+    counter = FlopCounterMode(display=False, custom_mapping=attention)
+    with torch.no_grad(), counter:
+        network(torch.zeros(1, 3, *size))
+    return counter.get_total_flops() // 2
 
 
 def _attention_flops(
