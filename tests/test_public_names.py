@@ -137,6 +137,34 @@ def test_no_file_imports_one_that_imports_it():
     list(TopologicalSorter(needed).static_order())  # raises CycleError, which names the files
 
 
+def resolves(name):
+    """Whether a dotted name is a module, or something in one."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for attribute in parts[length:]:
+            if not hasattr(found, attribute):
+                return False
+            found = getattr(found, attribute)
+        return True
+    return False
+
+
+def test_cross_references_of_docstrings_lead_somewhere():
+    reference = re.compile(r":(?:func|class|meth|mod|data|attr):`[~.]?(lesionseg[\w.]+)`")
+    wrong = [
+        f"{path.relative_to(PACKAGE)} refers to {name}"
+        for path, _ in files()
+        for name in reference.findall(path.read_text())
+        if not resolves(name)
+    ]
+    assert not wrong
+    assert not resolves("lesionseg.data.discovery.sets.find_sets")
+
+
 def test_no_room_names_one_below_it_in_a_string():
     """Such as a module that another process is told to run."""
     wrong = []

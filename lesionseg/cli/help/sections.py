@@ -28,6 +28,15 @@ TEST_TIME_AUGMENTATION = (
 _CHECKPOINT = "Checkpoint; gives model, size and hyperparameters unless they are overridden."
 _SIZE = "H,W"
 _ENOUGH = 20  # characters of a common beginning that suffice as a description
+#: Of the commands that make masks at the original size.
+_MASK_OPTIONS = (
+    (
+        "--test_time_augmentation",
+        "{none,flips,flips_and_rotations}",
+        f"{TEST_TIME_AUGMENTATION} (default: none)",
+    ),
+    ("--postprocess", "{none,largest-region}", f"{POST_PROCESSING} (default: none)"),
+)
 _COMMAND_OPTIONS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "fit": (
         (
@@ -42,30 +51,12 @@ _COMMAND_OPTIONS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "test": (
         ("--ckpt_path", "FILE", _CHECKPOINT),
-        (
-            "--test_time_augmentation",
-            "{none,flips,flips_and_rotations}",
-            f"{TEST_TIME_AUGMENTATION} (default: none)",
-        ),
-        (
-            "--postprocess",
-            "{none,largest-region}",
-            f"{POST_PROCESSING} (default: none)",
-        ),
+        *_MASK_OPTIONS,
         ("--verbose", "{true,false}", "Print the results as Lightning does (default: false)."),
     ),
     "predict": (
         ("--ckpt_path", "FILE", _CHECKPOINT),
-        (
-            "--test_time_augmentation",
-            "{none,flips,flips_and_rotations}",
-            f"{TEST_TIME_AUGMENTATION} (default: none)",
-        ),
-        (
-            "--postprocess",
-            "{none,largest-region}",
-            f"{POST_PROCESSING} (default: none)",
-        ),
+        *_MASK_OPTIONS,
         (
             "--return_predictions",
             "{true,false}",

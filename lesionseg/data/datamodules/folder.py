@@ -73,7 +73,7 @@ class FolderDataModule(BaseDataModule):
         mask_threshold: Gray value above which all masks are lesion; None determines it for each
             folder of masks, see :class:`lesionseg.data.PairedDataset`.
         root: Folder in which images and masks of all roles are found
-            (:func:`lesionseg.data.discovery.sets.find_sets` lists the layouts), or a CSV file of
+            (:func:`lesionseg.data.discovery.scanner.find_sets` lists the layouts), or a CSV file of
             image and mask paths with a column ``split``. Other arguments override it.
         transforms: Pipeline of torchvision's v2 transforms or albumentations, which is applied to
             every training image and its mask before ``augmentation``; see
