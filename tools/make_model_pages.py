@@ -13,7 +13,7 @@ import argparse
 import csv
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +64,21 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def counted(run: str) -> list[dict[str, str]]:
+    """Return the rows of a run's images, with one view and no post-processing."""
+    rows = read_rows(RELEASED / "scores" / f"{run}.csv.gz")
+    return [row for row in rows if row["views"] == row["postprocessing"] == "none"]
+
+
+def counts_of(rows: Sequence[Mapping[str, str]]) -> npt.NDArray[np.int64]:
+    """Return the counts of rows, (N, 4)."""
+    return np.array([[int(row[key]) for key in ("tp", "fp", "fn", "tn")] for row in rows])
+
+
 def scores_of(run: str) -> dict[tuple[str, str], dict[str, float]]:
     """Return the official scores of each image of a run, by set and id."""
-    rows = [
-        row
-        for row in read_rows(RELEASED / "scores" / f"{run}.csv.gz")
-        if (row["views"], row["postprocessing"]) == ("none", "none")
-    ]
-    counts = np.array([[int(row[key]) for key in ("tp", "fp", "fn", "tn")] for row in rows])
-    scores = scores_from_counts(counts)
+    rows = counted(run)
+    scores = scores_from_counts(counts_of(rows))
     return {
         (row["set"], row["id"]): {name: float(values[index]) for name, values in scores.items()}
         for index, row in enumerate(rows)
@@ -147,15 +153,8 @@ def timed() -> dict[str, dict[str, str]]:
 
 
 def chosen_counts(run: str, name: str) -> npt.NDArray[np.int64]:
-    """Return the counts of a run's images of a set, with one view and no post-processing."""
-    wanted = (name, "none", "none")
-    return np.array(
-        [
-            [int(row[key]) for key in ("tp", "fp", "fn", "tn")]
-            for row in read_rows(RELEASED / "scores" / f"{run}.csv.gz")
-            if (row["set"], row["views"], row["postprocessing"]) == wanted
-        ]
-    )
+    """Return the counts of a run's images of a set."""
+    return counts_of([row for row in counted(run) if row["set"] == name])
 
 
 def shown(score: float) -> str:
@@ -279,7 +278,7 @@ def draw_sheet(name: str, run: str, tests: Path) -> None:
         for axes, image in zip(axes_row, ids, strict=True):
             sample = data[positions[image]]
             truth = sample["truth"].numpy() > GRAY_THRESHOLD
-            found = predict(model, sample["image"], truth.shape)
+            found = lesionseg.segment(sample["image"], model).mask
             axes.imshow(sample["image"].permute(1, 2, 0).numpy(), extent=(0, 1, 1, 0))
             for mask, color in ((truth, "#00c853"), (found, "#ff1744")):
                 steps = [(np.arange(size) + 0.5) / size for size in mask.shape[::-1]]
@@ -287,21 +286,6 @@ def draw_sheet(name: str, run: str, tests: Path) -> None:
             axes.set_title(f"{title}: {scores[image]:.2f}", fontsize=9)
             axes.axis("off")
     figure.savefig(IMAGES / f"{name}-sheet.jpg", dpi=100, pil_kwargs={"quality": 82})
-
-
-def predict(model: Any, image: Any, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    """Return a model's mask of an image, at the ground truth's size."""
-    import torch
-
-    from lesionseg.inference.postprocess import restore_sizes
-
-    with torch.inference_mode():
-        maps, _ = model.predict_maps(image[None])
-    height, width = shape
-    mask: npt.NDArray[np.bool_] = (
-        restore_sizes(maps, [(height, width)])[0].numpy() > model.threshold
-    )
-    return mask
 
 
 def pages() -> Iterator[tuple[Path, dict[str, str]]]:
