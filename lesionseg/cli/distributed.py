@@ -15,10 +15,9 @@ PROCESS_LOST = (
 """What each remaining process prints."""
 
 #: What gloo, NCCL and torch's store report when the other end is gone.
-_LOST = re.compile(
+_LOST = (
     r"connection (was likely )?closed|connection reset|broken pipe|socket closed|remote process"
-    r"|heartbeat|timed out waiting|watchdog|wait timeout",
-    re.IGNORECASE,
+    r"|heartbeat|timed out waiting|watchdog|wait timeout"
 )
 _LAUNCHER = "LESIONSEG_LAUNCHER"
 _GRACE_SECONDS = 20.0
@@ -31,7 +30,7 @@ def is_process_lost(error: BaseException) -> bool:
         error: Any exception; ``torch.distributed`` raises RuntimeError or its subclasses
             (``DistBackendError``, ``DistNetworkError``, ``DistStoreError``).
     """
-    return isinstance(error, RuntimeError) and _LOST.search(str(error)) is not None
+    return isinstance(error, RuntimeError) and bool(re.search(_LOST, str(error), re.IGNORECASE))
 
 
 def end_with_launcher() -> None:

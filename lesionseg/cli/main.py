@@ -6,7 +6,6 @@ Free of heavy imports, so that ``--help`` and the small commands start fast.
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import io
 import os
@@ -195,6 +194,8 @@ def _top_parser() -> argparse.ArgumentParser:
 
 
 def _command(name: str) -> str:
+    import difflib  # only needed after a mistake
+
     close = difflib.get_close_matches(name, SUMMARIES, 1)
     hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(SUMMARIES)}"
     raise argparse.ArgumentTypeError(f"there is no command {name!r}; {hint}")

@@ -64,9 +64,9 @@ def weights(folder):
     return checkpoint["state_dict"]
 
 
-def worker(process, rank):
+def worker(process, launcher, rank):
     """Process id of one rank of a run."""
-    if rank == 0 and process.args[2] == "lesionseg.cli.main":
+    if rank == 0 and launcher == "lightning":
         return process.pid
     for directory in Path("/proc").glob("[0-9]*"):
         try:
@@ -103,7 +103,7 @@ def test_the_other_process_ends_with_a_sentence_and_the_run_goes_on(
         while not last.exists() and time.monotonic() < until:
             time.sleep(0.05)
         time.sleep(0.3)  # into the next epoch
-        os.kill(worker(process, rank), signal.SIGKILL)
+        os.kill(worker(process, launcher, rank), signal.SIGKILL)
         output = finish(process, PATIENCE)
     assert process.returncode != 0
     assert f"lesionseg: error: {PROCESS_LOST}" in output

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from difflib import SequenceMatcher
 
 _MINIMUM = 0.7  # likeness of a suggestion
 _SHORTEST = 4  # letters of a part that suggests the whole name
 #: Messages of jsonargparse, newer and older.
-_REFUSED = re.compile(
-    r"(?:--([\w.-]+):? ?)?(?:Option|Key) ['\"]([\w.-]+)['\"] is not (?:accepted|expected)"
-)
-_UNRECOGNIZED = re.compile(r"unrecognized arguments:.*?(-{1,2}[A-Za-z][\w.+-]*)")
+_REFUSED = r"(?:--([\w.-]+):? ?)?(?:Option|Key) ['\"]([\w.-]+)['\"] is not (?:accepted|expected)"
+_UNRECOGNIZED = r"unrecognized arguments:.*?(-{1,2}[A-Za-z][\w.+-]*)"
 
 
 def closest_options(wrong: str, known: Iterable[str], shown: int = 2) -> list[str]:
@@ -39,6 +36,8 @@ def closest_options(wrong: str, known: Iterable[str], shown: int = 2) -> list[st
 
 
 def _likeness(wrong: str, option: str) -> float:
+    from difflib import SequenceMatcher  # only needed after a mistake
+
     group, _, name = wrong.lstrip("-").replace(".init_args", "").rpartition(".")
     known_group, _, known_name = option.lstrip("-").rpartition(".")
     letters, known_letters = _letters(name), _letters(known_name)
@@ -88,10 +87,10 @@ def refused_option(message: str) -> str | None:
     Args:
         message: Message of argparse or, shortened, of jsonargparse.
     """
-    refused = _REFUSED.search(message)
+    refused = re.search(_REFUSED, message)
     if refused:
         return f"--{refused[1] + '.' if refused[1] else ''}{refused[2]}"
-    unrecognized = _UNRECOGNIZED.search(message)
+    unrecognized = re.search(_UNRECOGNIZED, message)
     return unrecognized[1] if unrecognized else None
 
 
