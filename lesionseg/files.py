@@ -22,7 +22,10 @@ MARK = "written by lesionseg"
 """Marks every picture, page, plot and zip archive that a command writes."""
 
 #: First bytes of score tables and measurements, whose formats have no room for a mark.
-_STARTS = (b"image,tp,fp,fn,tn,", b'{\n  "overall": ', b"image,width,height,lesion_pixels,")
+_STARTS = (
+    *(b"image,tp,fp,fn,tn,", b'{\n  "overall": ', b"image,width,height,lesion_pixels,"),
+    *(b"image,hausdorff_95,", b"bin_low,bin_high,pixels,"),
+)
 _MODELS = {".onnx", ".pt2", ".pte"}  # exported models hold the name of this package somewhere
 _NEAR = 4096  # bytes at either end of a file that are searched for the mark
 

@@ -19,6 +19,7 @@ from lesionseg.data.datasets.sample import collate_samples, draw_sample
 from lesionseg.files import atomic_path, check_outputs, remove_unfinished
 from lesionseg.inference.outputs import save_mask
 from lesionseg.inference.tta import views_of
+from lesionseg.metrics import ExtendedScore
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.models.base import SegmentationModule
 from lesionseg.run_folder import run_folder
@@ -34,6 +35,10 @@ class ScoreReport(Callback):
     ``test`` in ``scores.json`` records what was tested and how
     (:func:`lesionseg.callbacks.provenance.describe_test`).
 
+    With ``extended`` it also prints scores beyond overlap
+    (:class:`lesionseg.metrics.ExtendedScore`) and writes the per-image ``extended.csv`` and the
+    bins of a reliability diagram, ``reliability.csv``.
+
     Args:
         directory: Folder of the results; None for the folder described above.
         mask_directory: Folder for the scored masks, named as the challenge does; None for no masks.
@@ -41,9 +46,15 @@ class ScoreReport(Callback):
             sheet.
         overwrite: Also replace files that this package did not write; otherwise they end the test
             before anything is written. Files that the test reads are never replaced.
+        extended: Also print and write distances between outlines, surface Dice, boundary IoU,
+            Brier score and calibration error.
+        tolerance: Tolerance of the surface Dice, in pixels of the original images, or in
+            millimeters if ``spacing`` is given.
+        spacing: Size of a pixel of the original images in millimeters, if it is the same for all;
+            None measures in pixels.
 
     Raises:
-        ValueError: If ``images`` is negative.
+        ValueError: If ``images`` is negative, or ``tolerance`` or ``spacing`` is out of range.
 
     Example:
         >>> import contextlib, io, tempfile
@@ -70,9 +81,13 @@ class ScoreReport(Callback):
         mask_directory: str | None = None,
         images: int = 12,
         overwrite: bool = False,
+        extended: bool = False,
+        tolerance: float = 2.0,
+        spacing: float | None = None,
     ) -> None:
         if images < 0:
             raise ValueError(f"expected images to be at least 0, got {images}")
+        self.extended = ExtendedScore(tolerance, spacing) if extended else None
         self.directory = directory
         self.mask_directory = mask_directory
         self.images = images
@@ -100,6 +115,7 @@ class ScoreReport(Callback):
                 self._home, self._prefix = home_of(None, folder or default)
         if self.directory is not None:
             names = ["scores.csv", "scores.json", *(["overlays.png"] if self.images else [])]
+            names += ["extended.csv", "reliability.csv"] if self.extended is not None else []
             results += [Path(self.directory, name) for name in names]
         if self.mask_directory is not None:
             results += [self._mask_path(name) for name in getattr(dataset, "ids", [])]
@@ -110,6 +126,9 @@ class ScoreReport(Callback):
             "give another --report.directory or --report.mask_directory, or "
             "--report.overwrite true",
         )
+        if self.extended is not None:
+            self.extended.reset()
+            self.extended.to(pl_module.device)
 
     def on_test_batch_end(
         self,
@@ -120,7 +139,11 @@ class ScoreReport(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Write the masks of a batch."""
+        """Write the masks of a batch, and score them beyond overlap."""
+        if self.extended is not None:
+            self.extended.update(
+                outputs["mask"], outputs["truth"], outputs["probability"], outputs["id"]
+            )
         if self.mask_directory is not None:
             for name, mask in zip(outputs["id"], outputs["mask"], strict=True):
                 save_mask(mask.cpu().numpy(), self._mask_path(name))
@@ -132,7 +155,10 @@ class ScoreReport(Callback):
         """Print and write the report."""
         assert isinstance(pl_module, SegmentationModule)
         table = pl_module.test_table
-        if table is None or not trainer.is_global_zero:
+        if table is None:
+            return
+        extended = None if self.extended is None else self.extended.table()  # a collective call
+        if not trainer.is_global_zero:
             return
         test = describe_test(trainer, pl_module, table.ids, self.data, self.command)
         if self.directory is not None:
@@ -142,13 +168,24 @@ class ScoreReport(Callback):
         remove_unfinished(directory)
         with atomic_path(directory / RECORD) as temporary:  # first, since it identifies the folder
             content = json.loads(table.to_json()) | {"test": test}
+            if extended is not None:
+                content["extended"] = extended.to_dict()
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         table.to_csv(directory / "scores.csv")
         print(table.render())
+        if extended is not None:
+            extended.to_csv(directory / "extended.csv")
+            extended.reliability_to_csv(directory / "reliability.csv")
+            print(f"\n{extended.render()}")
         views = views_of(pl_module.test_time_augmentation)
         if len(views) > 1:
             print(f"Views:    {len(views)} of each image, averaged")
         print(f"Scores:   {directory / 'scores.json'} and, per image, {directory / 'scores.csv'}")
+        if extended is not None:
+            print(
+                f"Extended: {directory / 'extended.csv'} per image, and "
+                f"{directory / 'reliability.csv'}"
+            )
         dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
         if self.images and hasattr(dataset, "ids"):
             sheet = overlay_sheet(pl_module, dataset, table, self.images)

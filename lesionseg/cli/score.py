@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
+from lesionseg.errors import LesionsegError
 from lesionseg.files import check_outputs
-from lesionseg.scoring.predictions import score_predictions
+from lesionseg.scoring.predictions import score_predictions, score_predictions_extended
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +44,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mean over images (official) or score of all pixels together (default: %(default)s)",
     )
     parser.add_argument(
+        "--extended",
+        action="store_true",
+        help="also print distances between outlines, surface Dice and boundary IoU; with --csv, "
+        "write those of every image to extended.csv beside FILE",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=2.0,
+        metavar="X",
+        help="tolerance of the surface Dice, in pixels or, with --spacing, in millimeters "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--spacing",
+        type=float,
+        metavar="MM",
+        help="size of a pixel in millimeters, the same for all images (default: measure in pixels)",
+    )
+    parser.add_argument(
         "--workers",
         type=int,
         metavar="N",
@@ -68,23 +90,45 @@ def run(arguments: argparse.Namespace) -> int:
         LesionsegError: If the masks cannot be scored or the CSV cannot be written.
     """
     csv: Path | None = arguments.csv
+    beside = csv.with_name("extended.csv") if csv is not None and arguments.extended else None
+    if csv is not None and beside == csv:
+        raise LesionsegError(f"{csv} is the file of --extended; give --csv another name.")
+    if not arguments.extended and (arguments.spacing is not None or arguments.tolerance != 2.0):
+        raise LesionsegError("--spacing and --tolerance are for --extended; add it.")
     if csv is not None:
         # Checked before the scoring, which may take minutes.
         inputs = [arguments.truth, arguments.prediction]
-        check_outputs([csv], inputs + _files(inputs), arguments.overwrite)
-    table = score_predictions(
-        arguments.truth,
-        arguments.prediction,
-        progress=sys.stderr.isatty(),
-        workers=arguments.workers,
-        mask_threshold=arguments.mask_threshold,
-    )
+        outputs = [csv] if beside is None else [csv, beside]
+        check_outputs(outputs, inputs + _files(inputs), arguments.overwrite)
+    options = {
+        "progress": sys.stderr.isatty(),
+        "workers": arguments.workers,
+        "mask_threshold": arguments.mask_threshold,
+    }
+    extended = None
+    if arguments.extended:
+        table, extended = score_predictions_extended(
+            arguments.truth,
+            arguments.prediction,
+            tolerance=arguments.tolerance,
+            spacing=arguments.spacing,
+            **options,
+        )
+    else:
+        table = score_predictions(arguments.truth, arguments.prediction, **options)
     if csv is not None:
         table.to_csv(csv)
+    if extended is not None and beside is not None:
+        extended.to_csv(beside)
     if arguments.output == "json":
-        print(table.to_json(arguments.aggregation))
+        text = table.to_json(arguments.aggregation)
+        if extended is not None:
+            text = json.dumps(json.loads(text) | {"extended": extended.to_dict()}, indent=2)
+        print(text)
     else:
         print(table.render(arguments.aggregation))
+        if extended is not None:
+            print(f"\n{extended.render()}")
     return 0
 
 

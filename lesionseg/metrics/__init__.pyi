@@ -1,3 +1,9 @@
+from .calibration import BrierScore as BrierScore
+from .calibration import CalibrationError as CalibrationError
+from .calibration import brier_score as brier_score
+from .calibration import calibration_error as calibration_error
+from .extended import ExtendedScore as ExtendedScore
+from .extended_table import ExtendedTable as ExtendedTable
 from .official import SCORE_NAMES as SCORE_NAMES
 from .official import confusion_counts as confusion_counts
 from .official import pooled_scores as pooled_scores
@@ -10,4 +16,12 @@ from .scores import Jaccard as Jaccard
 from .scores import Sensitivity as Sensitivity
 from .scores import Specificity as Specificity
 from .scores import ThresholdedJaccard as ThresholdedJaccard
+from .surface_scores import AverageSurfaceDistance as AverageSurfaceDistance
+from .surface_scores import BoundaryIoU as BoundaryIoU
+from .surface_scores import HausdorffDistance as HausdorffDistance
+from .surface_scores import SurfaceDice as SurfaceDice
+from .surface_scores import average_surface_distance as average_surface_distance
+from .surface_scores import boundary_iou as boundary_iou
+from .surface_scores import hausdorff_distance as hausdorff_distance
+from .surface_scores import surface_dice as surface_dice
 from .table import ScoreTable as ScoreTable

@@ -146,8 +146,8 @@ class EvaluatedModule(LightningModule, ABC):
         """Score a batch at the original size against the original masks.
 
         Returns:
-            ``id``, the ids of the images, and ``mask``, a bool (height, width) for each, for
-            callbacks.
+            For callbacks: ``id``, the ids of the images, and for each its ``mask``, bool (height,
+            width), its ``probability``, float32 (height, width), and its ``truth``.
         """
         check_batch(type(self).__name__, batch, "image", "id")
         maps, _ = self._averaged_maps(batch["image"])
@@ -158,7 +158,7 @@ class EvaluatedModule(LightningModule, ABC):
         restored = restore_sizes(maps, [tuple(mask.shape[-2:]) for mask in truth])
         masks = [self._finish(probability) for probability in restored]
         self.test_score.update(masks, truth, batch["id"])
-        return {"id": batch["id"], "mask": masks}
+        return {"id": batch["id"], "mask": masks, "probability": restored, "truth": truth}
 
     def on_test_epoch_end(self) -> None:
         """Log the six official scores, and keep the scores of each image as ``test_table``."""

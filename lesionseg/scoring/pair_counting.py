@@ -5,6 +5,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from typing import Any, NamedTuple
@@ -19,6 +20,13 @@ from lesionseg.data.io.mask_values import Values, decide, is_label_mask, values_
 from lesionseg.data.io.thread_pool import thread_pool
 from lesionseg.errors import InvalidDataError, shorten
 from lesionseg.metrics.official import GRAY_THRESHOLD, Counts, confusion_counts
+from lesionseg.metrics.surface import (
+    Spacing,
+    SurfaceRow,
+    checked_spacing,
+    row_of_empty,
+    surface_row,
+)
 from lesionseg.scoring.mask_source import MOST_BYTES, MaskFile, MaskPair, MaskSource
 
 _logger = logging.getLogger(__name__)
@@ -35,15 +43,24 @@ MOST_WORKERS = 8
 _PIXEL_BYTES, _SPARE_BYTES = 8, 1 << 20
 
 
-def count_pairs(
+@dataclass(frozen=True)
+class SurfaceOptions:
+    """Options of the scores of outlines; see :class:`lesionseg.metrics.ExtendedScore`."""
+
+    tolerance: float = 2.0
+    spacing: Spacing | None = None
+
+
+def measure_pairs(
     truths: MaskSource,
     predictions: MaskSource,
     pairs: Sequence[MaskPair],
     workers: int | None = None,
     progress: bool = False,
     mask_threshold: int | None = None,
-) -> Counts:
-    """Count the pixels of every pair; each worker holds a single pair in memory.
+    surface: SurfaceOptions | None = None,
+) -> tuple[Counts, npt.NDArray[np.float64]]:
+    """Count the pixels of every pair, and measure outlines; a worker holds a single pair in memory.
 
     Workers are threads, because Pillow's decoders and numpy release Python's global lock.
 
@@ -55,10 +72,13 @@ def count_pairs(
         progress: Whether to show a progress bar on stderr.
         mask_threshold: Gray value above which a pixel is lesion, in all masks; None to infer it
             from the values of all truths, and of all predictions, with a warning if it is unusual.
+        surface: Options of the scores of outlines; None does not measure them.
 
     Returns:
         int64 array (pairs, 4): true positives, false positives, false negatives and true
-        negatives, in the order of ``pairs``.
+        negatives, in the order of ``pairs``; and float64 (pairs, 4), the scores of
+        :data:`~lesionseg.metrics.extended_table.SURFACE_NAMES`, without rows if ``surface`` is
+        None.
 
     Raises:
         InvalidDataError: If masks cannot be read or differ in size, or the values of the masks are
@@ -67,7 +87,7 @@ def count_pairs(
     """
     # After an error only pairs in progress are finished.
     with thread_pool(workers or min(_cores(), MOST_WORKERS)) as pool:
-        results = pool.map(partial(_count, truths, predictions, mask_threshold), pairs)
+        results = pool.map(partial(_count, truths, predictions, mask_threshold, surface), pairs)
         shown = tqdm(
             results,
             total=len(pairs),
@@ -87,7 +107,13 @@ def count_pairs(
         )
         counts[no_prediction] = counts[no_prediction] @ _NO_PREDICTION
         counts[no_truth] = counts[no_truth] @ _NO_TRUTH
-    return counts
+        for index in np.flatnonzero(no_prediction | no_truth) if surface else ():
+            tp, fp, fn, _ = counts[index]
+            empty_masks = int(tp + fp == 0) + int(tp + fn == 0)
+            row = row_of_empty(empty_masks, counted[index].diagonal)
+            counted[index] = counted[index]._replace(surface=row)
+    rows = [pair.surface for pair in counted if pair.surface is not None]
+    return counts, np.array(rows, dtype=np.float64).reshape(-1, 4)
 
 
 class _Counted(NamedTuple):
@@ -95,10 +121,16 @@ class _Counted(NamedTuple):
 
     counts: tuple[int, int, int, int]
     values: tuple[Values, Values]
+    surface: SurfaceRow | None
+    diagonal: float
 
 
 def _count(
-    truths: MaskSource, predictions: MaskSource, threshold: int | None, pair: MaskPair
+    truths: MaskSource,
+    predictions: MaskSource,
+    threshold: int | None,
+    surface: SurfaceOptions | None,
+    pair: MaskPair,
 ) -> _Counted:
     """Count with the given threshold, or with that which the values of each mask suggest."""
     true_mask = _load(truths, pair.truth)
@@ -108,7 +140,16 @@ def _count(
         gray if threshold is None and not is_label_mask(present) else gray > (threshold or 0)
         for gray, present in zip((true_mask, mask), values, strict=True)
     )
-    return _Counted(confusion_counts(lesion, true_lesion), values)
+    counts = confusion_counts(lesion, true_lesion)
+    if surface is None:
+        return _Counted(counts, values, None, 0.0)
+    pair_of_masks = (
+        mask if mask.dtype == np.bool_ else mask > GRAY_THRESHOLD for mask in (lesion, true_lesion)
+    )
+    row = surface_row(*pair_of_masks, surface.tolerance, surface.spacing)
+    rows, columns = checked_spacing(surface.spacing)
+    diagonal = math.hypot(true_mask.shape[0] * rows, true_mask.shape[1] * columns)
+    return _Counted(counts, values, row, diagonal)
 
 
 def _settle(

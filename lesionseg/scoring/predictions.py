@@ -16,14 +16,17 @@ same files and computes the same scores, with these exceptions:
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lesionseg.scoring.mask_pairing import pair_masks
 from lesionseg.scoring.mask_source import open_source
 
 # numpy and Pillow are imported where they are used, so that the program's --help is quick.
 if TYPE_CHECKING:
+    from lesionseg.metrics.extended_table import ExtendedTable
+    from lesionseg.metrics.surface import Spacing
     from lesionseg.metrics.table import ScoreTable
+    from lesionseg.scoring.pair_counting import SurfaceOptions
 
 
 def score_predictions(
@@ -82,8 +85,78 @@ def score_predictions(
         >>> print(f"{table.summary()['jaccard']:.3f} {table.summary()['dice']:.3f}")
         0.667 0.800
     """
+    return _score(truth, prediction, progress, workers, mask_threshold, None)[0]
+
+
+def score_predictions_extended(
+    truth: Path,
+    prediction: Path,
+    *,
+    progress: bool = False,
+    workers: int | None = None,
+    mask_threshold: int | None = None,
+    tolerance: float = 2.0,
+    spacing: "Spacing | None" = None,
+) -> "tuple[ScoreTable, ExtendedTable]":
+    """Score predicted masks like :func:`score_predictions`, and also their outlines.
+
+    Args:
+        truth: See :func:`score_predictions`.
+        prediction: See :func:`score_predictions`.
+        progress: See :func:`score_predictions`.
+        workers: See :func:`score_predictions`.
+        mask_threshold: See :func:`score_predictions`.
+        tolerance: Tolerance of the surface Dice, in pixels, or in millimeters if ``spacing`` is
+            given.
+        spacing: Size of a pixel in millimeters, a number or (height, width), the same for all
+            images; None measures in pixels.
+
+    Returns:
+        The table of the official scores, and that of the scores of outlines
+        (:class:`lesionseg.metrics.ExtendedTable`).
+
+    Raises:
+        DatasetNotFoundError: See :func:`score_predictions`.
+        InvalidDataError: See :func:`score_predictions`.
+        ValueError: If an argument is outside its range.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from lesionseg.scoring import score_predictions_extended
+        >>> truth, prediction = np.zeros((2, 8, 8), np.uint8)
+        >>> truth[2:6, 2:6], prediction[2:6, 2:8] = 255, 255
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name, mask in {"truth": truth, "mine": prediction}.items():
+        ...         Path(folder, name).mkdir()
+        ...         Image.fromarray(mask).save(Path(folder, name, "ISIC_0000001.png"))
+        ...     _, table = score_predictions_extended(Path(folder, "truth"), Path(folder, "mine"))
+        >>> table.summary()["hausdorff_95"]
+        2.0
+    """
+    from lesionseg.metrics.extended_table import ExtendedTable
+    from lesionseg.metrics.surface import check_tolerance, checked_spacing
+    from lesionseg.scoring.pair_counting import SurfaceOptions
+
+    check_tolerance(tolerance)
+    checked_spacing(spacing)
+    surface = SurfaceOptions(tolerance, spacing)
+    table, rows = _score(truth, prediction, progress, workers, mask_threshold, surface)
+    return table, ExtendedTable(table.ids, rows, tolerance=tolerance, spacing=spacing)
+
+
+def _score(
+    truth: Path,
+    prediction: Path,
+    progress: bool,
+    workers: int | None,
+    mask_threshold: int | None,
+    surface: "SurfaceOptions | None",
+) -> "tuple[ScoreTable, Any]":
     from lesionseg.metrics.table import ScoreTable
-    from lesionseg.scoring.pair_counting import count_pairs
+    from lesionseg.scoring.pair_counting import measure_pairs
 
     if workers is not None and workers < 1:
         raise ValueError(f"expected workers to be at least 1, got {workers}")
@@ -94,5 +167,7 @@ def score_predictions(
         open_source(Path(prediction), "prediction") as predictions,
     ):
         pairs = pair_masks(truths, predictions)
-        counts = count_pairs(truths, predictions, pairs, workers, progress, mask_threshold)
-    return ScoreTable([pair.name for pair in pairs], counts)
+        counts, rows = measure_pairs(
+            truths, predictions, pairs, workers, progress, mask_threshold, surface
+        )
+    return ScoreTable([pair.name for pair in pairs], counts), rows

@@ -51,7 +51,7 @@ def work(rank, folder):
             "mean": mean.compute().item(),
             "pooled": pooled.compute().item(),
             "collected": collected,
-            "own rows": sum(len(rows) for rows in score.counts),
+            "own rows": sum(len(rows) for rows in score.rows),
         }
     nameless = ISICScore()
     feed(nameless, SHARES["repeated"][rank], ids=False)
