@@ -30,7 +30,8 @@ BINS = 15
 def calibration_errors(sums: Sums) -> npt.NDArray[np.float64]:
     """Return the expected calibration error of each row of sums (N, bins, 3), float64 (N,)."""
     gaps: npt.NDArray[np.float64] = np.abs(sums[:, :, 1] - sums[:, :, 2]).sum(axis=1)
-    return gaps / sums[:, :, 0].sum(axis=1)
+    errors: npt.NDArray[np.float64] = gaps / sums[:, :, 0].sum(axis=1)
+    return errors
 
 
 def checked_bins(bins: int) -> int:

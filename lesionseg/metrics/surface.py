@@ -154,7 +154,8 @@ def _rim(mask: Mask, reach: tuple[int, int]) -> Mask:
 
     size = [2 * pixels + 1 for pixels in reach]
     inner = minimum_filter(mask.astype(np.uint8), size, mode="constant", cval=0)
-    return mask & (inner == 0)
+    rim: Mask = mask & (inner == 0)
+    return rim
 
 
 def checked_spacing(spacing: Any) -> tuple[float, float]:

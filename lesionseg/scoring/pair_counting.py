@@ -143,10 +143,11 @@ def _count(
     counts = confusion_counts(lesion, true_lesion)
     if surface is None:
         return _Counted(counts, values, None, 0.0)
-    pair_of_masks = (
-        mask if mask.dtype == np.bool_ else mask > GRAY_THRESHOLD for mask in (lesion, true_lesion)
+    found, true = (
+        (mask > GRAY_THRESHOLD).astype(bool) if mask.dtype == np.uint8 else mask.astype(bool)
+        for mask in (lesion, true_lesion)
     )
-    row = surface_row(*pair_of_masks, surface.tolerance, surface.spacing)
+    row = surface_row(found, true, surface.tolerance, surface.spacing)
     rows, columns = checked_spacing(surface.spacing)
     diagonal = math.hypot(true_mask.shape[0] * rows, true_mask.shape[1] * columns)
     return _Counted(counts, values, row, diagonal)
