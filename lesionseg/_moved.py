@@ -98,7 +98,6 @@ MOVED = {
     "given_options": "cli.options",
     "inference.command": "cli.segment",
     "inference.exported": "inference.onnx",
-    "inference.regions": "inference.segmentation",
     "inference.views": "inference.tta",
     "inspection.command": "cli.inspect",
     "inspection.inspecting": "inspection.scan",

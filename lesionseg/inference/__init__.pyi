@@ -1,4 +1,10 @@
+from .coco import decode_rle as decode_rle
+from .coco import encode_rle as encode_rle
+from .coco import mask_polygons as mask_polygons
+from .coco import to_coco as to_coco
 from .loading import load_predictor as load_predictor
+from .measures import Measures as Measures
+from .measures import measure_lesion as measure_lesion
 from .metadata import ExportMetadata as ExportMetadata
 from .onnx import ExportedPredictor as ExportedPredictor
 from .predictor import Predictor as Predictor

@@ -30,7 +30,7 @@ class ExportMetadata:
         quantization: None, or ``"int8"``.
         classes: Names of the output's channels.
         postprocess: Post-processing of the mask; see
-            :func:`~lesionseg.inference.segmentation.post_process`.
+            :func:`~lesionseg.inference.regions.post_process`.
 
     Example:
         >>> from lesionseg.inference import ExportMetadata

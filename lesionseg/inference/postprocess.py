@@ -101,7 +101,7 @@ def finish_mask(
     Args:
         probability: (height, width), in [0, 1].
         threshold: In [0, 1].
-        postprocess: See :func:`~lesionseg.inference.segmentation.post_process`.
+        postprocess: See :func:`~lesionseg.inference.regions.post_process`.
 
     Returns:
         Bool (height, width), on the same device.

@@ -15,8 +15,9 @@ from lesionseg.data.input_defaults import ASNET_DEFAULTS
 from lesionseg.data.io.pixel_modes import to_rgb
 from lesionseg.data.io.reading import read_image
 from lesionseg.inference.loading import load_predictor
+from lesionseg.inference.measures import check_spacing
 from lesionseg.inference.predictor import Predictor
-from lesionseg.inference.segmentation import ImagePredictor, Segmentation
+from lesionseg.inference.segmentation import ImagePredictor, Segmentation, with_photograph
 from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.pretrained import DEFAULT
 from lesionseg.visualization import to_picture
@@ -26,17 +27,26 @@ if TYPE_CHECKING:
 
 
 ImageLike: TypeAlias = "str | Path | Image.Image | npt.NDArray[Any] | Tensor"
+Spacing: TypeAlias = "float | tuple[float, float] | None"
 ModelLike: TypeAlias = "str | Path | ImagePredictor | SegmentationModule | torch.nn.Module"
 
 
 @overload
-def segment(image: ImageLike, model: ModelLike = DEFAULT) -> Segmentation: ...
+def segment(
+    image: ImageLike, model: ModelLike = DEFAULT, *, pixel_spacing: Spacing = None
+) -> Segmentation: ...
 @overload
 def segment(
-    image: list[ImageLike] | tuple[ImageLike, ...], model: ModelLike = DEFAULT
+    image: list[ImageLike] | tuple[ImageLike, ...],
+    model: ModelLike = DEFAULT,
+    *,
+    pixel_spacing: Spacing = None,
 ) -> list[Segmentation]: ...
 def segment(
-    image: ImageLike | list[ImageLike] | tuple[ImageLike, ...], model: ModelLike = DEFAULT
+    image: ImageLike | list[ImageLike] | tuple[ImageLike, ...],
+    model: ModelLike = DEFAULT,
+    *,
+    pixel_spacing: Spacing = None,
 ) -> Segmentation | list[Segmentation]:
     """Segment an image, or several.
 
@@ -51,10 +61,12 @@ def segment(
             :func:`~lesionseg.networks.create_network`. Images are resized to a network's
             ``default_size``, 192 x 256 if it has none, and the threshold is 0.5; for other values
             make a :class:`~lesionseg.inference.Predictor`.
+        pixel_spacing: Distance between pixel centers in millimeters, or (row, column) distances,
+            for measures in millimeters. None takes that of a DICOM file, if it has one.
 
     Returns:
-        Mask and probability at the size of the image, with the EXIF orientation of a file applied;
-        a list of them for a list. The training mode of a model does not change.
+        The segmentation at the size of the image, with the EXIF orientation of a file applied; a
+        list for a list. The training mode of a model does not change.
 
     Raises:
         InvalidDataError: If an image cannot be read.
@@ -71,12 +83,26 @@ def segment(
         ((30, 40), (30, 40))
     """
     if isinstance(model, (str, Path)):
-        if not isinstance(image, (list, tuple)):
-            image = _to_image(image)  # raises errors before the model is read
+        check_spacing(pixel_spacing)
+        if isinstance(image, (str, Path)):
+            if not Path(image).is_file():
+                read_image(image)  # raises an error before the model is read
+        elif not isinstance(image, (list, tuple)):
+            image = _to_image(image)  # likewise
         model = load_predictor(model)
     if isinstance(image, (list, tuple)):
-        return [_segment(_to_image(item), model) for item in image]
-    return _segment(_to_image(image), model)
+        return [_complete(item, model, pixel_spacing) for item in image]
+    return _complete(image, model, pixel_spacing)
+
+
+def _complete(
+    image: ImageLike,
+    model: ImagePredictor | SegmentationModule | torch.nn.Module,
+    pixel_spacing: Spacing,
+) -> Segmentation:
+    picture = _to_image(image)
+    source = image if isinstance(image, (str, Path)) else None
+    return with_photograph(_segment(picture, model), picture, source, pixel_spacing)
 
 
 def _segment(
