@@ -93,7 +93,8 @@ def test_the_wheel_holds_the_package_with_types_and_recipes_and_nothing_else(whe
     information = f"lesionseg-{lesionseg.__version__}.dist-info"
     assert {name.split("/")[0] for name in names} == {"lesionseg", information}
     assert {"lesionseg/py.typed", "lesionseg/data/id_lists.txt"} <= names
-    assert "lesionseg/inspection/page.html.jinja" in names
+    templates = {str(path.relative_to(ROOT)) for path in (ROOT / "lesionseg").rglob("*.jinja")}
+    assert templates <= names
     assert {f"lesionseg/configs/{name}.yaml" for name in RECIPES} <= names
     assert f"{information}/licenses/LICENSE" in names
     for name in lesionseg.list_pretrained():

@@ -29,6 +29,7 @@ ROOMS = (
     "scoring",
     "callbacks",
     "experiments",
+    "report",
     "cli",
 )
 SHARED = {

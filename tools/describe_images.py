@@ -16,36 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from kornia.color import rgb_to_lab
-from torch import Tensor
 
 from lesionseg.data import ISICDataset, named_ids
+from lesionseg.report import describe_lesion
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "docs" / "results" / "released" / "images.csv.gz"
 SCORES = ROOT / "docs" / "results" / "released" / "scores" / "lite-2.csv.gz"
 COLUMNS = ("set", "id", "area", "touches_border", "contrast")
-
-
-def describe(image: Tensor, mask: Tensor) -> tuple[float, bool, float]:
-    """Measure a lesion.
-
-    Args:
-        image: float (3, H, W) in [0, 1].
-        mask: Bool (H, W), the ground truth.
-
-    Returns:
-        The lesion's share of the image, 0 to 1; whether it touches the image's border; and the
-        Euclidean distance in CIELAB between the mean colors inside and outside of it.
-    """
-    edges = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
-    lab = rgb_to_lab(image[None])[0]
-    contrast = lab[:, mask].mean(dim=1) - lab[:, ~mask].mean(dim=1)
-    return (
-        mask.float().mean().item(),
-        any(bool(edge.any()) for edge in edges),
-        float(contrast.norm()),
-    )
 
 
 def rows(train: Path, tests: Path) -> Iterator[list[object]]:
@@ -62,8 +40,8 @@ def rows(train: Path, tests: Path) -> Iterator[list[object]]:
     for name, data in sets.items():
         for index in range(len(data)):
             sample = data[index]
-            area, border, contrast = describe(sample["image"], sample["mask"][0].bool())
-            yield [name, sample["id"], f"{area:.4f}", int(border), f"{contrast:.1f}"]
+            area, border, contrast = describe_lesion(sample["image"], sample["mask"][0].bool())
+            yield [name, sample["id"], f"{area:.4f}", int(bool(border)), f"{contrast:.1f}"]
 
 
 def main() -> None:

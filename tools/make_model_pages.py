@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from lesionseg.metrics.bootstrap import bootstrap_interval
 from lesionseg.metrics.official import GRAY_THRESHOLD, pooled_scores, scores_from_counts
+from lesionseg.report import LesionDescription, scores_by_kind
 
 ROOT = Path(__file__).resolve().parents[1]
 RELEASED = ROOT / "docs" / "results" / "released"
@@ -43,19 +44,6 @@ SETS = {
     "isic2018-val": "2018 validation",
     "isic2017-test": "2017 test",
 }
-#: Kinds of images: a title, the column of images.csv.gz, and the bounds of each kind.
-KINDS = (
-    ("lesion under 5 % of the image", "area", 0.0, 0.05),
-    ("5 to 20 %", "area", 0.05, 0.2),
-    ("20 to 50 %", "area", 0.2, 0.5),
-    ("50 % or more", "area", 0.5, 2.0),
-    ("does not touch the border", "touches_border", 0, 1),
-    ("touches the border", "touches_border", 1, 2),
-    ("contrast under 10", "contrast", 0.0, 10.0),
-    ("10 to 20", "contrast", 10.0, 20.0),
-    ("20 to 30", "contrast", 20.0, 30.0),
-    ("30 or more", "contrast", 30.0, 1000.0),
-)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -87,26 +75,27 @@ def scores_of(run: str) -> dict[tuple[str, str], dict[str, float]]:
 
 def kinds_table(run: str) -> str:
     """The scores of a run by lesion size, contact with the border and contrast."""
-    described = read_rows(RELEASED / "images.csv.gz")
     scores = scores_of(run)
+    found = {}
+    for name in SETS:
+        lesions = {
+            row["id"]: LesionDescription(
+                float(row["area"]), row["touches_border"] == "1", float(row["contrast"])
+            )
+            for row in read_rows(RELEASED / "images.csv.gz")
+            if row["set"] == name
+        }
+        jaccard = {image: scores[name, image]["jaccard"] for image in lesions}
+        found[name] = scores_by_kind(jaccard, lesions)
     lines = [
         f"| images | {' | '.join(f'{title}: n | Jaccard' for title in SETS.values())} |",
         "| --- |" + " --- |" * 2 * len(SETS),
     ]
-    for title, column, low, high in KINDS:
-        cells = [title]
-        for name in SETS:
-            chosen = [
-                scores[name, row["id"]]
-                for row in described
-                if row["set"] == name and low <= float(row[column]) < high
-            ]
-            jaccard = np.array([image["jaccard"] for image in chosen])
-            ends = bootstrap_interval(jaccard)
-            cells += [
-                str(len(chosen)),
-                f"{jaccard.mean():.3f} ({ends[0]:.3f} to {ends[1]:.3f})",
-            ]
+    for entries in zip(*found.values(), strict=True):
+        cells = [entries[0].kind.title]
+        for entry in entries:
+            low, high = entry.interval
+            cells += [str(entry.images), f"{entry.mean:.3f} ({low:.3f} to {high:.3f})"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

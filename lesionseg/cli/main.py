@@ -35,6 +35,7 @@ SUMMARIES = {
     "export": "export a model to ONNX, torch.export or ExecuTorch",
     "score": "score masks as the ISIC challenge does",
     "compare": "compare two models with a paired test",
+    "report": "write a report of runs as one HTML file",
     "cross-validate": "train and score a model on each fold",
     "reproduce": "reproduce the tables of the two papers",
     "models": "list networks and trained models",

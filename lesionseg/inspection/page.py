@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lesionseg._version import __version__
 from lesionseg.files import MARK, atomic_path
@@ -51,16 +51,32 @@ def render_page(inspection: Inspection) -> str:
     sections.insert(4, sections.pop())  # problems follow the tables of the sets
     sections.append(Section("samples", "Samples, with the lesion's share of the image"))
     sections.append(Section("extremes", "Smallest and largest lesions"))
-    template = files("lesionseg.inspection").joinpath("page.html.jinja")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(template.read_text(encoding="utf-8")).render(
+    return render_template(
+        "inspection/page.html.jinja",
         title=f"Inspection of {', '.join(map(str, inspection.paths))}",
         sections=sections,
         pictures=draw_pictures(choose_pictures(inspection)),
         histograms=[(s.name, s.areas.histogram) for s in inspection.summaries if s.areas],
         max_messages=_MAX_MESSAGES,
-        mark=MARK,
-        version=__version__,
     )
+
+
+def render_template(name: str, **values: Any) -> str:
+    """Render a page from a template of the package.
+
+    Args:
+        name: Room and file of the template, such as ``inspection/page.html.jinja``; it may extend
+            ``inspection/base.html.jinja``, which holds the style.
+        values: Variables of the template.
+
+    Returns:
+        HTML.
+    """
+    environment = Environment(
+        loader=PackageLoader("lesionseg", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name).render(mark=MARK, version=__version__, **values)

@@ -147,7 +147,11 @@ def _draw(figure: Figure) -> Figure:
             mask = Image.fromarray(read_record_mask(record))
             share = np.asarray(mask.resize(picture.size, Image.Resampling.BOX))
             picture = draw_outline(picture, share > GRAY_THRESHOLD, color)
+    return figure._replace(uri=to_data_uri(picture))
+
+
+def to_data_uri(picture: Image.Image) -> str:
+    """Return an RGB picture as the data URI of a JPEG, for a page without other files."""
     stream = BytesIO()
     picture.save(stream, "JPEG", quality=_QUALITY)
-    encoded = base64.b64encode(stream.getvalue()).decode("ascii")
-    return figure._replace(uri=f"data:image/jpeg;base64,{encoded}")
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"

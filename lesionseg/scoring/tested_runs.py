@@ -71,7 +71,7 @@ def read_runs(paths: Sequence[Path], test: str | None = None) -> list[TestedRun]
     several = [tables for tables in found if _HERE not in tables]
     chosen = _choose(several, test) if several else _HERE
     files = [tables[_HERE] if _HERE in tables else tables[chosen] for tables in found]
-    records = [_record(file) for file in files]
+    records = [read_record(file) for file in files]
     names = [_name(*parts) for parts in zip(paths, files, records, strict=True)]
     if len(set(names)) < len(names):  # the same run with several tests
         names = [f"{name} ({path.name})" for name, path in zip(names, paths, strict=True)]
@@ -120,7 +120,7 @@ def _choose(tables: Sequence[dict[str, Path]], test: str | None) -> str:
     return common[0]
 
 
-def _record(file: Path) -> dict[str, Any] | None:
+def read_record(file: Path) -> dict[str, Any] | None:
     """Return the description of the test from the file beside the table."""
     if file.name != TABLE:
         return None
@@ -134,9 +134,6 @@ def _record(file: Path) -> dict[str, Any] | None:
 def _name(path: Path, file: Path, test: dict[str, Any] | None) -> str:
     if test is None:
         return str(path)
-    model = str(test["model"]["class_path"]).rpartition(".")[2]
-    if model == "Segmenter":
-        model = str(test["model"]["init_args"].get("network", model))
     run = file.parent
     if run.name.startswith("test-"):
         run = run.parent
@@ -147,4 +144,12 @@ def _name(path: Path, file: Path, test: dict[str, Any] | None) -> str:
     for name in ("test_time_augmentation", "postprocess"):
         if test.get(name, "none") != "none":
             details.append(test[name])
-    return " ".join([model, str(run), *(f"[{detail}]" for detail in details)])
+    return " ".join([name_run(run, test), *(f"[{detail}]" for detail in details)])
+
+
+def name_run(run: Path, test: dict[str, Any]) -> str:
+    """Return the name of a run: its model, of a Segmenter the network, and its folder."""
+    model = str(test["model"]["class_path"]).rpartition(".")[2]
+    if model == "Segmenter":
+        model = str(test["model"]["init_args"].get("network", model))
+    return f"{model} {run}"
