@@ -25,7 +25,7 @@ from lesionseg.inspection.pictures import to_data_uri
 from lesionseg.metrics.official import GRAY_THRESHOLD
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.report.kinds import LesionDescription, describe_lesion
-from lesionseg.report.run_data import TestData
+from lesionseg.report.run_data import ScoredTest
 from lesionseg.run_folder import CHECKPOINTS
 from lesionseg.visualization import PREDICTION_COLOR, TRUTH_COLOR, draw_outline, to_picture
 
@@ -64,7 +64,7 @@ def areas_of(table: ScoreTable) -> dict[str, LesionDescription]:
     }
 
 
-def open_images(test: TestData) -> SampleDataset:
+def open_images(test: ScoredTest) -> SampleDataset:
     """Open the data set of a test.
 
     Raises:
@@ -98,7 +98,7 @@ def open_images(test: TestData) -> SampleDataset:
     return dataset
 
 
-def describe_all(test: TestData, dataset: SampleDataset) -> dict[str, LesionDescription]:
+def describe_all(test: ScoredTest, dataset: SampleDataset) -> dict[str, LesionDescription]:
     """Read all images of a test, and describe their lesions.
 
     Raises:
@@ -114,7 +114,7 @@ def describe_all(test: TestData, dataset: SampleDataset) -> dict[str, LesionDesc
     return found
 
 
-def draw_extremes(test: TestData, dataset: SampleDataset, number: int) -> tuple[list[Row], str]:
+def draw_extremes(test: ScoredTest, dataset: SampleDataset, number: int) -> tuple[list[Row], str]:
     """Draw the best and the worst images, truth in green and prediction in red.
 
     Args:
@@ -156,7 +156,7 @@ def _sample(dataset: SampleDataset, row: int) -> Sample:
         raise UnavailableError(f"An image cannot be read again ({error}).") from error
 
 
-def _load(test: TestData) -> Predictor:
+def _load(test: ScoredTest) -> Predictor:
     """Load the network of a test as it was tested."""
     assert test.record is not None
     record: Mapping[str, Any] = test.record

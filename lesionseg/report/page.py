@@ -32,7 +32,7 @@ from lesionseg.report.plots import (
     draw_lines,
     draw_reliability,
 )
-from lesionseg.report.run_data import RunData, TestData, read_run
+from lesionseg.report.run_data import RunData, ScoredTest, read_run
 from lesionseg.report.settings import differing_settings, fit_settings, test_settings
 from lesionseg.scoring.comparison_table import compare_with_first
 
@@ -151,7 +151,7 @@ def _section(run: RunData, score: str, images: int) -> Section:
     return Section(run.name, parts)
 
 
-def _test_parts(test: TestData, score: str, images: int) -> list[Part]:
+def _test_parts(test: ScoredTest, score: str, images: int) -> list[Part]:
     of = f" of {test.name}" if test.name else ""
     values = test.table.scores[score]
     parts = []
@@ -168,7 +168,9 @@ def _test_parts(test: TestData, score: str, images: int) -> list[Part]:
         )
     )
     parts.append(Part(f"Distribution{of}", plots=[draw_distribution({"": values}, _shown(score))]))
-    described, rows, sentences = areas_of(test.table), [], []
+    described = areas_of(test.table)
+    rows: list[Row] = []
+    sentences: list[str] = []
     if images:
         try:
             dataset = open_images(test)
@@ -215,7 +217,7 @@ def _test_parts(test: TestData, score: str, images: int) -> list[Part]:
     return parts
 
 
-def _score_table(test: TestData) -> Table:
+def _score_table(test: ScoredTest) -> Table:
     mean, pooled, std = test.table.summary(), test.table.summary("pooled"), test.table.std()
     rows = tuple(
         (
@@ -230,7 +232,7 @@ def _score_table(test: TestData) -> Table:
     return Table(("score", "mean", "95 % interval", "std", "pooled"), rows)
 
 
-def _reliability(test: TestData, of: str) -> Part:
+def _reliability(test: ScoredTest, of: str) -> Part:
     filled = [row for row in test.reliability if row["pixels"] > 0]
     pixels = sum(row["pixels"] for row in filled)
     error = sum(

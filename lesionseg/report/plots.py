@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from lesionseg.scoring.comparison_table import ComparisonTable
 
 _TEXT = "#010203"  # replaced by the color of the page's text
 COLORS = ("#a8683c", "#3b78b5", "#4f9a54", "#b0548f", "#8a8a2f", "#6f5fb8", "#c94f4f", "#3f9c9c")
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "lesionseg",
     "font.size": 9,

@@ -19,7 +19,7 @@ CONFIG, METRICS, RELIABILITY, EXTENDED = (
 _RELIABILITY_COLUMNS = ("bin_low", "bin_high", "pixels", "mean_probability", "lesion_fraction")
 
 
-class TestData(NamedTuple):
+class ScoredTest(NamedTuple):
     """Results of a test.
 
     Attributes:
@@ -32,8 +32,6 @@ class TestData(NamedTuple):
         extended: Further scores by their names, with a value for each image; empty if the test has
             none.
     """
-
-    __test__ = False  # pytest
 
     name: str
     file: Path
@@ -58,7 +56,7 @@ class RunData(NamedTuple):
     name: str
     config: dict[str, Any]
     curves: dict[str, list[tuple[float, float]]]
-    tests: list[TestData]
+    tests: list[ScoredTest]
 
 
 def read_run(path: Path, test: str | None = None) -> RunData:
@@ -107,7 +105,7 @@ def _no_run(path: Path) -> str:
     )
 
 
-def _name(path: Path, config: Mapping[str, Any], tests: Sequence[TestData]) -> str:
+def _name(path: Path, config: Mapping[str, Any], tests: Sequence[ScoredTest]) -> str:
     record = next((test.record for test in tests if test.record), None)
     if record is not None:
         return name_run(path, record)
@@ -117,7 +115,7 @@ def _name(path: Path, config: Mapping[str, Any], tests: Sequence[TestData]) -> s
     return " ".join(filter(None, [str(network or kind), str(path)]))
 
 
-def _read_test(file: Path, name: str) -> TestData:
+def _read_test(file: Path, name: str) -> ScoredTest:
     beside = file.parent if file.name == TABLE else None
     extended, reliability = {}, []
     table = ScoreTable.from_csv(file)
@@ -125,7 +123,7 @@ def _read_test(file: Path, name: str) -> TestData:
         reliability = _numbers(beside / RELIABILITY, _RELIABILITY_COLUMNS)
     if beside is not None and (beside / EXTENDED).is_file():
         extended = _read_extended(beside / EXTENDED)
-    return TestData(name, file, table, read_record(file), reliability, extended)
+    return ScoredTest(name, file, table, read_record(file), reliability, extended)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
