@@ -19,8 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``lesionseg inspect``."""
     parser.description = (
         "Summarize a data set: counts, sizes, lesion areas, copies, ids that years or splits\n"
-        "share, revised masks, and broken or unpaired files. With --augment, show what\n"
-        "augmentation does to a few images instead."
+        "share, revised masks, and broken or unpaired files. With --model, also rank the masks by\n"
+        "their difference from a model's predictions and list those that look wrong. With\n"
+        "--augment, show what augmentation does to a few images instead."
     )
     parser.add_argument(
         "--data",
@@ -36,6 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="masks of the images in PATH, if their folder is not found by its name",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="compare the masks with the predictions of a model: folder of lesionseg "
+        "cross-validate, whose predictions are of held-out images; or name of a pretrained model, "
+        "or path of a checkpoint, an exported .onnx file or a folder of save_pretrained",
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="device of the model, such as cpu or cuda (default: a GPU if there is one)",
     )
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="also write a page with pictures, one file"
@@ -91,6 +104,8 @@ def run(options: argparse.Namespace) -> int:
         if page is not None or markdown is not None:
             option = "--html" if page is not None else "--markdown"
             raise LesionsegError(f"{option} does not work with --augment; run them separately.")
+        if options.model is not None:
+            raise LesionsegError("--model does not work with --augment; run them separately.")
         return _show_augmentation(options)
     if options.output is not None:
         raise LesionsegError("--output is for --augment; a page is written with --html FILE.")
@@ -100,7 +115,21 @@ def run(options: argparse.Namespace) -> int:
     from lesionseg.inspection.report import render_report
     from lesionseg.inspection.scan import inspect_data
 
+    predictions = None
+    if options.model is not None:
+        from lesionseg.cli.mask_predictions import open_predictions
+
+        predictions = open_predictions(options.model, options.device)  # errors before reading
     inspection = inspect_data(options.data, options.masks)
+    if predictions is not None:
+        from dataclasses import replace
+
+        from lesionseg.inspection.comparison import compare_masks
+
+        comparison = compare_masks(
+            inspection.records, predictions.predict, options.model, predictions.trained_on
+        )
+        inspection = replace(inspection, comparison=comparison)
     _print(render_report(inspection, ascii_only=not _encodable("█")) + "\n")
     if markdown is not None:
         text = f"{render_report(inspection, style='markdown')}\n\n<!-- {MARK} -->\n"

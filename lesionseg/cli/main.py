@@ -34,6 +34,7 @@ SUMMARIES = {
     "segment": "segment photographs",
     "export": "export a model to ONNX, torch.export or ExecuTorch",
     "score": "score masks as the ISIC challenge does",
+    "agreement": "compare annotators with each other, and a model with them",
     "compare": "compare two models with a paired test",
     "report": "write a report of runs as one HTML file",
     "cross-validate": "train and score a model on each fold",

@@ -6,6 +6,8 @@ from .datamodules.synthetic import SyntheticDataModule as SyntheticDataModule
 from .datasets.base import LesionDataset as LesionDataset
 from .datasets.folder import FolderDataset as FolderDataset
 from .datasets.isic import ISICDataset as ISICDataset
+from .datasets.multi_annotator import AnnotatedSample as AnnotatedSample
+from .datasets.multi_annotator import MultiAnnotatorDataset as MultiAnnotatorDataset
 from .datasets.paired import Pair as Pair
 from .datasets.paired import PairedDataset as PairedDataset
 from .datasets.ph2 import PH2Dataset as PH2Dataset

@@ -1,3 +1,6 @@
+from .comparison import MaskFinding as MaskFinding
+from .comparison import ModelComparison as ModelComparison
+from .comparison import compare_masks as compare_masks
 from .contact import augmentation_sheet as augmentation_sheet
 from .contact import load_samples as load_samples
 from .hashing import close_pairs as close_pairs

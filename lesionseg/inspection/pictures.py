@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from lesionseg.data.io.reading import read_thumbnail
 from lesionseg.data.io.thread_pool import thread_pool
-from lesionseg.inspection.records import MAX_THREADS, ImageRecord, read_record_mask
+from lesionseg.inspection.comparison import KINDS, MaskFinding, unpack
+from lesionseg.inspection.records import MAX_THREADS, ImageRecord, Lesion, read_record_mask
 from lesionseg.inspection.scan import Inspection
 from lesionseg.metrics.official import GRAY_THRESHOLD
 from lesionseg.visualization import PREDICTION_COLOR, TRUTH_COLOR, draw_outline
@@ -25,6 +26,7 @@ _QUALITY = 76
 _MAX_SAMPLES, _MAX_ALL_SAMPLES = 6, 96  # per set, and of all sets
 _MAX_GROUPS, _MAX_MEMBERS = 48, 4
 _MAX_REVISIONS = 40
+_MAX_WORST, _MAX_FAULTS = 48, 24  # masks that differ most from the model, and of each kind of fault
 
 
 class Figure(NamedTuple):
@@ -33,13 +35,13 @@ class Figure(NamedTuple):
     Attributes:
         record: Record of the image, whose mask is outlined in green.
         caption: Text below it.
-        other: Record whose mask is outlined in red, or None.
+        other: What is outlined in red: the mask of a record, or measurements of a prediction.
         uri: The picture as a data URI, once drawn.
     """
 
     record: ImageRecord
     caption: str
-    other: ImageRecord | None = None
+    other: ImageRecord | Lesion | None = None
     uri: str = ""
 
 
@@ -54,7 +56,8 @@ def choose_pictures(inspection: Inspection) -> dict[str, list[Row]]:
     """Choose pictures by the keys of the page's sections.
 
     Returns:
-        Rows of ``copies``, ``conflicts``, ``revisions``, ``samples`` and ``extremes``.
+        Rows of ``comparison``, ``copies``, ``conflicts``, ``revisions``, ``samples`` and
+        ``extremes``.
     """
     names = [image_set.name for image_set in inspection.sets]
     records = inspection.records
@@ -71,6 +74,7 @@ def choose_pictures(inspection: Inspection) -> dict[str, list[Row]]:
         for pair in inspection.conflicts[:_MAX_GROUPS]
     ]
     rows["revisions"] = _revisions(inspection, names)
+    rows["comparison"] = _worst(inspection)
     count = max(1, min(_MAX_SAMPLES, _MAX_ALL_SAMPLES // len(names)))
     for index, name in enumerate(names):
         readable = [r for r in records if r.set_index == index and r.fingerprint]
@@ -114,6 +118,28 @@ def _revisions(inspection: Inspection, names: Sequence[str]) -> list[Row]:
     return [Row(heading, tuple(figures)) for heading, figures in rows.items()]
 
 
+def _worst(inspection: Inspection) -> list[Row]:
+    """Show the masks that differ most from a model's predictions, and each kind of fault."""
+    if inspection.comparison is None:
+        return []
+    findings = inspection.comparison.findings
+    chosen = {"Differ most: mask in green, prediction in red": findings[:_MAX_WORST]}
+    for kind in KINDS:
+        faults = tuple(finding for finding in findings if finding.kind == kind)
+        chosen[f"{kind.capitalize()}: {len(faults)}"] = faults[:_MAX_FAULTS]
+    return [
+        Row(heading, tuple(_compared(inspection, finding) for finding in some))
+        for heading, some in chosen.items()
+        if some
+    ]
+
+
+def _compared(inspection: Inspection, finding: MaskFinding) -> Figure:
+    record = inspection.records[finding.record]
+    kind = f", {finding.kind}" if finding.kind else ""
+    return Figure(record, f"{record.id}: IoU {finding.iou:.2f}{kind}", finding.predicted)
+
+
 def _with_areas(records: Sequence[ImageRecord]) -> tuple[Figure, ...]:
     """Caption records with their lesion's percentage of the image."""
     return tuple(
@@ -142,9 +168,13 @@ def draw_pictures(chosen: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
 def _draw(figure: Figure) -> Figure:
     assert figure.record.image is not None
     picture, _ = read_thumbnail(figure.record.image, SIDE)
-    for record, color in ((figure.record, TRUTH_COLOR), (figure.other, PREDICTION_COLOR)):
-        if record is not None and record.lesion is not None:
-            mask = Image.fromarray(read_record_mask(record))
+    for drawn, color in ((figure.record, TRUTH_COLOR), (figure.other, PREDICTION_COLOR)):
+        mask = None
+        if isinstance(drawn, Lesion):
+            mask = Image.fromarray(unpack(drawn).astype(np.uint8) * np.uint8(255))
+        elif drawn is not None and drawn.lesion is not None:
+            mask = Image.fromarray(read_record_mask(drawn))
+        if mask is not None:
             share = np.asarray(mask.resize(picture.size, Image.Resampling.BOX))
             picture = draw_outline(picture, share > GRAY_THRESHOLD, color)
     return figure._replace(uri=to_data_uri(picture))

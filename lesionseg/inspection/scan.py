@@ -10,6 +10,7 @@ from pathlib import Path
 from lesionseg.data.discovery.image_set import ImageSet as ImageSet
 from lesionseg.data.discovery.image_set import Problem as Problem
 from lesionseg.data.discovery.scanner import find_sets as find_sets
+from lesionseg.inspection.comparison import ModelComparison
 from lesionseg.inspection.duplicates import (
     Duplicates,
     count_copies,
@@ -45,6 +46,7 @@ class Inspection:
         overlaps: Ids that training sets share with official splits of other years.
         shared: Ids that splits of one year, or two other folders, share.
         revisions: Ids whose masks differ between sets.
+        comparison: Masks compared with a model by :func:`compare_masks`; None if they are not.
 
     Example:
         >>> import tempfile
@@ -67,6 +69,7 @@ class Inspection:
     overlaps: tuple[Overlap, ...]
     shared: tuple[Shared, ...]
     revisions: tuple[Revision, ...]
+    comparison: ModelComparison | None = None
 
     @property
     def strangers(self) -> tuple[tuple[int, int], ...]:

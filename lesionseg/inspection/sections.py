@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from statistics import median
 from typing import NamedTuple
 
 from lesionseg.errors import shorten
+from lesionseg.inspection.comparison import (
+    INVERTED,
+    INVERTED_GAIN,
+    KINDS,
+    LEAST_SHIFT,
+    SHIFTED,
+    SHIFTED_GAIN,
+    WHOLE,
+    ModelComparison,
+)
 from lesionseg.inspection.hashing import BITS, MAX_BITS, MIN_CORRELATION, SIDE
 from lesionseg.inspection.overlaps import REVISED_BELOW, Overlap
 from lesionseg.inspection.scan import Inspection
 from lesionseg.inspection.tables import Table
+
+_LOW_IOU = 0.5
 
 
 class Section(NamedTuple):
@@ -62,6 +75,7 @@ def build_sections(inspection: Inspection, shown: int, ramp: str = "") -> list[S
             table=_shared_table(inspection),
             warnings=_shared_sentences(inspection),
         ),
+        *_comparison(inspection, shown),
         *_revisions(inspection, shown),
         _copies(inspection, shown),
         *_conflicts(inspection, shown),
@@ -211,6 +225,81 @@ def _revisions(inspection: Inspection, shown: int) -> Iterable[Section]:
         Table(("set", "other set", "masks"), tuple(rows)),
         examples=f"Lowest: {shorten(names, shown)}" if names else "",
     )
+
+
+_FIXES = {
+    "empty": "draw the lesion, or remove the pair",
+    "whole image": "look at it, and draw the border of the lesion",
+    "inverted": "look at it, and swap lesion and background",
+    "shifted": "look at it, and move or redraw it",
+}
+
+
+_WORDS = {"whole image": "lesion all over"}
+
+
+def _comparison(inspection: Inspection, shown: int) -> Iterable[Section]:
+    """Rank the masks by their difference from a model's predictions, and list faults."""
+    comparison = inspection.comparison
+    if comparison is None:
+        return
+    records, findings = inspection.records, comparison.findings
+    rows = []
+    for index, image_set in enumerate(inspection.sets):
+        some = [f for f in findings if records[f.record].set_index == index]
+        if some:
+            kinds = Counter(finding.kind for finding in some)
+            low = sum(finding.iou < _LOW_IOU for finding in some)
+            middle = f"{median(finding.iou for finding in some):.2f}"
+            counts = (f"{kinds[kind]}" for kind in KINDS)
+            rows.append((image_set.name, f"{len(some)}", middle, f"{low}", *counts))
+    lists = []
+    for kind in KINDS:
+        said = f"{'seems' if kind in ('inverted', 'shifted') else 'is'} {_WORDS.get(kind, kind)}"
+        messages = [
+            f"The mask {records[f.record].mask} {said}"
+            + (f" ({f.details})" if f.details else "")
+            + f"; {_FIXES[kind]}."
+            for f in findings
+            if f.kind == kind
+        ]
+        lists += [(kind, tuple(messages))] if messages else []
+    names = [f"{records[f.record].id} {f.iou:.2f}" for f in findings]
+    yield Section(
+        "comparison",
+        f"Masks that differ from {comparison.model}",
+        "IoU of mask and prediction at 128 x 128. Whole image: at least "
+        f"{100 * WHOLE:.0f} % lesion. Inverted: the complement has an IoU of {INVERTED} or more, "
+        f"and {INVERTED_GAIN} more than the mask. Shifted: moved by {100 * LEAST_SHIFT:.0f} % of a "
+        f"side or more, the mask has an IoU of {SHIFTED} or more, and {SHIFTED_GAIN} more.",
+        Table(("masks", "compared", "median IoU", f"IoU < {_LOW_IOU}", *KINDS), tuple(rows)),
+        _comparison_sentences(comparison),
+        f"Lowest IoU: {shorten(names, shown)}" if names and shown else "",
+        tuple(lists),
+    )
+
+
+def _comparison_sentences(comparison: ModelComparison) -> tuple[str, ...]:
+    """Warn where a prediction may have been learned from the mask itself."""
+    sentences = []
+    count = len(comparison.findings)
+    if comparison.trained:
+        sentences.append(
+            f"{comparison.model} was trained on {len(comparison.trained)} of these images "
+            f"({shorten(comparison.trained)}), and may repeat errors of their masks. Use the "
+            "folder of lesionseg cross-validate, whose predictions are of held-out images."
+        )
+    elif comparison.unknown and count:
+        sentences.append(
+            f"It is not known which images {comparison.model} was trained on. If these are among "
+            "them, it may repeat errors of their masks."
+        )
+    if comparison.unpredicted:
+        sentences.append(
+            f"{comparison.unpredicted} of {comparison.unpredicted + count} masks have no "
+            f"prediction in {comparison.model} and are not compared."
+        )
+    return tuple(sentences)
 
 
 def _copies(inspection: Inspection, shown: int) -> Section:

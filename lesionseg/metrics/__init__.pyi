@@ -4,6 +4,12 @@ from .calibration import brier_score as brier_score
 from .calibration import calibration_error as calibration_error
 from .extended import ExtendedScore as ExtendedScore
 from .extended_table import ExtendedTable as ExtendedTable
+from .agreement import AgreementRow as AgreementRow
+from .agreement import AnnotatorAgreement as AnnotatorAgreement
+from .agreement import compare_uncertainty as compare_uncertainty
+from .consensus import Staple as Staple
+from .consensus import majority_vote as majority_vote
+from .consensus import staple as staple
 from .official import SCORE_NAMES as SCORE_NAMES
 from .official import confusion_counts as confusion_counts
 from .official import pooled_scores as pooled_scores

@@ -1,3 +1,4 @@
+from .agreement import score_agreement as score_agreement
 from .comparison import Comparison as Comparison
 from .comparison import compare_tables as compare_tables
 from .comparison_table import ComparisonTable as ComparisonTable
