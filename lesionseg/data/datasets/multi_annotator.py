@@ -107,6 +107,10 @@ class MultiAnnotatorDataset(LesionDataset):
         (('ann', 'bob', 'eve'), torch.Size([3, 24, 32]), tensor([1.]))
     """
 
+    license = (
+        "IMA++: see https://doi.org/10.5281/zenodo.14201692 for the masks, and each image's license in "
+        "the ISIC archive"
+    )
     origin = "https://doi.org/10.5281/zenodo.14201692"
     citation = (
         "Abhishek, Kawahara and Hamarneh: IMA++: ISIC Archive Multi-Annotator Dermoscopic Skin "
