@@ -26,7 +26,7 @@ Bool = npt.NDArray[np.bool_]
 
 class _Predicted(NamedTuple):
     mask: Bool
-    uncertainty: npt.NDArray[np.float64] | None
+    uncertainty: npt.NDArray[np.float32] | None
 
 
 def score_agreement(
@@ -117,18 +117,6 @@ def score_agreement(
     return agreement
 
 
-def entropy(probability: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Return the binary entropy of probabilities, in bits, 0 to 1.
-
-    Example:
-        >>> entropy(np.array([0.0, 0.5, 1.0]))
-        array([0., 1., 0.])
-    """
-    p = np.asarray(probability, np.float64)
-    parts = (np.where(q > 0, -q * np.log2(np.where(q > 0, q, 1)), 0.0) for q in (p, 1 - p))
-    return np.asarray(sum(parts), np.float64) + 0.0
-
-
 def _refuse_missing(
     wanted: dict[str, list[Annotation]] | dict[str, Path],
     found: dict[str, list[Annotation]] | dict[str, Path] | dict[str, str],
@@ -168,7 +156,7 @@ def _predict(
 
         def segment(id_: str, _: tuple[int, ...]) -> _Predicted:
             result = predictor(read_image(images[id_]))
-            return _Predicted(result.mask, entropy(result.probability))
+            return _Predicted(result.mask, result.uncertainty)
 
         return segment
     if predictions is None:

@@ -5,7 +5,6 @@ import pytest
 from PIL import Image
 
 from lesionseg.cli import main as cli
-from lesionseg.scoring.agreement import entropy
 
 
 def write(path, offset, size=(20, 60)):
@@ -108,8 +107,3 @@ def test_one_sentence_for_each_mistake(people, damage, options, message, capsys)
     said = capsys.readouterr().err
     assert message.format(p=people) in said
     assert said.count("\n") == 1
-
-
-def test_entropy():
-    assert entropy(np.array([0.25])) == pytest.approx(-0.25 * np.log2(0.25) - 0.75 * np.log2(0.75))
-    assert entropy(np.array([0, 0.5, 1])).tolist() == [0, 1, 0]

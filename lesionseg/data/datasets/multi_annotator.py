@@ -108,8 +108,8 @@ class MultiAnnotatorDataset(LesionDataset):
     """
 
     license = (
-        "IMA++: see https://doi.org/10.5281/zenodo.14201692 for the masks, and each image's license in "
-        "the ISIC archive"
+        "IMA++: see https://doi.org/10.5281/zenodo.14201692 for masks, and the ISIC archive for each "
+        "image"
     )
     origin = "https://doi.org/10.5281/zenodo.14201692"
     citation = (
