@@ -107,10 +107,7 @@ class MultiAnnotatorDataset(LesionDataset):
         (('ann', 'bob', 'eve'), torch.Size([3, 24, 32]), tensor([1.]))
     """
 
-    license = (
-        "IMA++: see https://doi.org/10.5281/zenodo.14201692 for masks, and the ISIC archive for each "
-        "image"
-    )
+    license = "masks of IMA++: see https://doi.org/10.5281/zenodo.14201692; images: see the archive"
     origin = "https://doi.org/10.5281/zenodo.14201692"
     citation = (
         "Abhishek, Kawahara and Hamarneh: IMA++: ISIC Archive Multi-Annotator Dermoscopic Skin "
