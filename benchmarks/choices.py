@@ -128,16 +128,16 @@ def milliseconds(options: Namespace, choice: Choice, size: tuple[int, int]) -> l
             label: make(create_network(choice.network, **value))
             for label, value in choice.values.items()
         }
-        found = in_turn(work, 1 if options.small else 7)
+        found = in_turn(work, 1 if options.small else 3)
         columns.append([spread(found[label]) for label in choice.values])
     return columns
 
 
 def main() -> None:
-    parser = arguments(__doc__ or "", rounds=3)
+    parser = arguments(__doc__ or "", rounds=2)
     parser.add_argument("--choice", choices=sorted(CHOICES), default="dilations")
     parser.add_argument("--root", type=Path, help="of ISIC 2018; else synthetic lesions")
-    parser.add_argument("--images", type=int, default=200, help="to train on")
+    parser.add_argument("--images", type=int, default=64, help="to train on")
     parser.add_argument("--epochs", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)

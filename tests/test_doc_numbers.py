@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from lesionseg import list_pretrained
+from lesionseg.files import size_text
 from lesionseg.networks import SegANCritic, create_network
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,6 +101,15 @@ def test_mobilegans_page_counts_weights_and_scores():
         jaccards(f"mobilegan-fast-{name}-0")["isic2018-val"].mean() for name in ("printed", "plain")
     )
     assert f"index of {printed:.3f} on 2018 validation, and {plain:.3f} without" in text
+
+
+def test_the_size_of_the_training_images_is_that_of_their_archive():
+    size, short = re.search(
+        r"training images take ([\d,]+) bytes \(([^)]+)\)", page("data.md")
+    ).groups()
+    assert size_text(int(size.replace(",", ""))) == short
+    assert f"take {short}." in page("getting-started.md")
+    assert f"({short} for the training images of 2018)" in page("../README.md")
 
 
 def test_segans_page_adds_the_parameters():

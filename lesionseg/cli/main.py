@@ -38,6 +38,7 @@ SUMMARIES = {
     "compare": "compare two models with a paired test",
     "report": "write a report of runs as one HTML file",
     "cross-validate": "train and score a model on each fold",
+    "figure": "draw images with the masks of several models side by side",
     "reproduce": "reproduce the tables of the two papers",
     "models": "list networks and trained models",
 }

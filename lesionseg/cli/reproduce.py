@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget",
         choices=["full", "quick"],
         default="full",
-        help="full (default), or quick: all rows, small, in less than an hour on two CPU cores",
+        help="full (default), or quick: all rows with few small images and 3 epochs, for a CPU",
     )
     parser.add_argument(
         "--recipe",

@@ -3,6 +3,7 @@ from .comparison import Comparison as Comparison
 from .comparison import compare_tables as compare_tables
 from .comparison_table import ComparisonTable as ComparisonTable
 from .comparison_table import compare_with_first as compare_with_first
+from .figure import model_figure as model_figure
 from .predictions import score_predictions as score_predictions
 from .predictions import score_predictions_extended as score_predictions_extended
 from .tested_runs import TestedRun as TestedRun

@@ -46,6 +46,14 @@ def test_mobilegans_tables():
         assert ours[name].quoted_parameters is None
 
 
+def test_the_size_of_the_papers_tables_has_their_figures():
+    sizes, tables = quoted("mobilegan-sizes"), quoted("mobilegan-tables")
+    for name, row in sizes.items():
+        of_tables = name == "128 x 128"
+        assert row.quoted == (tables["MobileGAN"].quoted if of_tables else {})
+        assert row.quoted_parameters == (2.35 if of_tables else None)
+
+
 def test_each_test_prints_the_columns_of_its_table():
     table = load_table("mobilegan-tables")
     columns = {name: tuple(test.quoted) for name, test in table.tests.items()}

@@ -327,6 +327,17 @@ def test_a_row_of_mobilegans_tables(name, recipe, understood, tmp_path):
     row_of("mobilegan-tables", name, recipe, mobilegan_row(name, recipe), understood, tmp_path)
 
 
+@pytest.mark.parametrize("recipe", ["paper", "common"])
+@pytest.mark.parametrize("side", [64, 128, 256])
+def test_a_row_of_mobilegans_sizes(side, recipe, understood, tmp_path):
+    expected = mobilegan_row("MobileGAN", recipe) | {"data.size": (side, side)}
+    if recipe == "common":
+        fast = RECIPES["mobilegan-fast-isic2018"]
+        expected |= {name: fast[name] for name in fast if name.startswith("model.")}
+        del expected["model.generator_clip"]
+    row_of("mobilegan-sizes", f"{side} x {side}", recipe, expected, understood, tmp_path)
+
+
 def row_of(table_name, name, recipe, expected, understood, tmp_path):
     table = load_table(table_name)
     (row,) = (one for one in table.rows if one.name == name)
@@ -340,8 +351,15 @@ def row_of(table_name, name, recipe, expected, understood, tmp_path):
 def test_every_row_is_checked():
     assert [row.name for row in load_table("asnet-table2").rows] == list(ASNET_ROWS)
     assert [row.name for row in load_table("mobilegan-tables").rows] == list(MOBILEGAN_ROWS)
+    assert [row.name for row in load_table("mobilegan-sizes").rows] == [
+        *("64 x 64", "128 x 128", "256 x 256")
+    ]
     assert load_table("asnet-table2").num_folds == 5
     assert load_table("mobilegan-tables").num_folds is None
+
+
+def test_the_sizes_are_trained_without_the_test_images():
+    assert load_table("mobilegan-sizes").variants == {"leak-free": ["--data.exclude=isic2017-test"]}
 
 
 def test_the_leak_free_training_leaves_the_test_images_out(understood, tmp_path):
