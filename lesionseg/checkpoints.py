@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from lesionseg.errors import CheckpointError
-from lesionseg.pretrained import find_pretrained, read_pretrained, suggest_names
+from lesionseg.hub import locate_pretrained
+from lesionseg.pretrained import read_pretrained, suggest_names
 
 OUTSIDE_WEIGHTS = ("encoder_weights", "init_from")
 """Arguments that load weights from other sources, which a checkpoint makes needless."""
@@ -79,7 +80,7 @@ def read_checkpoint(path: str | Path, map_location: Location = "cpu") -> dict[st
     models built from them neither look for files nor download.
 
     Args:
-        path: Path of a local file, or source of :func:`lesionseg.pretrained.find_pretrained`.
+        path: Path of a local file, or source of :func:`lesionseg.hub.locate_pretrained`.
         map_location: See :func:`torch.load`.
 
     Returns:
@@ -94,7 +95,7 @@ def read_checkpoint(path: str | Path, map_location: Location = "cpu") -> dict[st
         >>> read_checkpoint("asnet-lite")["hyper_parameters"]["_class_path"]
         '...'
     """
-    folder = find_pretrained(path)
+    folder = locate_pretrained(path)
     checkpoint: dict[str, Any]
     if folder is None:
         checkpoint = load_weights(path, map_location)

@@ -68,7 +68,13 @@ def dry(monkeypatch):
         class_path = known[0] if known else "lesionseg.models.asnet.ASNet"
         return {"hyper_parameters": {"_class_path": class_path}}
 
+    locate = trainer_arguments.locate_pretrained
+
+    def locate_offline(source):
+        return locate("asnet-lite" if source == "owner/name" else source)
+
     monkeypatch.setattr(trainer_arguments, "read_checkpoint", read_checkpoint)
+    monkeypatch.setattr(trainer_arguments, "locate_pretrained", locate_offline)
     monkeypatch.setattr(trainer_cli.LesionCLI, "_set_seed", lambda self: None)
     monkeypatch.setattr(trainer_cli.LesionCLI, "instantiate_classes", lambda self: None)
     monkeypatch.setattr(trainer_cli.LesionCLI, "_run_subcommand", lambda self, subcommand: None)

@@ -33,7 +33,7 @@ ROOMS = (
     "cli",
 )
 SHARED = {
-    *("_moved", "_version", "checkpoints", "errors", "files", "guards", "pretrained"),
+    *("_moved", "_version", "checkpoints", "errors", "files", "guards", "hub", "pretrained"),
     *("run_folder", "visualization"),
 }
 

@@ -18,6 +18,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from lesionseg.callbacks.provenance import same_test
 from lesionseg.errors import LesionsegError
+from lesionseg.hub import hub_id_of
 from lesionseg.pretrained import WEIGHTS, is_packaged
 from lesionseg.run_folder import CHECKPOINTS
 
@@ -29,8 +30,8 @@ def home_of(checkpoint: Path | None, default: Path) -> tuple[Path, str]:
     """Return the folder for a checkpoint's results, and the prefix of their names.
 
     It is the run's folder. Beside a checkpoint without a run the prefix is the checkpoint's name.
-    If the folder cannot be written to, or is part of the package, it is ``default``, with the
-    names of folder and checkpoint as prefix.
+    If the folder cannot be written to, or is part of the package or of the cache of the Hugging
+    Face Hub's client, it is ``default``, with the names of model and checkpoint as prefix.
 
     Args:
         checkpoint: Path of the checkpoint; None if the model is of no checkpoint.
@@ -45,9 +46,11 @@ def home_of(checkpoint: Path | None, default: Path) -> tuple[Path, str]:
         in_run = folder.name == CHECKPOINTS
         home = folder.parent if in_run else folder
         prefix = "" if in_run else f"{checkpoint.stem}-"
-        if not is_packaged(checkpoint) and _can_write(home):
+        hub_id = hub_id_of(checkpoint)
+        if not is_packaged(checkpoint) and hub_id is None and _can_write(home):
             return home, prefix
-        prefix = f"{home.absolute().name}-{'' if checkpoint.name == WEIGHTS else prefix}"
+        model = hub_id.partition("/")[2] if hub_id else home.absolute().name
+        prefix = f"{model}-{'' if checkpoint.name == WEIGHTS else prefix}"
     default.mkdir(parents=True, exist_ok=True)
     if not _can_write(default):
         raise LesionsegError(

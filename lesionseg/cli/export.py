@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "checkpoint",
         metavar="CKPT",
         type=Path,
-        help="a checkpoint of any model of lesionseg, or a name of lesionseg models --pretrained",
+        help="a checkpoint of any model of lesionseg, a name of lesionseg models --pretrained, or "
+        "owner/name on the Hugging Face Hub",
     )
     parser.add_argument(
         "--format",
@@ -99,6 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
         LesionsegError: See :func:`lesionseg.export.export_checkpoint`.
     """
     from lesionseg.export.checkpoint import SUFFIXES, ExportOptions, export_checkpoint
+    from lesionseg.hub import is_hub_id
 
     options = ExportOptions(
         format=arguments.format,
@@ -112,7 +114,10 @@ def run(arguments: argparse.Namespace) -> int:
         license=arguments.license,
         postprocess=arguments.postprocess,
     )
-    output = arguments.output or arguments.checkpoint.with_suffix(SUFFIXES[options.format])
+    suffix = SUFFIXES[options.format]
+    output = arguments.output or arguments.checkpoint.with_suffix(suffix)
+    if arguments.output is None and is_hub_id(arguments.checkpoint.as_posix()):
+        output = Path(arguments.checkpoint.name + suffix)
     check_outputs([output], [arguments.checkpoint], arguments.overwrite)
     print(_summary(export_checkpoint(arguments.checkpoint, output, options)))
     return 0

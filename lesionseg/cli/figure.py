@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="MODEL",
         help="name of a pretrained model (see lesionseg models --pretrained), or path of a "
-        "checkpoint, an exported .onnx file or a folder of save_pretrained; LABEL=MODEL sets the "
-        "label of its column",
+        "checkpoint, an exported .onnx file or a folder of save_pretrained, or owner/name on the "
+        "Hugging Face Hub; LABEL=MODEL sets the label of its column",
     )
     parser.add_argument(
         "--data",

@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT,
         metavar="NAME",
         help="name of a pretrained model (see lesionseg models --pretrained), or path of a "
-        "checkpoint, an exported .onnx file or a folder of save_pretrained (default: %(default)s)",
+        "checkpoint, an exported .onnx file or a folder of save_pretrained, or owner/name on the "
+        "Hugging Face Hub (default: %(default)s)",
     )
     parser.add_argument(
         "--output",

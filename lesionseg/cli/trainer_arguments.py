@@ -8,7 +8,8 @@ from lesionseg.checkpoints import OUTSIDE_WEIGHTS, read_checkpoint
 from lesionseg.cli.options import class_name, model_of, option_value
 from lesionseg.cli.recipes import recipe_path
 from lesionseg.errors import CheckpointError
-from lesionseg.pretrained import WEIGHTS, find_pretrained, suggest_names
+from lesionseg.hub import locate_pretrained
+from lesionseg.pretrained import WEIGHTS, suggest_names
 
 #: Values of ``--ckpt_path`` that Lightning resolves.
 _KEYWORDS = ("best", "last", "hpc", "registry", "null")
@@ -55,7 +56,7 @@ def _replace_pretrained(arguments: list[str]) -> list[str]:
         if position >= len(arguments):
             continue
         source = value if equals else arguments[position]
-        folder = find_pretrained(source)
+        folder = locate_pretrained(source)
         if folder is None and name == "--pretrained":
             raise CheckpointError(
                 f"there is no pretrained model {source!r}; {suggest_names(source)}."
@@ -65,7 +66,7 @@ def _replace_pretrained(arguments: list[str]) -> list[str]:
         if not equals:
             replaced[position] = path
     start = option_value(arguments, "model.init_from") if command == "fit" else None
-    folder = find_pretrained(start) if start else None
+    folder = locate_pretrained(start) if start else None
     if folder is None or option_value(arguments, "model") is not None:
         return replaced
     hyper_parameters = read_checkpoint(folder)["hyper_parameters"]

@@ -15,8 +15,8 @@ from typing_extensions import Self
 from lesionseg._version import __version__
 from lesionseg.checkpoints import OUTSIDE_WEIGHTS, Location, check_weights_only, forget
 from lesionseg.errors import LesionsegError, shorten
+from lesionseg.hub import push_to_hub
 from lesionseg.models.finite import check_weights, fitting_trainer
-from lesionseg.models.hub import push_to_hub
 from lesionseg.models.loading import load_model, rename_weights
 from lesionseg.models.resume import check_resumable
 from lesionseg.pretrained import network_weights, write_pretrained

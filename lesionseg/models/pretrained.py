@@ -9,11 +9,11 @@ import torch
 
 from lesionseg.checkpoints import read_checkpoint
 from lesionseg.errors import CheckpointError
+from lesionseg.hub import locate_pretrained
 from lesionseg.inference.predictor import usable_device
 from lesionseg.models.checkpointing import PRETRAINED_CLASSES
-from lesionseg.models.hub import download_pretrained, is_hub_id
 from lesionseg.models.loading import load_model
-from lesionseg.pretrained import find_pretrained, suggest_names
+from lesionseg.pretrained import suggest_names
 
 if TYPE_CHECKING:
     from lesionseg.models.base import SegmentationModule
@@ -49,9 +49,7 @@ def from_pretrained(source: str | Path, device: str | torch.device = "cpu") -> S
     """
     from lesionseg import models
 
-    folder = find_pretrained(source)
-    if folder is None and is_hub_id(str(source)):
-        folder = download_pretrained(str(source))
+    folder = locate_pretrained(source)
     if folder is None:
         raise CheckpointError(
             f"there is no pretrained model {str(source)!r}: {suggest_names(str(source))}; or give "

@@ -3,12 +3,16 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import lesionseg
+from lesionseg import hub
+from lesionseg.checkpoints import read_checkpoint
+from lesionseg.cli import main as cli
 from lesionseg.errors import CheckpointError, LesionsegError
-from lesionseg.models import hub
 
 pytest.importorskip("huggingface_hub")
 
@@ -93,7 +97,9 @@ def test_changed_weights_are_not_used(server, model):
 
 def test_no_network(server):
     server.close()
-    with pytest.raises(CheckpointError, match="cannot be reached; connect to the network"):
+    with pytest.raises(
+        CheckpointError, match=r"no file or folder owner/small: .* cannot be reached .*; connect"
+    ):
         lesionseg.from_pretrained("owner/small")
 
 
@@ -118,8 +124,92 @@ def test_a_folder_is_preferred_to_the_hub(server, model, tmp_path, monkeypatch):
 
 def test_no_client(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(LesionsegError, match=r'pip install "lesionseg\[hub\]"'):
+    message = r'no file or folder owner/small; .* pip install "lesionseg\[hub\]"'
+    with pytest.raises(LesionsegError, match=message):
         hub.download_pretrained("owner/small")
+
+
+def test_an_upload_without_network(server, model):
+    server.close()
+    with pytest.raises(
+        CheckpointError, match=r"owner/small was not uploaded: .* cannot be reached"
+    ):
+        model.push_to_hub("owner/small", token="hf_secret")
+
+
+@pytest.mark.parametrize("path", ["runs/best.ckpt", "runs/small.onnx", "a/b/c", "asnet-light"])
+def test_paths_of_other_files_are_not_looked_up(path, server):
+    assert hub.locate_pretrained(path) is None
+    assert not server.requests
+
+
+class TestCommands:
+    """The commands take ``owner/name`` as they take the name of a packaged model."""
+
+    QUIET = (
+        *("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"),
+        *("--trainer.enable_model_summary=false", "--data=SyntheticDataModule"),
+        *("--data.train_length=4", "--data.val_length=2", "--data.test_length=2"),
+        "--data.batch_size=2",
+    )
+
+    @pytest.fixture
+    def tiny(self, server, tmp_path, monkeypatch):
+        """A tiny model on the Hub, and an empty current folder."""
+        monkeypatch.chdir(tmp_path)
+        torch.manual_seed(0)
+        model = lesionseg.Segmenter("segan", network_arguments={"width": 2}, size=(32, 32))
+        model.trained_on = frozenset({"ISIC_0000001"})
+        model.push_to_hub("owner/tiny-v1.0", token="hf_secret")
+        return model
+
+    def test_test(self, tiny, tmp_path):
+        assert cli.main(["test", "--pretrained", "owner/tiny-v1.0", *self.QUIET]) == 0
+        (record,) = tmp_path.rglob("scores.json")
+        assert record.parent.parent == tmp_path / "runs"  # not in the cache of the client
+        assert record.parent.name.startswith("tiny-v1.0-test-")
+
+    def test_fit(self, tiny, tmp_path):
+        options = ["--model.init_from=owner/tiny-v1.0", "--trainer.max_epochs=1"]
+        assert cli.main(["fit", *options, *self.QUIET]) == 0
+        (path,) = tmp_path.rglob("best.ckpt")
+        checkpoint = read_checkpoint(path)
+        assert checkpoint["hyper_parameters"]["_class_path"].endswith(".Segmenter")
+        assert "ISIC_0000001" in checkpoint["lesionseg"]["trained_on"]
+
+    def test_segment(self, tiny, tmp_path, capsys):
+        Image.new("RGB", (50, 40)).save(tmp_path / "photo.png")
+        assert cli.main(["segment", "photo.png", "--model", "owner/tiny-v1.0"]) == 0
+        expected = lesionseg.segment(tmp_path / "photo.png", tiny.eval()).mask
+        with Image.open(tmp_path / "segmented" / "photo_segmentation.png") as written:
+            assert (np.asarray(written) > 0).tolist() == expected.tolist()
+
+    @pytest.mark.slow
+    def test_export(self, tiny, tmp_path):
+        assert cli.main(["export", "owner/tiny-v1.0", "--format", "torch"]) == 0
+        assert (tmp_path / "tiny-v1.0.pt2").is_file()
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ["test", "--pretrained", "owner/absent", "--data=SyntheticDataModule"],
+            ["fit", "--model.init_from=owner/absent", "--data=SyntheticDataModule"],
+            ["segment", "photo.png", "--model", "owner/absent"],
+            ["export", "owner/absent"],
+        ],
+    )
+    @pytest.mark.parametrize("reachable", [True, False])
+    def test_a_name_that_is_nothing(
+        self, command, reachable, server, tmp_path, monkeypatch, capsys
+    ):
+        monkeypatch.chdir(tmp_path)
+        Image.new("RGB", (50, 40)).save(tmp_path / "photo.png")
+        if not reachable:
+            server.close()
+        assert cli.main(command) == 1
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert "there is no file or folder owner/absent" in lines[-1]
+        assert ("no model owner/absent" if reachable else "cannot be reached") in lines[-1]
 
 
 def test_a_name_that_is_no_hub_id_never_asks_the_network(server):
@@ -131,7 +221,7 @@ def test_a_name_that_is_no_hub_id_never_asks_the_network(server):
 @pytest.mark.slow
 def test_the_client_is_imported_only_for_the_hub():
     script = (
-        "import sys, lesionseg; lesionseg.list_pretrained(); import lesionseg.models.hub;"
+        "import sys, lesionseg; lesionseg.list_pretrained(); import lesionseg.hub;"
         "assert 'huggingface_hub' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

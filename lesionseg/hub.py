@@ -12,19 +12,53 @@ from typing import Any
 
 from lesionseg._version import __version__
 from lesionseg.errors import CheckpointError, LesionsegError
-from lesionseg.pretrained import CARD, TRAINED_ON, WEIGHTS, read_card
+from lesionseg.pretrained import CARD, TRAINED_ON, WEIGHTS, find_pretrained, read_card
 
 _ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_FILES = (".ckpt", ".onnx", ".pt", ".pt2", ".pte", ".pth", ".safetensors", ".yaml")  # of models
+
+
+def locate_pretrained(source: str | Path) -> Path | None:
+    """Return the folder of a trained model, downloaded if it is on the Hugging Face Hub.
+
+    Args:
+        source: As for :func:`lesionseg.pretrained.find_pretrained`, which is tried first, or
+            ``owner/name`` on the Hub.
+
+    Returns:
+        Folder of the model; None if ``source`` is something else, such as a checkpoint.
+
+    Raises:
+        CheckpointError: If a folder has no card, or the Hub has no such model or cannot be reached.
+        LesionsegError: If ``source`` has the form of a Hub id, and ``huggingface_hub`` is not
+            installed.
+    """
+    folder = find_pretrained(source)
+    text = source.as_posix() if isinstance(source, Path) else source
+    return download_pretrained(text) if folder is None and is_hub_id(text) else folder
 
 
 def is_hub_id(source: str) -> bool:
     """Return whether a text has the form of a Hub id, ``owner/name``, and is not a path.
 
     Example:
-        >>> is_hub_id("owner/asnet-lite"), is_hub_id("asnet-lite"), is_hub_id("runs/a/best.ckpt")
+        >>> is_hub_id("owner/asnet-lite"), is_hub_id("asnet-lite"), is_hub_id("runs/best.ckpt")
         (True, False, False)
     """
-    return _ID.fullmatch(source) is not None and not Path(source).exists()
+    is_file = source.lower().endswith(_FILES) or Path(source).exists()
+    return _ID.fullmatch(source) is not None and not is_file
+
+
+def hub_id_of(path: Path) -> str | None:
+    """Return the Hub id of a file in the cache of the Hub's client; None for any other file.
+
+    Example:
+        >>> hub_id_of(Path("hub/models--owner--name/snapshots/0123/model.safetensors"))
+        'owner/name'
+    """
+    kind, *parts = path.parent.parent.parent.name.split("--", 2)
+    is_cached = path.parent.parent.name == "snapshots" and kind == "models" and len(parts) == 2
+    return "/".join(parts) if is_cached else None
 
 
 def download_pretrained(hub_id: str, revision: str | None = None) -> Path:
@@ -43,8 +77,9 @@ def download_pretrained(hub_id: str, revision: str | None = None) -> Path:
             neither downloaded nor found in the cache.
         LesionsegError: If ``huggingface_hub`` is not installed.
     """
-    client = _client()
-    with _errors(hub_id):
+    absent = f"there is no file or folder {hub_id}"
+    client = _client(absent)
+    with _errors(hub_id, absent):
         folder = client.snapshot_download(
             hub_id,
             revision=revision,
@@ -78,13 +113,14 @@ def push_to_hub(
     """
     if _ID.fullmatch(hub_id) is None:
         raise ValueError(f"expected hub_id to be owner/name, got {hub_id!r}")
-    client = _client()
+    problem = f"{hub_id} was not uploaded"
+    client = _client(problem)
     with tempfile.TemporaryDirectory() as name:
         folder = save_pretrained(name)
         text = model_card(read_card(folder), hub_id)
         (folder / "README.md").write_text(text, encoding="utf-8")
         api = client.HfApi(token=token, library_name="lesionseg", library_version=__version__)
-        with _errors(hub_id):
+        with _errors(hub_id, problem):
             api.create_repo(hub_id, private=private, exist_ok=True)
             commit = api.upload_folder(repo_id=hub_id, folder_path=folder, commit_message=message)
     return str(commit.commit_url)
@@ -140,27 +176,28 @@ def model_card(card: Mapping[str, Any], hub_id: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _client() -> ModuleType:
+def _client(problem: str) -> ModuleType:
     try:
         import huggingface_hub
     except ImportError as error:
         raise LesionsegError(
-            'models on the Hugging Face Hub need its client: pip install "lesionseg[hub]".'
+            f"{problem}; models on the Hugging Face Hub need its client: pip install "
+            '"lesionseg[hub]".'
         ) from error
     return huggingface_hub
 
 
 @contextmanager
-def _errors(hub_id: str) -> Iterator[None]:
-    """Convert the errors of the client."""
+def _errors(hub_id: str, problem: str) -> Iterator[None]:
+    """Convert the errors of the client to sentences that start with the problem."""
     from huggingface_hub import errors
 
     try:
         yield
     except errors.RepositoryNotFoundError as error:
         raise CheckpointError(
-            f"there is no model {hub_id} on the Hugging Face Hub, or you may not use it; check "
-            "the name, or log in with: hf auth login."
+            f"{problem}, and there is no model {hub_id} on the Hugging Face Hub that you may use; "
+            "check the name, or log in with: hf auth login."
         ) from error
     except errors.RevisionNotFoundError as error:
         raise CheckpointError(f"{hub_id} on the Hugging Face Hub has no such revision.") from error
@@ -172,8 +209,13 @@ def _errors(hub_id: str) -> Iterator[None]:
         raise CheckpointError(
             f"the Hugging Face Hub refused {hub_id} (status {status}); {fix}."
         ) from error
-    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, OSError) as error:
+    except Exception as error:
+        # Of the connection: not OSErrors where the client uses httpx, which it does not export.
+        kinds = (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, OSError)
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if not isinstance(error, kinds) and "TransportError" not in names:
+            raise
         raise CheckpointError(
-            f"{hub_id} is not in the cache and the Hugging Face Hub cannot be reached; connect to "
-            "the network, or give a folder that save_pretrained wrote."
+            f"{problem}: the Hugging Face Hub cannot be reached for the model {hub_id}; connect to "
+            "the network, or check the name."
         ) from error
