@@ -124,7 +124,8 @@ def run(options: argparse.Namespace) -> int:
             "give another --split or --data."
         )
     sets = [found for found in sets if options.split in (None, found.split)]
-    inputs = [file for found in sets for pair in found.pairs for file in (pair.image, pair.mask)]
+    files = [file for found in sets for pair in found.pairs for file in (pair.image, pair.mask)]
+    inputs = [file for file in files if file is not None]
     check_outputs([output], inputs, options.overwrite)
 
     from tqdm import tqdm
