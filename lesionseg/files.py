@@ -21,7 +21,7 @@ if sys.platform != "win32":
 MARK = "written by lesionseg"
 """Marks every picture, page, plot and zip archive that a command writes."""
 
-#: First bytes of score tables and measurements, whose formats have no room for a mark.
+#: First bytes of score tables and measures, whose formats have no room for a mark.
 _STARTS = (
     *(b"image,tp,fp,fn,tn,", b'{\n  "overall": ', b"image,width,height,lesion_pixels,"),
     *(b"image,hausdorff_95,", b"bin_low,bin_high,pixels,"),

@@ -56,7 +56,7 @@ def test_command_line(tmp_path):
     assert (out / "test" / "overlays.png").stat().st_size > 0
     with zipfile.ZipFile(out / "predict" / "submission.zip") as archive:
         assert len(archive.namelist()) == 2
-    assert (out / "masks" / "measurements.csv").is_file()
+    assert (out / "masks" / "measures.csv").is_file()
     masks = sorted((out / "masks").glob("*.png"))
     assert len(masks) == 5
     assert all(is_mask(path, (320, 240)) for path in masks)

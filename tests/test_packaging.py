@@ -181,7 +181,7 @@ def test_the_installed_wheel_segments_without_a_network(installed, tmp_path):
         assert expected.shape == (height, width)
         assert expected.any()
         assert np.array_equal(found, expected)
-    assert len((tmp_path / "segmented" / "measurements.csv").read_text().splitlines()) == 4
+    assert len((tmp_path / "segmented" / "measures.csv").read_text().splitlines()) == 4
 
 
 def test_the_installed_wheel_works_outside_the_checkout(installed, tmp_path):

@@ -10,18 +10,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionseg.data.discovery.names import IMAGE_SUFFIXES, check_name, list_files, stem_of
+from lesionseg.data.discovery.names import (
+    IMAGE_SUFFIXES,
+    check_name,
+    list_files,
+    stem_of,
+    strip_ending,
+)
 from lesionseg.errors import InvalidDataError, LesionsegError, printable
 from lesionseg.files import check_outputs, remove_unfinished
-from lesionseg.inference.measurements import MEASUREMENTS, measure, write_measurements
-from lesionseg.inference.segmentation import POST_PROCESSINGS
+from lesionseg.inference.regions import POST_PROCESSINGS
+from lesionseg.inference.saving import (
+    COCO_FILE,
+    FORMATS,
+    MEASURES_TABLE,
+    Format,
+    ResultWriter,
+    parse_formats,
+    result_names,
+    review_lines,
+)
 from lesionseg.inference.tta import TEST_TIME_AUGMENTATIONS
 from lesionseg.pretrained import DEFAULT
 
 if TYPE_CHECKING:
     from lesionseg.inference.segmentation import ImagePredictor
 
-_KINDS = ("segmentation", "probability", "overlay")
+_DEFAULT_FORMATS = "mask,overlay,csv"
+_TABLES = (MEASURES_TABLE, COCO_FILE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +61,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="output folder (default: %(default)s)",
     )
     parser.add_argument(
-        "--probabilities", action="store_true", help="also write 16-bit probability maps"
+        "--format",
+        default=_DEFAULT_FORMATS,
+        metavar="NAMES",
+        help=f"what to write, separated by commas: {', '.join(FORMATS)} (default: %(default)s)",
     )
-    parser.add_argument("--no-overlays", action="store_true", help="do not write overlays")
+    parser.add_argument(
+        "--probabilities", action="store_true", help="the same as the format probability, too"
+    )
+    parser.add_argument("--no-overlays", action="store_true", help="leave out the format overlay")
+    parser.add_argument(
+        "--pixel-spacing",
+        type=float,
+        metavar="MM",
+        help="distance between pixel centers in millimeters, for measures in millimeters "
+        "(default: that of a DICOM file)",
+    )
     parser.add_argument(
         "--device",
         default="auto",
@@ -99,13 +128,17 @@ def run(options: argparse.Namespace) -> int:
     skip = options.on_error == "skip"
     skipped: list[str] = []
     ignored: list[Path] = []
+    writer = ResultWriter(options.output, _formats(options))
+    if options.pixel_spacing is not None and not 0 < options.pixel_spacing < float("inf"):
+        raise LesionsegError(
+            "expected --pixel-spacing to be a positive number of millimeters, got "
+            f"{options.pixel_spacing:g}."
+        )
     images = find_images(options.paths, options.output, skipped if skip else None, ignored)
-    wanted = {"segmentation": True, "probability": options.probabilities}
-    wanted["overlay"] = not options.no_overlays
-    kinds = [kind for kind in _KINDS if wanted[kind]]
-    results = [options.output / _result_name(path, kind) for path in images for kind in kinds]
-    table = options.output / MEASUREMENTS
-    check_outputs([*results, table], images, options.overwrite)
+    results = [path for image in images for path in writer.files(image.stem)]
+    check_outputs([*results, *writer.tables()], images, options.overwrite)
+    if options.output.exists() and not options.output.is_dir():
+        raise LesionsegError(f"{options.output} is a file; give a folder with --output.")
 
     from tqdm import tqdm
 
@@ -115,26 +148,28 @@ def run(options: argparse.Namespace) -> int:
     predictor = load_predictor(
         options.model, options.device, options.test_time_augmentation, options.postprocess
     )
-    measured: list[dict[str, object]] = []
+    reviews: dict[str, tuple[str, ...]] = {}
     try:
         for path in tqdm(images, desc="segment", unit="image", disable=None):
             try:
-                measured.append(_segment(path, predictor, options))
+                reviews[path.name] = _segment(path, predictor, writer, options.pixel_spacing)
             except LesionsegError as error:
                 if not skip:
                     raise
                 skipped.append(printable(str(error)))
     finally:
-        if measured:
-            write_measurements(measured, table)
+        if reviews:
+            writer.write_tables()
     if ignored:
         print(f"ignored: {printable(_describe_files(ignored))}", file=sys.stderr)
     if skipped:
         print(f"{_count(len(skipped))} skipped:", *skipped, sep="\n  ", file=sys.stderr)
-    if not measured:
+    if not reviews:
         raise InvalidDataError(f"none of {_count(len(skipped))} could be segmented.")
-    print(f"{_count(len(measured))} segmented; see {options.output}")
-    if not any(row["lesion_pixels"] for row in measured):
+    print(f"{_count(len(reviews))} segmented; see {options.output}")
+    for line in review_lines(reviews):
+        print(line)
+    if all("nothing found" in reasons for reasons in reviews.values()):
         print(
             "warning: no lesion was found in any image, all masks are empty; check that the model "
             "was trained on such images.",
@@ -143,33 +178,34 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _formats(options: argparse.Namespace) -> tuple[Format, ...]:
+    """Return the formats to write: ``--format``, and the older options."""
+    formats = parse_formats(options.format)
+    if options.no_overlays:
+        formats = tuple(kind for kind in formats if kind != "overlay")
+    if options.probabilities:
+        formats = parse_formats([*formats, "probability"])
+    return formats
+
+
 def _segment(
-    path: Path, predictor: ImagePredictor, options: argparse.Namespace
-) -> dict[str, object]:
-    """Write the results of an image, and return the measurements of its mask."""
+    path: Path, predictor: ImagePredictor, writer: ResultWriter, spacing: float | None
+) -> tuple[str, ...]:
+    """Write the results of an image, and return the reasons to look at it again."""
     from lesionseg.data.io.reading import read_image
-    from lesionseg.inference.outputs import save_map, save_mask, save_overlay
+    from lesionseg.inference.segmentation import with_photograph
 
     image = read_image(path)
-    result = predictor(image)
-    mask, probability, overlay = (options.output / _result_name(path, kind) for kind in _KINDS)
+    result = with_photograph(predictor(image), image, path, spacing)
     try:
-        save_mask(result.mask, mask)
-        if options.probabilities:
-            save_map(result.probability, probability)
-        if not options.no_overlays:
-            save_overlay(image, result.mask, overlay)
+        writer.add(result, path.stem)
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
         raise InvalidDataError(
             f"The name of the image {path} is too long for its results; shorten it."
         ) from error
-    return measure(path.name, result.mask)
-
-
-def _result_name(path: Path, kind: str) -> str:
-    return f"{path.stem}_{kind}.png"
+    return result.review
 
 
 def _count(images: int) -> str:
@@ -178,11 +214,13 @@ def _count(images: int) -> str:
 
 def _describe_files(files: Sequence[Path]) -> str:
     """Describe files that are not images by number and suffix."""
-    kinds = Counter(path.suffix.lower() or path.name for path in files)
+    kinds = Counter(
+        "mask" if path.suffix.lower() in IMAGE_SUFFIXES else path.suffix.lower() or path.name
+        for path in files
+    )
     listed = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
-    fix = "; save DICOM files as PNG or JPEG" if {".dcm", ".dicom"} & kinds.keys() else ""
     what = "file that is not an image" if len(files) == 1 else "files that are not images"
-    return f"{len(files)} {what} ({listed}){fix}."
+    return f"{len(files)} {what} ({listed})."
 
 
 def find_images(
@@ -214,16 +252,21 @@ def find_images(
                 if file.suffix.lower() not in IMAGE_SUFFIXES
                 and not file.name.startswith(".")
                 and file.is_file()
-                and (file.name != MEASUREMENTS or path.absolute() != output.absolute())
+                and not (file.name in _TABLES and path.absolute() == output.absolute())
+                and file.absolute() not in results_of(inside, output)
             ]
             if not inside:
                 what = f", but {_describe_files(others)}" if others else "."
                 raise InvalidDataError(
                     f"the folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)}){what}"
                 )
-            found += inside
+            masks = masks_beside(inside)
+            found += [file for file in inside if file not in masks]
             if ignored is not None:
                 ignored += others
+                ignored += sorted(
+                    file for file in masks if file.absolute() not in results_of(inside, output)
+                )
         elif path.is_file():
             found.append(path)
         else:
@@ -231,7 +274,7 @@ def find_images(
             if missing is None:
                 raise LesionsegError(message)
             missing.append(message)
-    results = {(output / _result_name(path, kind)).absolute() for path in found for kind in _KINDS}
+    results = results_of(found, output)
     found = [path for path in found if path.absolute() not in results]
     stems: dict[str, Path] = {}
     for path in found:
@@ -246,7 +289,29 @@ def find_images(
         other = stems.setdefault(stem_of(path), path)
         if other != path:
             raise LesionsegError(
-                f"{other} and {path} would both be written to {_result_name(path, _KINDS[0])}; "
+                f"{other} and {path} would both be written to {result_names(path.stem)[0]}; "
                 "segment them into different folders."
             )
     return list(stems.values())
+
+
+def results_of(images: Sequence[Path], output: Path) -> set[Path]:
+    """Return the absolute paths of the results that images may have in any format."""
+    return {(output / name).absolute() for path in images for name in result_names(path.stem)}
+
+
+def masks_beside(files: Sequence[Path]) -> set[Path]:
+    """Return the files of a folder that are masks of others: ``a_segmentation.png`` of ``a.jpg``.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from lesionseg.cli.segment import masks_beside
+        >>> sorted(path.name for path in masks_beside([Path("a.jpg"), Path("a_Segmentation.png")]))
+        ['a_Segmentation.png']
+    """
+    stems = {stem_of(path) for path in files}
+    return {
+        path
+        for path in files
+        if (bare := strip_ending(stem_of(path))) != stem_of(path) and bare in stems
+    }

@@ -24,7 +24,20 @@ def expand_arguments(arguments: list[str]) -> list[str]:
     Raises:
         LesionsegError: If there is no recipe, pretrained model or checkpoint of a given name.
     """
-    return _add_checkpoint_model(_replace_pretrained(_replace_recipes(arguments)))
+    replaced = _replace_pretrained(_replace_recipes(arguments))
+    return _add_checkpoint_model(_replace_format(replaced))
+
+
+def _replace_format(arguments: list[str]) -> list[str]:
+    """Let ``predict`` take ``--format``, as ``segment`` does, for ``--output.formats``."""
+    if arguments[0] != "predict":
+        return arguments
+    return [
+        argument.replace("--format", "--output.formats", 1)
+        if argument == "--format" or argument.startswith("--format=")
+        else argument
+        for argument in arguments
+    ]
 
 
 def _replace_recipes(arguments: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CocoShape = Literal["polygons", "rle"]
 """How COCO annotations describe a mask; see :func:`to_coco`."""
+
+CocoEntry: TypeAlias = "tuple[dict[str, Any], dict[str, Any] | None]"  # an image and annotation
 
 
 def mask_polygons(
@@ -201,9 +203,7 @@ def to_coco(
     return join_coco(entries)
 
 
-def coco_entry(
-    result: Segmentation, file_name: str, shape: CocoShape = "polygons"
-) -> tuple[dict[str, Any], dict[str, Any] | None]:
+def coco_entry(result: Segmentation, file_name: str, shape: CocoShape = "polygons") -> CocoEntry:
     """Return an image of a COCO data set and its annotation, without their numbers."""
     height, width = result.mask.shape
     image = {"file_name": file_name, "width": width, "height": height}
@@ -227,11 +227,10 @@ def coco_entry(
     return image, annotation
 
 
-def join_coco(
-    entries: Sequence[tuple[dict[str, Any], dict[str, Any] | None]],
-) -> dict[str, Any]:
+def join_coco(entries: Sequence[CocoEntry]) -> dict[str, Any]:
     """Return a COCO data set of the results of :func:`coco_entry`, numbered from 1."""
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, (image, annotation) in enumerate(entries, 1):
         images.append({"id": number, **image})
         if annotation is not None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lesionseg.errors import LesionsegError, printable
 from lesionseg.files import MARK, atomic_path, check_outputs
-from lesionseg.inference.coco import coco_entry, join_coco
+from lesionseg.inference.coco import CocoEntry, coco_entry, join_coco
 from lesionseg.inference.measures import MEASURE_NAMES
 
 if TYPE_CHECKING:
     from lesionseg.inference.segmentation import Segmentation
 
-Format = Literal["mask", "overlay", "probability", "json", "csv", "coco"]
+Format = Literal["mask", "overlay", "probability", "json", "csv", "coco", "dicom-seg"]
 """Names of formats; see :meth:`Segmentation.save`."""
 FORMATS: tuple[Format, ...] = get_args(Format)
 
@@ -27,6 +28,7 @@ _ENDINGS: dict[str, str] = {  # of the files of an image
     "overlay": "overlay.png",
     "probability": "probability.png",
     "json": "segmentation.json",
+    "dicom-seg": "segmentation.dcm",
 }
 _TABLES: dict[str, str] = {"csv": MEASURES_TABLE, "coco": COCO_FILE}  # of a folder
 _PAIRS = {  # measures of two or more numbers, which are columns of their own
@@ -35,8 +37,10 @@ _PAIRS = {  # measures of two or more numbers, which are columns of their own
     "pixel_spacing": ("row_spacing_mm", "column_spacing_mm"),
 }
 # The first columns are those of version 0.1.
-_FIRST = ("image", "width", "height", "lesion_pixels", "lesion_percent")
-_FIRST += (*_PAIRS["bounding_box"], "touches_border")
+_FIRST = (
+    *("image", "width", "height", "lesion_pixels", "lesion_percent"),
+    *(*_PAIRS["bounding_box"], "touches_border"),
+)
 _LATER = tuple(
     name
     for measure in MEASURE_NAMES
@@ -109,7 +113,7 @@ class ResultWriter:
         self.formats = formats
         self._subfolders = subfolders or {}
         self.rows: list[dict[str, object]] = []
-        self.coco: list[tuple[dict[str, Any], dict[str, Any] | None]] = []
+        self.coco: list[CocoEntry] = []
 
     def path(self, name: str, kind: str) -> Path:
         """Return the file of an image in a format."""
@@ -130,6 +134,7 @@ class ResultWriter:
             result: Segmentation of the image.
             name: Start of the names of its files.
         """
+        from lesionseg.inference.dicom_seg import save_dicom_seg
         from lesionseg.inference.outputs import save_map, save_mask
         from lesionseg.visualization import save_picture
 
@@ -142,10 +147,29 @@ class ResultWriter:
                 save_map(result.probability, self.path(name, kind))
             elif kind == "json":
                 write_json({"software": MARK, **result.to_dict()}, self.path(name, kind))
+            elif kind == "dicom-seg":
+                save_dicom_seg(result, self.path(name, kind))
             elif kind == "csv":
                 self.rows.append(table_row(result))
             elif kind == "coco":
                 self.coco.append(coco_entry(result, result.file_name))
+
+    def clear(self) -> None:
+        """Forget the rows of the tables."""
+        self.rows.clear()
+        self.coco.clear()
+
+    def extend(self, rows: Sequence[dict[str, object]], coco: Sequence[CocoEntry]) -> None:
+        """Add rows of another writer; of an image that both have, the first stays."""
+        known = {row["image"] for row in self.rows}
+        self.rows += [row for row in rows if row["image"] not in known]
+        named = {image["file_name"] for image, _ in self.coco}
+        self.coco += [entry for entry in coco if entry[0]["file_name"] not in named]
+
+    def sort(self) -> None:
+        """Sort the rows of the tables by the names of their images."""
+        self.rows.sort(key=lambda row: str(row["image"]))
+        self.coco.sort(key=lambda entry: str(entry[0]["file_name"]))
 
     def write_tables(self, prefix: str = "") -> None:
         """Write the tables of all images that were added.
@@ -226,7 +250,36 @@ def write_json(content: dict[str, Any], path: Path) -> None:
         temporary.write_text(text.encode("utf-8", "backslashreplace").decode(), encoding="utf-8")
 
 
-def stale_names(name: str) -> Iterator[str]:
-    """Yield the names that the results of an image may have in any format."""
-    yield from (f"{name}_{ending}" for ending in _ENDINGS.values())
-    yield from (f"{name}_{table}" for table in _TABLES.values())
+def result_names(name: str) -> list[str]:
+    """Return the names that the files of an image have in each format."""
+    return [f"{name}_{ending}" for ending in _ENDINGS.values()]
+
+
+def review_lines(reviews: Mapping[str, Sequence[str]], shown: int = 20) -> list[str]:
+    r"""Return the lines of a summary that names the images worth a second look.
+
+    Args:
+        reviews: For each image, by its name, the reasons of :attr:`Segmentation.review`.
+        shown: Greatest number of images that are named.
+
+    Returns:
+        Lines; none if there is no such image.
+
+    Example:
+        >>> from lesionseg.inference.saving import review_lines
+        >>> print("\n".join(review_lines({"a.jpg": (), "b.jpg": ("touches the border",)})))
+        1 of 2 images is worth a second look:
+          b.jpg: touches the border
+    """
+    named = {name: reasons for name, reasons in reviews.items() if reasons}
+    if not named:
+        return []
+    images, verb = f"image{'s' * (len(reviews) > 1)}", "is" if len(named) == 1 else "are"
+    lines = [f"{len(named)} of {len(reviews)} {images} {verb} worth a second look:"]
+    for name, reasons in list(named.items())[:shown]:
+        lines.append(f"  {printable(name, breaks=False)}: {', '.join(reasons)}")
+    if len(named) > shown:
+        counts = Counter(reason for reasons in named.values() for reason in reasons)
+        listed = ", ".join(f"{reason} {count}" for reason, count in counts.most_common())
+        lines.append(f"  and {len(named) - shown} more (in all: {listed})")
+    return lines

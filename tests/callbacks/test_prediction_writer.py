@@ -11,7 +11,9 @@ from PIL import Image
 
 from lesionseg.callbacks.prediction_writer import MaskWriter
 from lesionseg.cli import main as cli
+from lesionseg.cli.trainer_arguments import expand_arguments
 from lesionseg.data import FolderDataModule
+from lesionseg.errors import LesionsegError
 from lesionseg.models import Segmenter
 from lesionseg.networks import register, registry
 
@@ -110,3 +112,30 @@ def test_predictions_that_are_all_empty_are_remarked_on(tmp_path, model, lesion)
         )
     said = [one for one in caught if "no lesion was found in any image" in str(one.message)]
     assert len(said) == (not lesion)
+
+
+@pytest.mark.filterwarnings("ignore:.*num_workers")
+def test_predict_writes_the_formats_of_segment(tmp_path, model, capsys):
+    for name in ("b", "a"):
+        write_corner(tmp_path / "in" / f"{name}.png", (30, 44))
+    writer = MaskWriter(str(tmp_path / "out"), formats="json,csv,coco")
+    data = FolderDataModule(predict_images=tmp_path / "in")
+    trainer(callbacks=[writer]).predict(model, data, return_predictions=False)
+    files = sorted(str(path.relative_to(tmp_path / "out")) for path in tmp_path.glob("out/**/*.*"))
+    assert files == [
+        *("coco.json", "json/a_segmentation.json", "json/b_segmentation.json", "measures.csv")
+    ]
+    rows = (tmp_path / "out" / "measures.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["image", "a.png", "b.png"]
+    said = capsys.readouterr().out
+    assert "2 of 2 images are worth a second look" in said
+    assert "Masks:" not in said
+
+
+def test_predict_takes_format():
+    arguments = ["predict", "--format", "mask,json", "--trainer.logger=false"]
+    assert expand_arguments(arguments)[1:3] == ["--output.formats", "mask,json"]
+    assert expand_arguments(["predict", "--format=csv"])[1] == "--output.formats=csv"
+    assert expand_arguments(["test", "--format=csv"])[1] == "--format=csv"
+    with pytest.raises(LesionsegError, match="expected formats to be some of"):
+        MaskWriter(formats="jpeg")

@@ -245,7 +245,7 @@ def test_a_truncated_photograph_is_named_and_what_is_done_stays(fitted, checkpoi
     result = lesionseg("segment", folder, f"--model={checkpoint}", "--output=half", cwd=fitted)
     assert "b.jpg" in one_sentence(result)
     left = sorted(path.name for path in (fitted / "half").iterdir())
-    assert left == ["a_overlay.png", "a_segmentation.png", "measurements.csv"]
+    assert left == ["a_overlay.png", "a_segmentation.png", "measures.csv"]
 
 
 @pytest.mark.parametrize("fault", ["missing mask", "truncated image"])

@@ -52,11 +52,11 @@ def test_what_is_missing_is_named(tmp_path, pair_writer):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetNotFoundError, match=r"empty has no images .*, only nothing; check"):
         FolderDataset(tmp_path / "empty")
-    for name in ("a.dcm", "b.dcm", "README"):
+    for name in ("a.xml", "b.xml", "README"):
         (tmp_path / "empty" / name).touch()
-    with pytest.raises(DatasetNotFoundError, match=r"2 \.dcm, 1 files without suffix; check"):
+    with pytest.raises(DatasetNotFoundError, match=r"2 \.xml, 1 files without suffix; check"):
         FolderDataset(tmp_path / "empty")
-    with pytest.raises(DatasetNotFoundError, match=r"below it, only 2 \.dcm, 1 files without"):
+    with pytest.raises(DatasetNotFoundError, match=r"below it, only 2 \.xml, 1 files without"):
         find_sets([tmp_path / "empty"])
 
 

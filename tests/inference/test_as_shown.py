@@ -178,5 +178,5 @@ def test_what_cannot_be_written_or_is_not_there_is_left_out_too(tmp_path, bright
     assert sorted(path.name for path in output.iterdir()) == [
         "fine_overlay.png",
         "fine_segmentation.png",
-        "measurements.csv",
+        "measures.csv",
     ]

@@ -10,7 +10,8 @@ from lesionseg import segment
 from lesionseg.cli import main as cli
 from lesionseg.data import SyntheticLesions
 from lesionseg.inference import loading
-from lesionseg.inference.measurements import MEASUREMENTS, measure
+from lesionseg.inference.measures import measure_lesion
+from lesionseg.inference.saving import MEASURES_TABLE, table_row
 from lesionseg.inference.segmentation import Segmentation
 from lesionseg.metrics import confusion_counts
 from lesionseg.visualization import to_picture
@@ -40,9 +41,9 @@ def test_segment_writes_mask_overlay_and_numbers(tmp_path, monkeypatch, capsys):
     assert "see segmented" in capsys.readouterr().out
     assert asked == ["asnet-lite"]
     names = sorted(path.name for path in (tmp_path / "segmented").iterdir())
-    assert names == [MEASUREMENTS, "photo_overlay.png", "photo_segmentation.png"]
-    (row,) = csv.DictReader((tmp_path / "segmented" / MEASUREMENTS).open())
-    assert row == {
+    assert names == [MEASURES_TABLE, "photo_overlay.png", "photo_segmentation.png"]
+    (row,) = csv.DictReader((tmp_path / "segmented" / MEASURES_TABLE).open())
+    assert {name: row[name] for name in tuple(row)[:10]} == {
         "image": "photo.png",
         "width": "10",
         "height": "6",
@@ -63,9 +64,9 @@ def test_segment_writes_mask_overlay_and_numbers(tmp_path, monkeypatch, capsys):
 def test_others_measurements_are_not_overwritten(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(loading, "load_predictor", pytest.fail)
     Image.new("RGB", (10, 6)).save(tmp_path / "photo.png")
-    (tmp_path / MEASUREMENTS).write_text("mine")
+    (tmp_path / MEASURES_TABLE).write_text("mine")
     assert cli.main(["segment", str(tmp_path / "photo.png"), f"--output={tmp_path}"]) == 1
-    assert MEASUREMENTS in capsys.readouterr().err
+    assert MEASURES_TABLE in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -74,13 +75,14 @@ def test_others_measurements_are_not_overwritten(tmp_path, monkeypatch, capsys):
 def test_a_lesion_at_any_edge_touches_the_border(row, column, touches):
     mask = np.zeros((4, 5), bool)
     mask[row, column] = True
-    found = measure("a", mask)
-    assert found["touches_border"] == touches
-    assert (found["left"], found["top"]) == (column, row)
+    found = measure_lesion(mask)
+    assert found.touches_border == bool(touches)
+    assert found.bounding_box[:2] == (column, row)
 
 
 def test_an_empty_mask_has_no_box():
-    found = measure("a", np.zeros((4, 5), bool))
+    mask = np.zeros((4, 5), bool)
+    found = table_row(Segmentation(mask, mask.astype(np.float32)))
     assert [found[key] for key in ("lesion_pixels", "left", "bottom", "touches_border")] == [
         *(0, "", ""),
         0,

@@ -62,6 +62,12 @@ _COMMAND_OPTIONS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
             "{true,false}",
             "Keep all predictions in memory (default: false).",
         ),
+        (
+            "--format",
+            "NAMES",
+            "What to write, separated by commas: mask, overlay, probability, json, csv, coco, "
+            "dicom-seg; short for --output.formats (default: mask,overlay).",
+        ),
     ),
 }
 _COMMON_OPTIONS = (

@@ -15,8 +15,9 @@ from typing import Literal
 
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, printable
 
-# Formats of photographs that Pillow reads, and NumPy's arrays. HEIC needs a plugin, and AVIF a
-# recent Pillow; without them an error names the file, which would else be missed silently.
+# Formats of photographs that Pillow reads, NumPy's arrays and DICOM. HEIC and DICOM need a plugin,
+# and AVIF a recent Pillow; without them an error names the file, which would else be missed
+# silently.
 IMAGE_SUFFIXES = (
     ".jpg",
     ".jpeg",
@@ -35,6 +36,8 @@ IMAGE_SUFFIXES = (
     ".heic",
     ".heif",
     ".npy",
+    ".dcm",
+    ".dicom",
 )
 
 _MASK_ENDINGS = (

@@ -9,6 +9,7 @@ from typing import IO, NamedTuple
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from lesionseg.data.io import dicom
 from lesionseg.data.io.arrays import MAGIC, read_array
 from lesionseg.errors import DatasetNotFoundError, InvalidDataError, LesionsegError
 
@@ -199,7 +200,12 @@ def _decode(path: Path, kind: str, at_least: tuple[int, int] | None) -> Decoded:
     # Opened by path, an uncompressed TIFF is memory-mapped by Pillow 13, which exchanges
     # height and width of a sideways one, which scrambles its pixels.
     with path.open("rb") as file:
-        if file.read(len(MAGIC)) == MAGIC:
+        start = file.read(dicom.MAGIC_AT + len(dicom.MAGIC))
+        if start[dicom.MAGIC_AT :] == dicom.MAGIC:
+            most = max(Image.MAX_IMAGE_PIXELS or MOST_PIXELS, MOST_PIXELS)
+            picture = dicom.read_dicom(path, kind, most)
+            return Decoded(picture, (picture.height, picture.width), None)
+        if start.startswith(MAGIC):
             array = read_array(path, kind)
             return Decoded(array, (array.height, array.width), None)
     with path.open("rb") as file, open_raster(file) as image:
