@@ -21,8 +21,10 @@ KINDS = ("empty", "whole image", "inverted", "shifted")
 #: Share of lesion from which a mask covers the whole image. The largest real lesion of ISIC 2018's
 #: training images covers 98.7 %.
 WHOLE = 0.99
-#: IoU of the complement and the prediction, and by how much that is better, of inverted masks.
-INVERTED, INVERTED_GAIN = 0.5, 0.3
+#: IoU of the complement and the prediction, by how much that is better, and the share of the
+#: picture's outermost pixels that are in the mask, of inverted masks. Without the last, a small
+#: lesion whose surroundings the model segments would count.
+INVERTED, INVERTED_GAIN, INVERTED_FRAME = 0.5, 0.3, 0.5
 #: The same of the mask after its best shift, and the least shift as a share of a side.
 SHIFTED, SHIFTED_GAIN, LEAST_SHIFT = 0.75, 0.25, 0.04
 
@@ -137,7 +139,9 @@ def find_fault(lesion: Lesion, predicted: Lesion) -> tuple[float, str, str]:
     if lesion.area >= WHOLE:
         return iou, "whole image", f"{100 * lesion.area:.1f} % is lesion"
     inverse = _iou(~mask, prediction)
-    if inverse >= INVERTED and inverse - iou >= INVERTED_GAIN:
+    frame = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
+    around = frame.mean() >= INVERTED_FRAME
+    if around and inverse >= INVERTED and inverse - iou >= INVERTED_GAIN:
         return iou, "inverted", f"IoU with the prediction {iou:.2f}, inverted {inverse:.2f}"
     best, down, right = best_shift(mask, prediction)
     far = max(abs(down) / mask.shape[0], abs(right) / mask.shape[1])

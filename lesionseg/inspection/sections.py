@@ -10,6 +10,7 @@ from typing import NamedTuple
 from lesionseg.errors import shorten
 from lesionseg.inspection.comparison import (
     INVERTED,
+    INVERTED_FRAME,
     INVERTED_GAIN,
     KINDS,
     LEAST_SHIFT,
@@ -269,8 +270,9 @@ def _comparison(inspection: Inspection, shown: int) -> Iterable[Section]:
         "comparison",
         f"Masks that differ from {comparison.model}",
         "IoU of mask and prediction at 128 x 128. Whole image: at least "
-        f"{100 * WHOLE:.0f} % lesion. Inverted: the complement has an IoU of {INVERTED} or more, "
-        f"and {INVERTED_GAIN} more than the mask. Shifted: moved by {100 * LEAST_SHIFT:.0f} % of a "
+        f"{100 * WHOLE:.0f} % lesion. Inverted: at least {100 * INVERTED_FRAME:.0f} % of the "
+        f"outermost pixels are lesion, and the complement has an IoU of {INVERTED} or more, and "
+        f"{INVERTED_GAIN} more than the mask. Shifted: moved by {100 * LEAST_SHIFT:.0f} % of a "
         f"side or more, the mask has an IoU of {SHIFTED} or more, and {SHIFTED_GAIN} more.",
         Table(("masks", "compared", "median IoU", f"IoU < {_LOW_IOU}", *KINDS), tuple(rows)),
         _comparison_sentences(comparison),

@@ -9,7 +9,7 @@ from lesionseg.cli import main as cli
 from lesionseg.data import SyntheticLesions
 from lesionseg.inference.outputs import save_mask
 from lesionseg.inspection import compare_masks, inspect_data, render_report, write_page
-from lesionseg.inspection.comparison import WHOLE, best_shift
+from lesionseg.inspection.comparison import WHOLE, best_shift, find_fault
 from lesionseg.inspection.records import measure
 from lesionseg.visualization import to_picture
 
@@ -92,6 +92,13 @@ def test_shifts_do_not_wrap_around():
     assert (best, down, right) == (1, 0, 24)
     prediction[:, -8:], prediction[:, -2:], mask[:, 8:10] = False, True, True
     assert best_shift(mask, prediction)[0] < 0.5
+
+
+def test_a_small_lesion_whose_surroundings_are_predicted_is_not_inverted():
+    mask = lesion((96, 128), (40, 50, 60, 75))
+    predicted = measure(255 - lesion((96, 128), (38, 45, 70, 90)))
+    assert find_fault(measure(mask), predicted)[1] == ""
+    assert find_fault(measure(255 - mask), measure(mask))[1] == "inverted"
 
 
 @pytest.mark.parametrize("area", [0.98, WHOLE])
