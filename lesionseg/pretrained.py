@@ -23,6 +23,8 @@ WEIGHTS, CARD, TRAINED_ON = "model.safetensors", "card.json", "trained-on.txt"
 DEFAULT = "asnet-lite"
 """Model that segments photographs unless another is named."""
 FORMAT = 1
+CALIBRATED = ("temperature", "calibrated_on")
+"""What ``lesionseg calibrate`` adds to a card or a checkpoint, beside its threshold."""
 
 _PACKAGED = Path(__file__).parent / "weights"
 _NETWORK = "network."
@@ -156,6 +158,7 @@ def read_pretrained(folder: Path) -> dict[str, Any]:
     arguments = card["model"].get("init_args")
     if not isinstance(arguments, dict) or not isinstance(card["model"].get("class_path"), str):
         raise CheckpointError(f"{folder / CARD} is damaged: it does not name its model's class.")
+    calibrated = {name: card[name] for name in CALIBRATED if name in card}
     return {
         "state_dict": {f"{_NETWORK}{name}": value for name, value in state.items()},
         "hyper_parameters": {**arguments, "_class_path": card["model"]["class_path"]},
@@ -167,6 +170,7 @@ def read_pretrained(folder: Path) -> dict[str, Any]:
             "trained_on": ids,
             "seed": None,
             "network_only": True,
+            **calibrated,
         },
         "epoch": card.get("epoch", 0),
         "global_step": 0,

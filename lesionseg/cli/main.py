@@ -32,6 +32,7 @@ SUMMARIES = {
     "download": "download, verify and extract the official ISIC archives",
     "inspect": "summarize a data set and preview augmentation",
     "segment": "segment photographs",
+    "calibrate": "fit a temperature and a threshold on held-out images",
     "export": "export a model to ONNX, torch.export or ExecuTorch",
     "score": "score masks as the ISIC challenge does",
     "agreement": "compare annotators with each other, and a model with them",

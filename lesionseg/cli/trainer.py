@@ -48,7 +48,7 @@ MODELS = tuple(load_class(path) for path in classes.MODELS.values())
 DATA_MODULES = tuple(load_class(path) for path in classes.DATA_MODULES.values())
 
 
-class _Parser(LightningArgumentParser):
+class DataParser(LightningArgumentParser):
     """Report an error in one sentence, without the usage."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -91,7 +91,7 @@ class LesionCLI(LightningCLI):
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Return a parser whose errors are one sentence."""
-        parser = _Parser(**kwargs)
+        parser = DataParser(**kwargs)
         parser.add_argument(
             "-c",
             "--config",

@@ -1,3 +1,6 @@
+from .calibration import Calibration as Calibration
+from .calibration import calibrate as calibrate
+from .calibration import save_calibrated as save_calibrated
 from .coco import decode_rle as decode_rle
 from .coco import encode_rle as encode_rle
 from .coco import mask_polygons as mask_polygons

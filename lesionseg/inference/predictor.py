@@ -21,7 +21,8 @@ from lesionseg.inference.postprocess import check_finite, finish_mask, probabili
 from lesionseg.inference.segmentation import PostProcessing, Segmentation, post_process
 from lesionseg.inference.tta import TestTimeAugmentation, average_views, views_of
 from lesionseg.metrics.official import PROBABILITY_THRESHOLD
-from lesionseg.networks import create_network
+from lesionseg.networks import create_network, set_temperature
+from lesionseg.networks.temperature import checked_temperature
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def predictor_of_checkpoint(
         raise CheckpointError(
             f"the weights in {path} do not fit its network {name!r}: {error}"
         ) from error
+    set_temperature(network, about.get("temperature", 1.0))
     height, width = about["size"]
     return Predictor(
         network.to(device).eval(),
@@ -174,6 +176,7 @@ def _described(path: str | Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
         raise CheckpointError(f"{path} is damaged: it does not name its network and arguments.")
     try:
         check_use(about.get("size"), about.get("threshold"))
+        checked_temperature(about.get("temperature", 1.0))
     except ValueError as error:
         raise CheckpointError(f"{path} is damaged: {error}.") from error
     return about

@@ -27,6 +27,7 @@ from lesionseg.models.planning import Turn, plan_fit, trainer_turns
 from lesionseg.models.resume import seed_epoch
 from lesionseg.models.schedule import Schedule
 from lesionseg.models.teacher import Teacher
+from lesionseg.networks.temperature import set_temperature
 
 __all__ = ["Prediction", "SegmentationModule"]
 
@@ -202,7 +203,11 @@ class SegmentationModule(EvaluatedModule, CheckpointedModule):
             seed_epoch(self._fit_seed, self.current_epoch, self.global_rank)
 
     def on_train_start(self) -> None:
-        """Adapt schedules to the length of a fit that resumes; collect the ids of the images."""
+        """Adapt schedules to the length of a fit that resumes; collect the ids of the images.
+
+        A temperature of an earlier calibration is dropped, since the weights change.
+        """
+        set_temperature(self.network, 1.0)
         for which, schedule in self._schedules.items():
             if schedule.length == schedule.planned:
                 continue

@@ -19,6 +19,7 @@ from lesionseg.hub import push_to_hub
 from lesionseg.models.finite import check_weights, fitting_trainer
 from lesionseg.models.loading import load_model, rename_weights
 from lesionseg.models.resume import check_resumable
+from lesionseg.networks.temperature import set_temperature, temperature_of
 from lesionseg.pretrained import network_weights, write_pretrained
 
 PRETRAINED_CLASSES = ("ASNet", "GANFCN", "MobileGAN", "SegAN", "Segmenter")
@@ -74,7 +75,13 @@ class CheckpointedModule(LightningModule, ABC):
             "threshold": self.threshold,
             "trained_on": sorted(self.trained_on),
             "seed": self._fit_seed,
+            **self._calibration(),
         }
+
+    def _calibration(self) -> dict[str, float]:
+        """Return the temperature, unless it is 1."""
+        temperature = temperature_of(self.network)
+        return {} if temperature == 1 else {"temperature": temperature}
 
     def _network_spec(self) -> dict[str, Any] | None:
         """Return name and arguments of the network, also under ``torch.compile``."""
@@ -154,7 +161,7 @@ class CheckpointedModule(LightningModule, ABC):
             )
         arguments = dict(self.hparams) | {"size": list(self.size)}
         card = describe(f"lesionseg.{cls.__name__}", arguments, spec, self.size, self.threshold)
-        write_pretrained(Path(folder), card, state, self.trained_on)
+        write_pretrained(Path(folder), card | self._calibration(), state, self.trained_on)
         return Path(folder)
 
     def push_to_hub(
@@ -202,6 +209,7 @@ class CheckpointedModule(LightningModule, ABC):
                     checkpoint["state_dict"].setdefault(name, value)
         self.trained_on = frozenset(facts.get("trained_on", ()))
         self._fit_seed = facts.get("seed")
+        set_temperature(self.network, facts.get("temperature", 1.0))
 
 
 def describe(

@@ -16,6 +16,7 @@ from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.models.adversarial import AdversarialModule
 from lesionseg.models.optimizers import OptimizerName, ScheduleName
 from lesionseg.networks import MobileGANDiscriminator, create_network
+from lesionseg.networks.temperature import temperature_of
 
 
 class MobileGAN(AdversarialModule):
@@ -222,5 +223,6 @@ class MobileGAN(AdversarialModule):
         """Return mean probability and, with several samples of z, its standard deviation."""
         if self.samples == 0:
             return super().predict_maps(image)
-        maps = probabilities(self.network.monte_carlo(image, self.samples))  # type: ignore[operator]
+        logits = self.network.monte_carlo(image, self.samples)  # type: ignore[operator]
+        maps = probabilities(logits / temperature_of(self.network))
         return maps.mean(0), maps.std(0) if self.samples > 1 else None

@@ -14,4 +14,6 @@ from .segan_critic import SegANCritic as SegANCritic
 from .segnet import SegNet as SegNet
 from .slsdeep import SLSDeep as SLSDeep
 from .smp import SMPNetwork as SMPNetwork
+from .temperature import set_temperature as set_temperature
+from .temperature import temperature_of as temperature_of
 from .unet import UNet as UNet
