@@ -170,6 +170,17 @@ def calibrate(
     Raises:
         LesionsegError: If there is no image, the network's output is not finite, or all pixels are
             of the same class.
+
+    Example:
+        >>> import torch
+        >>> from lesionseg.data import SyntheticLesions
+        >>> from lesionseg.inference import Predictor, calibrate
+        >>> network = torch.nn.Conv2d(3, 1, 1).eval()
+        >>> _ = torch.nn.init.constant_(network.weight, -60.0)  # dark pixels are lesion
+        >>> _ = torch.nn.init.constant_(network.bias, 80.0)
+        >>> found = calibrate(Predictor(network, (32, 32)), SyntheticLesions(4, (32, 32)))
+        >>> print(f"{found.temperature:.1f} {found.threshold}")
+        9.7 0.44
     """
     if not len(images):
         raise LesionsegError("there is no held-out image; calibrate on at least one.")
