@@ -173,6 +173,36 @@ def test_the_sentences_about_export_are_those_of_its_tables():
     )
 
 
+def gains(rows, label):
+    """The smallest and the largest change of Jaccard over the seeds, in points."""
+    first, own = (
+        [float(score) for score in rows[name][7].split()] for name in (next(iter(rows)), label)
+    )
+    assert sum(own) / len(own) == pytest.approx(float(rows[label][5]), abs=1e-4)
+    points = [100 * (ours - other) for ours, other in zip(own, first, strict=True)]
+    assert [float(gain) for gain in rows[label][8].split()] == pytest.approx(points, abs=0.011)
+    return min(points), max(points)
+
+
+def test_what_is_said_about_a_shared_fusion_is_measured():
+    rows, _ = measured("share-fusion")
+    default, shared = rows.values()
+    fewer, more = (int(row[1].replace(",", "")) for row in (shared, default))
+    assert (more, fewer) == (parameters("asnet"), parameters("asnet", share_fusion=True))
+    low, high = gains(rows, "one module, used twice")
+    assert low < 0 < high
+    text = page("benchmarks.md")
+    assert f"has {100 * (1 - fewer / more):.1f} % fewer parameters and the same operations" in text
+    assert default[2] == shared[2]
+    assert f"index is between {low:+.1f} and {high:+.1f} points, and the times overlap" in text
+    for column in (3, 4):
+        (a, b), (c, d) = (
+            map(float, re.findall(r"([\d.]+) to ([\d.]+)", row[column])[0])
+            for row in (default, shared)
+        )
+        assert max(a, c) <= min(b, d)
+
+
 def test_the_views_gain_a_third_to_half_a_point():
     rows, _ = measured("averaged-views")
     plain = float(rows["none"][2])
