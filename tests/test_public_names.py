@@ -30,6 +30,7 @@ ROOMS = (
     "callbacks",
     "experiments",
     "report",
+    "app",
     "cli",
 )
 SHARED = {

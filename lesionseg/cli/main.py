@@ -33,6 +33,7 @@ SUMMARIES = {
     "inspect": "summarize a data set and preview augmentation",
     "segment": "segment photographs",
     "calibrate": "fit a temperature and a threshold on held-out images",
+    "app": "serve a page to segment photographs on",
     "export": "export a model to ONNX, torch.export or ExecuTorch",
     "score": "score masks as the ISIC challenge does",
     "agreement": "compare annotators with each other, and a model with them",
