@@ -164,19 +164,25 @@ def build_app(models: Sequence[str | Path] = (), pairs: str | Path | None = None
         with gr.Tab("Photograph"), gr.Row():
             with gr.Column():
                 photo = gr.File(label="Photograph", type="filepath", elem_id="photo")
-                measures = gr.HTML(label="Measures", elem_id="measures")
-                with gr.Row():
-                    prepare = gr.Button("Prepare download", elem_id="prepare")
+                prepare = gr.Button("Prepare download", elem_id="prepare")
                 results = gr.File(label="Results", interactive=False, elem_id="results")
             with gr.Column(scale=2):
                 pictures = [
-                    gr.Image(label=label, format="png", interactive=False, elem_id=key)
+                    gr.Image(
+                        label=label,
+                        format="png",
+                        interactive=False,
+                        buttons=["download", "fullscreen"],  # "share" uploads
+                        elem_id=key,
+                    )
                     for label, key in (
                         ("Outline", "outline"),
                         ("Probability", "probability"),
                         ("Uncertainty (bits)", "uncertainty"),
                     )
                 ]
+            with gr.Column():
+                measures = gr.HTML(label="Measures", elem_id="measures")
         with gr.Tab("Correct"):
             gr.Markdown(
                 "Paint red over lesion that the outline leaves out, blue over skin that it "

@@ -104,6 +104,8 @@ def test_upload_threshold_download_correct_and_save(app, browser, photo):
     address, folder = app
     with opened(browser, address) as page, opened(browser, address) as other:
         choose(page, photo)
+        assert page.get_by_role("button", name="Download").count()
+        assert not page.get_by_role("button", name="Share").count()
         before = area(page)
         assert before > 0
         number = page.locator("#threshold input[type=number]")
