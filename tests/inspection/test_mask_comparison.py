@@ -94,6 +94,13 @@ def test_shifts_do_not_wrap_around():
     assert best_shift(mask, prediction)[0] < 0.5
 
 
+def test_a_mask_is_not_moved_to_where_little_of_the_prediction_is():
+    mask, prediction = np.zeros((2, 32, 32), bool)
+    mask[:4, :4] = True
+    prediction[:, 12:] = True  # in the corner, the moved picture holds nothing else
+    assert best_shift(mask, prediction)[0] < 0.1
+
+
 def test_a_small_lesion_whose_surroundings_are_predicted_is_not_inverted():
     mask = lesion((96, 128), (40, 50, 60, 75))
     predicted = measure(255 - lesion((96, 128), (38, 45, 70, 90)))
