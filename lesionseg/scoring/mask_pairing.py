@@ -140,6 +140,7 @@ def _pairs(
     unused: list[str],
 ) -> list[MaskPair]:
     """Pair each true mask with its prediction, and warn about predictions without a truth."""
+    found = {name: _without_pictures(files) for name, files in found.items()}
     doubled = [
         f"{name} ({shorten([file.location for file in files], last='and')})"
         for name, files in found.items()
@@ -158,6 +159,19 @@ def _pairs(
             shorten(unused),
         )
     return [MaskPair(name, truth, found[name][0]) for name, truth in named.items()]
+
+
+def _without_pictures(files: list[MaskFile]) -> list[MaskFile]:
+    """Leave out what ``lesionseg segment`` writes beside a mask, such as its overlay."""
+    names = {file.name for file in files}
+    if 1 < len(names) == len(files):
+        from lesionseg.inference.saving import result_names  # imports NumPy
+
+        for file in files:
+            results = result_names(file.name.removesuffix("_segmentation.png"))
+            if file.name in results and names <= set(results):
+                return [file]
+    return files
 
 
 def _named_truths(truths: MaskSource) -> dict[str, MaskFile]:

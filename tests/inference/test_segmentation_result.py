@@ -17,7 +17,7 @@ from lesionseg.inference.saving import COLUMNS, FORMATS
 @pytest.fixture
 def result():
     mask = np.pad(np.ones((40, 60), bool), 20)
-    probability = np.where(mask, 0.9, 0.01).astype(np.float32)
+    probability = np.where(mask, 0.97, 0.01).astype(np.float32)
     photo = Image.new("RGB", (100, 80), (200, 150, 140))
     return Segmentation(mask, probability, photo, 0.1, "photos/mole & co.jpg")
 
@@ -47,7 +47,7 @@ def test_uncertainty_is_the_entropy():
 
 def test_confidence_is_the_expected_jaccard_index(result):
     inside, outside = 40 * 60, 80 * 100 - 40 * 60
-    expected = 0.9 * inside / (inside + 0.01 * outside)
+    expected = 0.97 * inside / (inside + 0.01 * outside)
     assert result.confidence == pytest.approx(expected)
     # the mean over masks drawn from the probabilities
     random = np.random.default_rng(0)
@@ -61,11 +61,11 @@ def test_confidence_is_the_expected_jaccard_index(result):
 @pytest.mark.parametrize(
     ("values", "reasons"),
     [
-        ([0, 0.9, 0.9, 0], ()),
-        ([0, 0.9, 0, 0.9, 0], ("several pieces",)),
-        ([0, 0, 0.9], ("touches the border",)),
-        ([0, 0.64, 0], ("low confidence",)),
-        ([0, 0.66, 0], ()),
+        ([0, 0.95, 0.95, 0], ()),
+        ([0, 0.95, 0, 0.95, 0], ("several pieces",)),
+        ([0, 0, 0.95], ("touches the border",)),
+        ([0, 0.89, 0], ("low confidence",)),
+        ([0, 0.91, 0], ()),
         ([0, 0.4, 0], ("nothing found",)),
     ],
 )
@@ -78,7 +78,7 @@ def test_reasons_for_a_second_look(values, reasons):
 def test_it_says_what_it_is(result):
     said = repr(result)
     assert said == (
-        "Segmentation(mole & co.jpg, 100 x 80 pixels, lesion 30.0% in 1 piece, confidence 0.88)"
+        "Segmentation(mole & co.jpg, 100 x 80 pixels, lesion 30.0% in 1 piece, confidence 0.95)"
     )
     empty = Segmentation(np.zeros((3, 4), bool), np.zeros((3, 4), np.float32))
     assert repr(empty) == "Segmentation(4 x 3 pixels, no lesion)"
@@ -106,7 +106,7 @@ def test_overlay_is_on_the_photograph_or_else_on_the_probability(result):
     assert drawn.getpixel((2, 2)) == (200, 150, 140)
     assert result.image.getpixel((50, 40)) == (200, 150, 140)  # not drawn on
     bare = Segmentation(result.mask, result.probability)
-    assert bare.overlay().getpixel((50, 40)) == (230, 230, 230)
+    assert bare.overlay().getpixel((50, 40)) == (247, 247, 247)
     with pytest.raises(ValueError, match="expected fill to be between 0 and 1, got 2"):
         result.overlay(fill=2)
 

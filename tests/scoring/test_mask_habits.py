@@ -84,3 +84,14 @@ def test_masks_that_are_all_empty_are_remarked_on(tmp_path, caplog):
     score_predictions(truth, write_masks(tmp_path / "p", as_values(LESION, 0)))
     assert f"every mask in {tmp_path / 'p'} is empty" in caplog.text
     assert f"every mask in {tmp_path / 't'}" not in caplog.text
+
+
+def test_what_segment_writes_beside_a_mask_is_left_out(tmp_path):
+    truth = write_masks(tmp_path / "truth", as_values(LESION, 255))
+    found = write_masks(tmp_path / "found", as_values(LESION, 255))
+    for ending in ("overlay.png", "probability.png", "segmentation.json", "segmentation.dcm"):
+        (found / f"ISIC_0000000_{ending}").write_bytes(b"not a mask")
+    assert score_predictions(truth, found).scores["jaccard"] == [1]
+    (found / "ISIC_0000000.png").write_bytes(b"another")
+    with pytest.raises(InvalidDataError, match="more than one prediction"):
+        score_predictions(truth, found)
