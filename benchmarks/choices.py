@@ -137,7 +137,7 @@ def main() -> None:
     parser = arguments(__doc__ or "", rounds=2)
     parser.add_argument("--choice", choices=sorted(CHOICES), default="dilations")
     parser.add_argument("--root", type=Path, help="of ISIC 2018; else synthetic lesions")
-    parser.add_argument("--images", type=int, default=64, help="to train on")
+    parser.add_argument("--images", type=int, default=200, help="to train on")
     parser.add_argument("--epochs", type=int, default=3)
     options = parser.parse_args()
     choice, options.tested = CHOICES[options.choice], 100
