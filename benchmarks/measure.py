@@ -340,11 +340,25 @@ def machine() -> dict[str, str]:
     return about
 
 
+def bf16_abilities() -> str:
+    """Return a sentence on the processor's instructions for bf16; Linux only."""
+    flags = _cpuinfo("flags").split()
+    has = {True: "yes", False: "no"}
+    return (
+        f"Instructions of the processor: AMX with bf16, {has['amx_bf16' in flags]}; "
+        f"AVX-512 with bf16, {has['avx512_bf16' in flags]}."
+    )
+
+
 def _processor() -> str:
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpuinfo(field: str) -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
+        if line.startswith(field):
             return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return ""
 
 
 def _status(field: str) -> int:

@@ -1,4 +1,4 @@
-"""MobileGAN's training step, generator and discriminator, against the naive attention."""
+"""MobileGAN's training step, generator and discriminator, by implementation of attention."""
 
 from __future__ import annotations
 
@@ -14,26 +14,39 @@ from lesionseg.models import MobileGAN
 FUSED = PositionAttentionModule.forward
 FLOOR = attention._NEGLIGIBLE
 
-# Position attention, and the exponent below which channel attention sets a weight to 0.
-WAYS: dict[str, tuple[Callable[..., torch.Tensor], float]] = {
-    "ours": (FUSED, FLOOR),
-    "naive position attention": (naive_forward, FLOOR),
-    "ours, denormal weights kept in channel attention": (FUSED, -torch.inf),
-    "naive position attention, denormal weights kept": (naive_forward, -torch.inf),
+# Position attention, the exponent below which channel attention sets a weight to 0, and the stride
+# of the keys in the large layers.
+WAYS: dict[str, tuple[Callable[..., torch.Tensor], float, int]] = {
+    "ours": (FUSED, FLOOR, 1),
+    "naive position attention": (naive_forward, FLOOR, 1),
+    "ours, denormal weights kept in channel attention": (FUSED, -torch.inf, 1),
+    "naive position attention, denormal weights kept": (naive_forward, -torch.inf, 1),
+    "ours, keys pooled by 2": (FUSED, FLOOR, 2),
+    "ours, keys pooled by 4": (FUSED, FLOOR, 4),
 }
+#: Ways whose memory differs.
+MEMORY = ("ours", "naive position attention", "ours, keys pooled by 2", "ours, keys pooled by 4")
+POOLED: list[PositionAttentionModule] = []  # the layers whose keys key_stride pools
 
 
 def take(way: str) -> None:
     """Switch all attention modules to an implementation."""
-    forward, floor = WAYS[way]
+    forward, floor, stride = WAYS[way]
     PositionAttentionModule.forward = forward  # type: ignore[method-assign]
     attention._NEGLIGIBLE = floor
+    for module in POOLED:
+        module.key_stride = stride
 
 
 def model_of(size: tuple[int, int]) -> MobileGAN:
     """Return the paper's model, with attention switched on as after some steps."""
     torch.manual_seed(0)
-    model = MobileGAN(size=size)
+    model = MobileGAN(size=size, key_stride=2)
+    POOLED[:] = [
+        module
+        for module in model.network.modules()
+        if isinstance(module, PositionAttentionModule) and module.key_stride == 2
+    ]
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith(".gamma"):
@@ -43,10 +56,11 @@ def model_of(size: tuple[int, int]) -> MobileGAN:
 
 def memory(way: str, count: int, side: int) -> int:
     """Return the extra bytes of the first two steps, including gradients and Adam's state."""
+    model = model_of((32, 32))
     take(way)
-    data = [measure.drawn_batch(2, (32, 32))]
-    measure.quiet_trainer().fit(model_of((32, 32)), _loader(data))
+    measure.quiet_trainer().fit(model, _loader([measure.drawn_batch(2, (32, 32))]))
     model, data = model_of((side, side)), [measure.drawn_batch(count, (side, side))] * 2
+    take(way)
     return measure.extra_memory(lambda: measure.quiet_trainer().fit(model, _loader(data)))
 
 
@@ -65,7 +79,7 @@ def main() -> None:
     )
     measure.quiet_trainer().fit(model_of((side, side)), turns)
     ours = turns.seconds["ours"]
-    extra = {way: measure.in_own_process(memory, way, count, side) for way in list(WAYS)[:2]}
+    extra = {way: measure.in_own_process(memory, way, count, side) for way in MEMORY}
     rows = [
         [
             way,

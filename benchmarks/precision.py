@@ -34,6 +34,7 @@ class Setting(NamedTuple):
 CASES = (
     Case("asnet", (12, 192, 256)),
     Case("mobilegan", (8, 128, 128)),
+    Case("asnet-lite", (16, 192, 192)),
     Case("smp:unet/resnet34", (8, 128, 128)),
 )
 SETTINGS = {
@@ -118,7 +119,7 @@ def main() -> None:
     options = measure.arguments(__doc__, rounds=7)
     options.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     arguments = options.parse_args()
-    cases, settings, notes = CASES, dict(SETTINGS), []
+    cases, settings, notes = CASES, dict(SETTINGS), [measure.bf16_abilities()]
     if arguments.small:
         cases = (Case("mobilegan", (2, 32, 32)), Case("smp:unet/resnet18", (2, 32, 32)))
     if arguments.small or arguments.no_compile or not shutil.which("g++"):

@@ -26,6 +26,7 @@ def is_mask(path, size):
     return mask.mode == "L" and mask.size == size and set(np.unique(np.asarray(mask))) <= {0, 255}
 
 
+@pytest.mark.slow
 def test_python_api(tmp_path):
     small = ["--epochs=1", "--size", "32", "64", "--images=16", "--output=out"]
     printed = run(sys.executable, EXAMPLES / "python_api.py", *small, cwd=tmp_path)
@@ -89,6 +90,7 @@ def test_the_notebook_is_its_script_with_the_outputs_of_a_clean_run():
     assert not re.search(r"/(home|tmp|root|work|Users)/|\d{4}-\d\d-\d\dT\d\d:", text)
 
 
+@pytest.mark.slow
 def test_the_notebook_script_runs_as_plain_python_and_prints_what_the_notebook_shows(tmp_path):
     printed = run(sys.executable, EXAMPLES / "blocks.py", cwd=tmp_path)
     notebook = nbformat.read(EXAMPLES / "blocks.ipynb", as_version=4)
@@ -181,6 +183,7 @@ def test_quickstart_reuses_a_finished_training_and_resumes_an_interrupted_one(tm
     assert first_epoch.stat().st_mtime_ns == drawn  # not run again
 
 
+@pytest.mark.slow
 def test_pack_isic(tmp_path):
     ids = write_isic(tmp_path / "isic", 2018, "train", 3)
     packed = tmp_path / "small.zip"

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -17,6 +19,7 @@ def python(code, *paths):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_score_imports_no_extras_and_torchmetrics_stays_whole():
     python(
         "import sys\n"

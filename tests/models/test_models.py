@@ -178,6 +178,7 @@ def test_a_fit_without_a_checkpoint_takes_the_current_seed(tmp_path):
     assert seeds == [5, 6]
 
 
+@pytest.mark.slow
 def test_compile_leaves_the_names_in_a_checkpoint_alone(build, tmp_path, monkeypatch):
     compile_in_place = nn.Module.compile  # the eager backend: no compiler is needed
     monkeypatch.setattr(nn.Module, "compile", lambda self: compile_in_place(self, backend="eager"))

@@ -1,0 +1,120 @@
+"""Time MobileGAN with pooled keys against the paper's attention and U-Nets, a single image.
+
+All networks are exported by the same exporter and run in turn: by ONNX Runtime at two image sizes,
+and by ExecuTorch with XNNPACK as on a phone, with one thread and with two. MobileGAN's weights are
+those of the released model; weights do not change the time of the U-Nets, whose are random.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from measure import arguments, in_turn_apart, median, report, spread
+
+from lesionseg.data import SyntheticLesions
+from lesionseg.export import Deployable
+from lesionseg.export.quantize_onnx import quantize_onnx
+from lesionseg.export.to_executorch import load_executorch, to_executorch
+from lesionseg.export.to_onnx import save_onnx, to_onnx
+from lesionseg.inference import ExportedPredictor, ExportMetadata
+from lesionseg.inference.predictor import predictor_of_checkpoint
+from lesionseg.networks import create_network
+
+PAPER = "MobileGAN, the paper's attention"
+FAST = "MobileGAN, keys pooled by 2"
+RESNET = "U-Net ResNet34"
+MOBILENET = "U-Net MobileNetV2"
+STRIDES = {PAPER: 1, FAST: 2, "MobileGAN, keys pooled by 4": 4}
+ENCODERS = {RESNET: "resnet34", MOBILENET: "mobilenet_v2"}
+#: Contestants in int8, with their float32 forms.
+INT8 = {"MobileGAN, keys pooled by 2, int8": FAST}
+#: Runtime, side of the image, threads.
+SETTINGS = (
+    ("ONNX Runtime", 128, 2),
+    ("ONNX Runtime", 128, 1),
+    ("ONNX Runtime", 256, 2),
+    ("ONNX Runtime", 256, 1),
+    ("ExecuTorch", 128, 2),
+    ("ExecuTorch", 128, 1),
+)
+
+
+def build(name: str) -> torch.nn.Module:
+    """Return a contestant's network."""
+    if name in ENCODERS:
+        return create_network(f"smp:unet/{ENCODERS[name]}").eval()
+    network = create_network("mobilegan", key_stride=STRIDES[name]).eval()
+    network.load_state_dict(predictor_of_checkpoint("mobilegan").network.state_dict())
+    return network
+
+
+def write(name: str, runtime: str, side: int, path: Path) -> None:
+    """Export a contestant."""
+    network = Deployable(build(INT8.get(name, name)), attention="standard")
+    metadata = ExportMetadata(size=(side, side), threshold=0.5)
+    lesions = SyntheticLesions(8, (side, side))
+    images = [lesions[index]["image"][None] for index in range(8)]
+    if runtime == "ExecuTorch":
+        calibration = images if name in INT8 else None
+        path.write_bytes(to_executorch(network, images[0], metadata, calibration))
+        return
+    proto = to_onnx(network, images[0], None)
+    if name in INT8:
+        proto = quantize_onnx(proto, [image.numpy() for image in images])
+    save_onnx(proto, metadata, path)
+
+
+def session(path: Path, runtime: str, side: int, threads: int) -> Callable[[], object]:
+    """Return what runs an exported file."""
+    image = SyntheticLesions(1, (side, side))[0]["image"][None]
+    if runtime == "ExecuTorch":
+        from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
+
+        _unsafe_reset_threadpool(threads)
+        run = load_executorch(path)
+        return lambda: run(image)
+    predictor: Any = ExportedPredictor(path, threads=threads)
+    return lambda: predictor.run(image.numpy())
+
+
+def main() -> None:
+    options = arguments(__doc__ or "", rounds=10).parse_args()
+    names = [*STRIDES, *INT8, *ENCODERS]
+    settings = [("ONNX Runtime", 32, 1)] if options.small else SETTINGS
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for runtime, side, threads in settings:
+            makers = {}
+            paths = {}
+            for index, name in enumerate(names):
+                paths[name] = path = Path(folder, f"{runtime}-{side}-{index}")
+                if not path.exists():
+                    write(name, runtime, side, path)
+                makers[name] = (session, (path, runtime, side, threads))
+            seconds = in_turn_apart(makers, options.rounds)
+            for name, times in seconds.items():
+                ratios = [
+                    f"{median(times) / median(seconds[other]):.2f}"
+                    for other in (RESNET, MOBILENET, PAPER)
+                ]
+                megabytes = f"{paths[name].stat().st_size / 1e6:.1f}"
+                setting = f"{runtime}, {side} x {side}, {threads} thread{'s' * (threads > 1)}"
+                rows.append([setting, name, spread(times), *ratios, megabytes])
+    header = [
+        "runtime, image, threads",
+        "network",
+        "ms",
+        f"relative to {RESNET}",
+        f"to {MOBILENET}",
+        "to the paper's attention",
+        "file MB",
+    ]
+    report("fast-mobilegan", header, rows, options)
+
+
+if __name__ == "__main__":
+    main()
