@@ -37,9 +37,8 @@ class MobileGAN(AdversarialModule):
 
     During the warm-up, and with ``adversarial_weight=0``, the discriminator neither runs nor
     trains: the generator is trained supervised, for which ``generator_optimizer="adamw"``,
-    ``betas=(0.9, 0.999)`` and ``schedule="one-cycle"`` are usual. With the printed weights the
-    adversarial term dominates early; all terms are logged under ``train/generator/`` and
-    ``train/discriminator/``.
+    ``betas=(0.9, 0.999)`` and ``schedule="one-cycle"`` are usual. All terms are
+    logged under ``train/generator/`` and ``train/discriminator/``.
 
     Args:
         encoder_widths: Channels of the multi-scale block and of the three CDA layers.
