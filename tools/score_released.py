@@ -21,7 +21,7 @@ import torch
 from lesionseg.data import ISICDataset, load_ids, named_ids
 from lesionseg.inference.postprocess import binarize, probabilities, restore_sizes
 from lesionseg.inference.predictor import predictor_of_checkpoint
-from lesionseg.inference.segmentation import largest_region
+from lesionseg.inference.regions import largest_region
 from lesionseg.inference.tta import average_views
 from lesionseg.metrics.official import GRAY_THRESHOLD, confusion_counts
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionseg.files import check_outputs
-from lesionseg.inference.segmentation import POST_PROCESSINGS
+from lesionseg.inference.regions import POST_PROCESSINGS
 
 if TYPE_CHECKING:
     from lesionseg.export.checkpoint import Export

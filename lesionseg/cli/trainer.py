@@ -36,7 +36,7 @@ from lesionseg.cli.messages import one_sentence
 from lesionseg.cli.recipes import config_action, recipe_names
 from lesionseg.cli.trainer_arguments import expand_arguments
 from lesionseg.errors import LesionsegError
-from lesionseg.inference.segmentation import PostProcessing
+from lesionseg.inference.regions import PostProcessing
 from lesionseg.inference.tta import TestTimeAugmentation
 from lesionseg.models import SegmentationModule
 from lesionseg.run_folder import chosen_run_folder, share_folder

@@ -28,7 +28,7 @@ from lesionseg.files import atomic_path, remove_unfinished
 from lesionseg.inference.metadata import ExportMetadata, InputType
 from lesionseg.inference.onnx import ExportedPredictor
 from lesionseg.inference.predictor import predictor_of_checkpoint
-from lesionseg.inference.segmentation import POST_PROCESSINGS, PostProcessing
+from lesionseg.inference.regions import POST_PROCESSINGS, PostProcessing
 
 if TYPE_CHECKING:
     from torch.export.dynamic_shapes import Dim

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionseg.errors import CheckpointError
-from lesionseg.inference.segmentation import ImagePredictor, PostProcessing
+from lesionseg.inference.regions import PostProcessing
+from lesionseg.inference.segmentation import ImagePredictor
 from lesionseg.inference.tta import TestTimeAugmentation
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from lesionseg._moved import RenamedAttribute, renamed_arguments
 from lesionseg.data.io.decoding import MOST_PIXELS
-from lesionseg.inference.segmentation import POST_PROCESSINGS, PostProcessing
+from lesionseg.inference.regions import POST_PROCESSINGS, PostProcessing
 
 InputType = Literal["float", "uint8"]
 

@@ -13,7 +13,8 @@ from PIL import Image
 from lesionseg.data.io.pixel_modes import to_rgb
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.inference.metadata import ExportMetadata
-from lesionseg.inference.segmentation import PostProcessing, Segmentation, post_process
+from lesionseg.inference.regions import PostProcessing, post_process
+from lesionseg.inference.segmentation import Segmentation
 from lesionseg.inference.tta import TestTimeAugmentation, average_views, views_of
 
 # ONNX Runtime changes how the thread that creates the first session treats denormal numbers, for

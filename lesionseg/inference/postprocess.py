@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lesionseg.errors import LesionsegError
-from lesionseg.inference.segmentation import PostProcessing, post_process
+from lesionseg.inference.regions import PostProcessing, post_process
 from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 
 

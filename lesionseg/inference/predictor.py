@@ -18,7 +18,8 @@ from lesionseg.data.io.resizing import resize_image
 from lesionseg.errors import CheckpointError, LesionsegError
 from lesionseg.inference.metadata import check_use
 from lesionseg.inference.postprocess import check_finite, finish_mask, probabilities, restore_sizes
-from lesionseg.inference.segmentation import PostProcessing, Segmentation, post_process
+from lesionseg.inference.regions import PostProcessing, post_process
+from lesionseg.inference.segmentation import Segmentation
 from lesionseg.inference.tta import TestTimeAugmentation, average_views, views_of
 from lesionseg.metrics.official import PROBABILITY_THRESHOLD
 from lesionseg.networks import create_network, set_temperature

@@ -14,18 +14,6 @@ import numpy.typing as npt
 from lesionseg.errors import printable
 from lesionseg.inference.coco import CocoShape, encode_rle, mask_polygons, to_coco
 from lesionseg.inference.measures import Measures, check_spacing, measure_lesion
-from lesionseg.inference.regions import (  # which other files import from here
-    POST_PROCESSINGS as POST_PROCESSINGS,
-)
-from lesionseg.inference.regions import (
-    PostProcessing as PostProcessing,
-)
-from lesionseg.inference.regions import (
-    largest_region as largest_region,
-)
-from lesionseg.inference.regions import (
-    post_process as post_process,
-)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -19,7 +19,7 @@ from lesionseg.inference.postprocess import (
     probabilities,
     restore_sizes,
 )
-from lesionseg.inference.segmentation import PostProcessing
+from lesionseg.inference.regions import PostProcessing
 from lesionseg.inference.tta import TestTimeAugmentation, pool_views
 from lesionseg.metrics import ISICScore
 from lesionseg.metrics.table import ScoreTable

@@ -16,7 +16,7 @@ from lesionseg.errors import LesionsegError
 from lesionseg.export import ExportOptions
 from lesionseg.export.to_onnx import save_onnx
 from lesionseg.inference import ExportedPredictor, ExportMetadata, Predictor, load_predictor
-from lesionseg.inference.segmentation import largest_region, post_process
+from lesionseg.inference.regions import largest_region, post_process
 from lesionseg.metrics import ISICScore
 
 #: A ring with a hole, and a second region.
