@@ -1,4 +1,4 @@
-"""The tables of docs/which-number.md follow from the kept counts."""
+"""The tables of docs/which-number.md and of calibration follow from the kept counts."""
 
 import importlib.util
 import sys
@@ -37,3 +37,10 @@ def test_ways_by_hand(tool):
     assert tool.official(table) == pytest.approx((1 + 1 / 3) / 2)
     assert tool.with_background(table) == pytest.approx(((1 + 1) / 2 + (1 / 3 + 58 / 62) / 2) / 2)
     assert tool.pooled_with_background(table) == pytest.approx((66 / 70 + 58 / 62) / 2)
+
+
+def test_kept_counts_at_half_are_those_of_the_official_scores(tool):
+    for name in ("held-out", "isic2018-val"):
+        ours = tool.official(tool.kept_thresholds("mobilegan", name)["0.50"])
+        published = tool.official(tool.counts("mobilegan-fast-plain-0", name))
+        assert ours == pytest.approx(published, abs=2e-3)  # of another device

@@ -1,14 +1,15 @@
-"""Write the tables of docs/which-number.md from the kept counts of each image.
+"""Write the tables of docs/which-number.md and of calibration from the kept counts of each image.
 
     python tools/make_score_ways.py
 
-Reads docs/results/released, which tools/score_released.py wrote.
+Reads docs/results/released, which tools/score_released.py and tools/measure_calibration.py wrote.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,25 @@ def pooled_with_background(table: Counts) -> float:
     return with_background(table.sum(axis=0, keepdims=True))
 
 
+def kept_thresholds(model: str, name: str) -> dict[str, Counts]:
+    """Return the counts of a model on a set by threshold, and at the network's size."""
+    rows = [
+        row
+        for row in read_rows(RELEASED / "thresholds.csv.gz")
+        if (row["model"], row["set"]) == (model, name)
+    ]
+    keys = dict.fromkeys(row["threshold"] for row in rows)
+    return {key: counts_of([row for row in rows if row["threshold"] == key]) for key in keys}
+
+
+def best_threshold(model: str, name: str) -> tuple[float, float]:
+    """Return the threshold of the highest mean Jaccard on a set, and that Jaccard."""
+    tried = kept_thresholds(model, name)
+    means = {key: official(table) for key, table in tried.items() if key != "network"}
+    best = max(means, key=lambda key: means[key])
+    return float(best), means[best]
+
+
 def epochs(run: str) -> list[float]:
     """Return the Jaccard index of each epoch on the held-out images, at the network's size."""
     with (RELEASED / f"{run}-metrics.csv").open(newline="") as file:
@@ -66,6 +86,7 @@ def ways(model: str, name: str) -> dict[str, float | None]:
     run = MODELS[model]
     table, flips = counts(run, name), counts(run, name, "flips")
     seeds = [official(counts(seed, name)) for seed in SEEDS[model]]
+    tried = kept_thresholds(model, name)
     curve = epochs(run) if name == "held-out" else []
     best = max(seeds) - float(np.mean(seeds)) + official(table)
     values: dict[str, float | None] = {
@@ -76,8 +97,12 @@ def ways(model: str, name: str) -> dict[str, float | None]:
         "mIoU: lesion and background, pooled": pooled_with_background(table),
         "Dice, mean over images": official(table, "dice"),
         "Dice of all pixels pooled": pooled_scores(table)["dice"],
+        "Jaccard at the network's size": official(tried["network"]) if tried else None,
         "Jaccard, averaged over four flips": official(flips),
         "Jaccard, largest region only": official(counts(run, name, "none", "largest-region")),
+        "Jaccard, threshold chosen on these images": (
+            best_threshold(model, name)[1] if tried else None
+        ),
         f"Jaccard, seed of {len(seeds)} chosen on these images (1)": best,
         "Jaccard, epoch chosen on these images (2)": (
             official(table) + max(curve) - curve[-1] if curve else None
@@ -110,11 +135,57 @@ def ways_table(model: str) -> str:
     return "\n".join(lines)
 
 
+def calibration_table() -> str:
+    """Return the table of the calibration of the released models."""
+    facts = json.loads((RELEASED / "calibration.json").read_text())
+    rows = read_rows(RELEASED / "calibration-images.csv.gz")
+    with (RELEASED / "calibration-bins.csv").open(newline="") as file:
+        bins = list(csv.DictReader(file))
+    lines = [
+        "| model | set | temperature | threshold | calibration error, pooled | Brier score, pooled "
+        "| Jaccard | thresholded Jaccard |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for model, fact in facts.items():
+        for name in ("held-out", "isic2018-val"):
+            found = {
+                stage: summary_of_calibration(
+                    [row for row in rows if _is(row, model, name, stage)],
+                    [row for row in bins if _is(row, model, name, stage)],
+                )
+                for stage in ("before", "after")
+            }
+            cells = [f"{found['before'][i]:.4f} → {found['after'][i]:.4f}" for i in range(4)]
+            lines.append(
+                f"| `{model}` | {SETS[name]} | {fact['temperature']:.3f} | "
+                f"{fact['threshold']:.2f} | {' | '.join(cells)} |"
+            )
+    return "\n".join(lines)
+
+
+def summary_of_calibration(
+    rows: list[dict[str, str]], bins: list[dict[str, str]]
+) -> tuple[float, float, float, float]:
+    """Return pooled calibration error and Brier score, and the means of both Jaccard indices."""
+    table = counts_of(rows)
+    pixels = table.sum()
+    gaps = sum(abs(float(row["probability_sum"]) - int(row["lesion"])) for row in bins)
+    squares = sum(float(row["squared_error"]) for row in rows)
+    scores = scores_from_counts(table)
+    means = scores["jaccard"].mean(), scores["threshold_jaccard"].mean()
+    return gaps / pixels, squares / pixels, float(means[0]), float(means[1])
+
+
+def _is(row: Mapping[str, str], model: str, name: str, stage: str) -> bool:
+    return (row["model"], row["set"], row["stage"]) == (model, name, stage)
+
+
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     DOCS / "which-number.md": {
         "asnet-lite": lambda: ways_table("asnet-lite"),
         "mobilegan": lambda: ways_table("mobilegan"),
     },
+    DOCS / "score.md": {"calibration": calibration_table},
 }
 
 
