@@ -117,9 +117,9 @@ def score_table(name: str) -> str:
             SETS[row["set"]],
             {"none": "1", "flips": "4 flips"}[row["views"]],
             {"none": "all", "largest-region": "largest"}[row["postprocessing"]],
-            f"{mean['jaccard']:.3f} ({low:.3f} to {high:.3f})",
+            f"{mean['jaccard']:.4f} ({low:.4f} to {high:.4f})",
             *(
-                f"{mean[score]:.3f}"
+                f"{mean[score]:.4f}"
                 for score in (
                     "threshold_jaccard",
                     "dice",
@@ -128,7 +128,7 @@ def score_table(name: str) -> str:
                     "specificity",
                 )
             ),
-            f"{row['pooled']['jaccard']:.3f}",
+            f"{row['pooled']['jaccard']:.4f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -147,8 +147,8 @@ def chosen_counts(run: str, name: str) -> npt.NDArray[np.int64]:
 
 
 def shown(score: float) -> str:
-    """Return a score as the cards give it, which are rounded to four digits."""
-    return f"{round(float(score), 4):.3f}"
+    """Return a score with three digits."""
+    return f"{float(score):.3f}"
 
 
 def readme_table() -> str:

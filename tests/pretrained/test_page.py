@@ -71,7 +71,7 @@ def test_every_run_stands_in_the_table_with_its_scores():
                 expected.append(jaccard(flipped[name]).mean())
         expected.append(jaccard(counts["isic2017-test"].sum(axis=0, keepdims=True))[0])
         shown = [number for cell in cells for number in numbers(cell)]
-        assert shown == pytest.approx(expected, abs=6e-4), run
+        assert shown == pytest.approx(expected, abs=5.01e-4), run
 
 
 def test_every_difference_is_that_of_its_images():
@@ -82,7 +82,7 @@ def test_every_difference_is_that_of_its_images():
         for name, cell in zip(SETS, cells, strict=True):
             difference = jaccard(ours[name]) - jaccard(theirs[name])
             expected = [difference.mean(), *interval(difference)]
-            assert numbers(cell) == pytest.approx(expected, abs=6e-4), (a, b, name)
+            assert numbers(cell) == pytest.approx(expected, abs=5.01e-4), (a, b, name)
 
 
 def test_what_pooling_changes_is_that_of_the_counts():
@@ -124,7 +124,7 @@ def test_the_table_of_the_readme_is_that_of_the_counts():
             thresholded = np.where(each >= 0.65, each, 0).mean()
             expected = [each.mean(), (high - low) / 2, thresholded]
             shown = [float(word) for word in cell.replace("±", " ").replace("/", " ").split()]
-            assert shown == pytest.approx(expected, abs=6e-4), (model, name)
+            assert shown == pytest.approx(expected, abs=5.01e-4), (model, name)
 
 
 def test_scores_per_image_and_pooled_are_those_of_the_counts():
@@ -139,4 +139,4 @@ def test_scores_per_image_and_pooled_are_those_of_the_counts():
             expected = [number for s in scores for number in (s.mean(), *interval(s))]
             expected += [jaccard(pooled)[0], dice(pooled)[0]]
             shown = [number for cell in row[2:] for number in numbers(cell)]
-            assert shown == pytest.approx(expected, abs=6e-4), (model, name)
+            assert shown == pytest.approx(expected, abs=5.01e-4), (model, name)
