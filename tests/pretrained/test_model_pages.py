@@ -108,10 +108,10 @@ def test_scores_and_facts_are_those_of_the_card(name):
         mean = scores["per_image"]
         low, high = scores["intervals"]["jaccard"]
         assert row[0] == TITLES[SETS.index(scores["set"])]
-        assert row[3] == f"{mean['jaccard']:.3f} ({low:.3f} to {high:.3f})"
+        assert row[3] == f"{mean['jaccard']:.4f} ({low:.4f} to {high:.4f})"
         order = ("threshold_jaccard", "dice", "accuracy", "sensitivity", "specificity")
-        assert row[4:9] == [f"{mean[score]:.3f}" for score in order]
-        assert row[9] == f"{scores['pooled']['jaccard']:.3f}"
+        assert row[4:9] == [f"{mean[score]:.4f}" for score in order]
+        assert row[9] == f"{scores['pooled']['jaccard']:.4f}"
     page, size = page_of(name), PAGES[name][2]
     assert card["training"]["command"] in page
     assert f"| parameters | {card['parameters']:,} |" in page
