@@ -154,7 +154,7 @@ def load_table(name: str) -> PaperTable:
     Example:
         >>> from lesionseg.experiments.paper_table import load_table, table_names
         >>> table_names()
-        ['asnet-table2', 'mobilegan-tables']
+        ['asnet-table2', 'mobilegan-sizes', 'mobilegan-tables']
         >>> table = load_table("asnet-table2")
         >>> [row.quoted["jaccard"] for row in table.rows if row.name == "ASNet"]
         [82.15]

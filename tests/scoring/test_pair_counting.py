@@ -86,7 +86,7 @@ def test_workers_do_not_change_which_error_is_told(folders, pack):
 def test_an_error_leaves_the_other_pairs_and_no_thread(folders, monkeypatch):
     counted = []
 
-    def fail(truths, predictions, threshold, pair):
+    def fail(truths, predictions, threshold, surface, pair):
         counted.append(pair.name)
         time.sleep(0.05)
         raise InvalidDataError(pair.name)
@@ -111,7 +111,7 @@ import sys, time
 from lesionseg.cli import main as cli
 from lesionseg.scoring import pair_counting
 
-def slow(truths, predictions, threshold, pair):
+def slow(truths, predictions, threshold, surface, pair):
     if pair.name == "ISIC_0000000":
         print("begun", flush=True)
     time.sleep(1)
