@@ -2,9 +2,9 @@
 
     python tools/score_int8.py --root DIR --output docs/results/released/int8.csv
 
-Each model is exported in float32 and in int8, calibrated on 64 of its held-out images, and scored
-on the validation images of ISIC 2018 at their size in ``--root``: counts of true and false
-positives and negatives, from which all official scores follow. All runtimes use the CPU.
+Each model is exported to ONNX in float32 and in int8, calibrated on 64 of its held-out images, and
+scored on the validation images of ISIC 2018 at their size in ``--root``: counts of true and false
+positives and negatives, from which all official scores follow.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from lesionseg.data import ISICDataset
 from lesionseg.export import Deployable
 from lesionseg.export.quantize_onnx import quantize_onnx
-from lesionseg.export.to_executorch import load_executorch, to_executorch
 from lesionseg.export.to_onnx import save_onnx, to_onnx
 from lesionseg.inference import ExportedPredictor, ExportMetadata
 from lesionseg.inference.postprocess import binarize, restore_sizes
@@ -52,29 +50,20 @@ def rows(model: str, root: Path, folder: Path) -> Iterator[list[object]]:
     data = ISICDataset(root, 2018, "train", size).subset(held_out(MODELS[model]))
     images = [data[index]["image"][None] for index in range(len(data))]
     proto = to_onnx(network, images[0], None)
-    save_onnx(proto, metadata, folder / "ONNX float32")
     int8 = quantize_onnx(proto, [image.numpy() for image in images])
-    save_onnx(int8, metadata, folder / "ONNX int8")
-    for form, calibration in (("ExecuTorch float32", None), ("ExecuTorch int8", images)):
-        (folder / form).write_bytes(to_executorch(network, images[0], metadata, calibration))
     tests = ISICDataset(root, 2018, "val", size, True)
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("ONNX"):
-            exported = ExportedPredictor(path)
-
-            def run(image: Tensor, exported: ExportedPredictor = exported) -> Tensor:
-                return torch.from_numpy(exported.run(image.numpy()))
-        else:
-            run = load_executorch(path)
+    for form, content in (("float32", proto), ("int8", int8)):
+        path = folder / f"{model}-{form}.onnx"
+        save_onnx(content, metadata, path)
+        exported = ExportedPredictor(path)
         for index in range(len(tests)):
             sample = tests[index]
             truth = sample["truth"]
-            probability = run(sample["image"][None])
+            probability = torch.from_numpy(exported.run(sample["image"][None].numpy()))
             (restored,) = restore_sizes(probability, [(truth.shape[-2], truth.shape[-1])])
             mask = binarize(restored, predictor.threshold).numpy()
             counts = confusion_counts(mask, truth.numpy() > GRAY_THRESHOLD)
-            yield [model, path.name, path.stat().st_size, sample["id"], *counts]
-        path.unlink()
+            yield [model, form, path.stat().st_size, sample["id"], *counts]
 
 
 def main() -> None:
