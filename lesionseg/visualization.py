@@ -12,9 +12,11 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
+from lesionseg.errors import LesionsegError
 from lesionseg.files import MARK, atomic_path
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from torch import Tensor
 
 #: As in Figure 4 of the ASNet paper: the truth in green, the prediction in red.
@@ -149,3 +151,35 @@ def save_picture(picture: Image.Image, path: Path) -> None:
         about = PngInfo()
         about.add_text("Software", MARK)
         picture.save(temporary, "PNG", pnginfo=about)
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Save a matplotlib figure, marked as written by this package where the format can be.
+
+    Args:
+        figure: Figure to save.
+        path: File of a format that matplotlib writes, such as ``.png``, ``.svg`` or ``.pdf``; it is
+            written atomically.
+
+    Raises:
+        LesionsegError: If matplotlib does not write this format.
+
+    Example:
+        >>> import tempfile
+        >>> from matplotlib.figure import Figure
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_figure(Figure(), Path(folder, "empty.svg"))
+        ...     [path.name for path in Path(folder).iterdir()]
+        ['empty.svg']
+    """
+    path = Path(path)
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in figure.canvas.get_supported_filetypes():
+        raise LesionsegError(
+            f"a plot cannot be written to {path}; use a file name that ends in .png, .svg or .pdf."
+        )
+    # Other formats have no field for the mark: a second plot of that name needs --overwrite.
+    about = {"png": "Software", "svg": "Creator", "pdf": "Creator", "ps": "Creator"}.get(kind)
+    with atomic_path(path) as unfinished:
+        metadata = {about: MARK} if about else None
+        figure.savefig(unfinished, format=kind, dpi=150, metadata=metadata)

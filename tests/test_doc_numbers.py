@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 from lesionseg import list_pretrained
 from lesionseg.files import size_text
@@ -231,3 +232,25 @@ def test_what_int8_costs_is_that_of_the_counts():
         )
         assert f"{int8} instead of {full}, thresholded {int8_thresholded}" in said, model
         assert f"thresholded {int8_thresholded} instead of {full_thresholded}" in said, model
+
+
+def test_confidence_and_what_it_finds_are_those_of_the_images():
+    found = {}
+    with (DOCS / "results" / "released" / "confidence.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            pair = float(row["confidence"]), float(row["jaccard"])
+            found.setdefault(row["model"], []).append(pair)
+    assert sorted(found) == sorted(list_pretrained())
+    said = page("segment.md")
+    for model, pairs in found.items():
+        confidence, jaccard = np.array(pairs).T
+        assert len(pairs) == 100
+        low, failed = confidence < 0.9, jaccard < 0.65
+        cells = (
+            f"{confidence.mean():.3f}",
+            f"{jaccard.mean():.3f}",
+            f"{spearmanr(confidence, jaccard).statistic:.2f}",
+            f"{low.sum()}",
+            f"{(low & failed).sum()} of {failed.sum()}",
+        )
+        assert f"| `{model}` | {' | '.join(cells)} |" in said

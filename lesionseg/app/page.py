@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import zipfile
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -19,6 +18,7 @@ from lesionseg.app.session import (
     flat_measures,
     heat,
     open_photograph,
+    pack,
     save_pair,
     segment_batch,
     threshold_of,
@@ -68,7 +68,8 @@ def build_app(models: Sequence[str | Path] = (), pairs: str | Path | None = None
     """
     gr = import_gradio()
     known = Models(models)
-    work = Path(tempfile.mkdtemp(prefix="lesionseg-app-"))
+    temporary = tempfile.TemporaryDirectory(prefix="lesionseg-app-")
+    work = Path(temporary.name)
     folder = work / "pairs" if pairs is None else Path(pairs).expanduser().absolute()
 
     def said(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -102,13 +103,9 @@ def build_app(models: Sequence[str | Path] = (), pairs: str | Path | None = None
     @said
     def download(result: Segmentation | None) -> str:
         result = _existing(result)
-        out = Path(tempfile.mkdtemp(dir=work))
-        files = result.save(out, "mask,overlay,probability,json,csv")
-        target = out / f"{result.name}.zip"
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in files:
-                archive.write(file, file.name)
-        return str(target)
+        out = Path(tempfile.mkdtemp(dir=work)) / result.name
+        result.save(out, "mask,overlay,probability,json,csv")
+        return str(pack(out))
 
     @said
     def save(result: Segmentation | None, editor: dict[str, Any] | None) -> Any:
@@ -126,10 +123,10 @@ def build_app(models: Sequence[str | Path] = (), pairs: str | Path | None = None
         target, rows, skipped = segment_batch(files, known, name, threshold, work)
         lines = [f"{len(rows)} of {len(files)} photographs segmented.", *skipped]
         cells = tuple(
-            (str(row["image"]), f"{row['area']}", f"{row['area_share']}", f"{row['pieces']}")
+            tuple(str(row[name]) for name in ("image", "lesion_pixels", "lesion_percent", "pieces"))
             for row in rows
         )
-        table = Table(("photograph", "area in pixels", "share", "pieces"), cells)
+        table = Table(("photograph", "lesion pixels", "percent of the image", "pieces"), cells)
         return str(target), "\n\n".join(lines), table.render("html")
 
     @said
@@ -225,6 +222,7 @@ def build_app(models: Sequence[str | Path] = (), pairs: str | Path | None = None
         go.click(batch, [many, model, threshold], [archive, report, table])
         uploaded.upload(upload, uploaded, model)
     page.lesionseg_folders = [str(work), str(folder)]
+    page.lesionseg_temporary = temporary  # removed with the page
     return page
 
 

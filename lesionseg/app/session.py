@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
+import shutil
 import tempfile
 import threading
-import zipfile
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from lesionseg.errors import CheckpointError, InvalidDataError, LesionsegError, 
 from lesionseg.files import file_lock
 from lesionseg.inference.loading import load_predictor
 from lesionseg.inference.outputs import save_mask
+from lesionseg.inference.saving import ResultWriter
 from lesionseg.inference.segmentation import ImagePredictor, Segmentation, with_photograph
 from lesionseg.pretrained import DEFAULT, list_pretrained
 from lesionseg.visualization import save_picture
@@ -201,42 +201,41 @@ def segment_batch(
         folder: Folder for the zip.
 
     Returns:
-        Path of the zip, rows of the table, and a sentence for each photograph that was skipped.
+        Path of the zip, rows of its ``measures.csv``, and a sentence for each photograph that was
+        skipped.
 
     Raises:
         InvalidDataError: If no photograph can be used.
     """
     models.get(name)
-    rows: list[dict[str, object]] = []
     skipped: list[str] = []
     folder.mkdir(parents=True, exist_ok=True)
-    target = Path(tempfile.mkdtemp(dir=folder)) / "segmentations.zip"
+    here = Path(tempfile.mkdtemp(dir=folder))
+    writer = ResultWriter(here / "segmentations", ("mask", "overlay", "csv"))
     used: set[str] = set()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in paths:
-            try:
-                image = open_photograph(path)
-                result = with_threshold(models.segment(image, name), threshold)
-            except LesionsegError as error:
-                skipped.append(printable(str(error)))
-                continue
-            stem = next(
-                stem
-                for number in count(1)
-                if (stem := path.stem if number == 1 else f"{path.stem}-{number}") not in used
-            )
-            used.add(stem)
-            result = with_photograph(result, image, path)
-            masks = Image.fromarray(result.mask.astype(np.uint8) * np.uint8(255))
-            for kind, picture in (("segmentation", masks), ("overlay", result.overlay())):
-                stream = io.BytesIO()
-                picture.save(stream, "PNG")
-                archive.writestr(f"{stem}_{kind}.png", stream.getvalue())
-            rows.append({"image": path.name, **flat_measures(result)})
-        if not rows:
-            raise InvalidDataError(" ".join(skipped) or "Choose at least one photograph.")
-        archive.writestr("measures.csv", _csv(rows))
-    return target, rows, skipped
+    for path in paths:
+        try:
+            image = open_photograph(path)
+            result = with_threshold(models.segment(image, name), threshold)
+        except LesionsegError as error:
+            skipped.append(printable(str(error)))
+            continue
+        stem = next(
+            stem
+            for number in count(1)
+            if (stem := path.stem if number == 1 else f"{path.stem}-{number}") not in used
+        )
+        used.add(stem)
+        writer.add(with_photograph(result, image, path), stem)
+    if not used:
+        raise InvalidDataError(" ".join(skipped) or "Choose at least one photograph.")
+    writer.write_tables()
+    return pack(writer.folder), writer.rows, skipped
+
+
+def pack(folder: Path) -> Path:
+    """Pack the files of a folder into a zip beside it."""
+    return Path(shutil.make_archive(str(folder), "zip", folder))
 
 
 def flat_measures(result: Segmentation) -> dict[str, object]:
@@ -248,17 +247,6 @@ def flat_measures(result: Segmentation) -> dict[str, object]:
             parts = [round(part, 4) if isinstance(part, float) else part for part in parts]
             found[name] = parts[0] if len(parts) == 1 else " ".join(map(str, parts))
     return found
-
-
-def _csv(rows: Sequence[dict[str, object]]) -> str:
-    import csv
-
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
 
 
 def check_model_file(path: Path) -> Path:

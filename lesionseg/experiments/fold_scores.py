@@ -19,6 +19,7 @@ from lesionseg.errors import InvalidDataError
 from lesionseg.files import atomic_path
 from lesionseg.metrics.official import JACCARD_THRESHOLD, SCORE_NAMES
 from lesionseg.metrics.table import ScoreTable
+from lesionseg.visualization import save_figure
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,7 @@ class FoldScores:
         )
         axes.set(xlabel="held-out fold", ylabel="Jaccard of an image", ylim=(-0.02, 1.02))
         axes.legend(loc="lower left", fontsize="small")
-        with atomic_path(path) as unfinished:
-            figure.savefig(unfinished, format="png", dpi=120)
+        save_figure(figure, path)
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionseg.experiments.paper_table import PaperTable
-from lesionseg.files import atomic_path
+from lesionseg.visualization import save_figure
 
 
 def plot_table(
@@ -54,5 +54,4 @@ def plot_table(
         axis.grid(axis="x", alpha=0.3)
         axis.legend(fontsize="x-small")
     axes[0].invert_yaxis()
-    with atomic_path(path) as unfinished:
-        figure.savefig(unfinished, format="png", dpi=120)
+    save_figure(figure, path)

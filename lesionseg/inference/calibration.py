@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from lesionseg.checkpoints import load_weights, read_checkpoint
 from lesionseg.data.datasets.sample import collate_samples
 from lesionseg.errors import LesionsegError
-from lesionseg.files import MARK, atomic_path
+from lesionseg.files import atomic_path
 from lesionseg.inference.postprocess import check_finite, probabilities, restore_sizes
 from lesionseg.inference.predictor import Predictor
 from lesionseg.metrics.calibration import reliability_sums
@@ -31,6 +31,7 @@ from lesionseg.pretrained import (
     read_card,
     write_pretrained,
 )
+from lesionseg.visualization import save_figure
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
@@ -140,14 +141,7 @@ class Calibration:
             axis.set_title(f"{title}: calibration error {error:.4f}")
             axis.set(xlabel="mean probability", xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes[0].set_ylabel("share of lesion pixels")
-        kind = path.suffix.lower().removeprefix(".")
-        if kind not in figure.canvas.get_supported_filetypes():
-            raise LesionsegError(
-                f"a plot cannot be written to {path}; use a file name that ends in .png or .svg."
-            )
-        metadata = {"Software" if kind == "png" else "Creator": MARK}
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, format=kind, dpi=150, metadata=metadata)
+        save_figure(figure, path)
 
 
 def calibrate(

@@ -9,28 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionseg._version import __version__
-from lesionseg.data.io.dicom import MAGIC, MAGIC_AT
+from lesionseg.data.io.dicom import MAGIC_AT, is_dicom
 from lesionseg.errors import InvalidDataError, LesionsegError
 from lesionseg.files import MARK, atomic_path
 
 if TYPE_CHECKING:
     from lesionseg.inference.segmentation import Segmentation
-
-
-def is_dicom(path: Path) -> bool:
-    """Return whether a file starts as a DICOM file does.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from lesionseg.inference.dicom_seg import is_dicom
-        >>> is_dicom(Path("nowhere.dcm"))
-        False
-    """
-    try:
-        with path.open("rb") as file:
-            return file.read(MAGIC_AT + len(MAGIC))[MAGIC_AT:] == MAGIC
-    except OSError:
-        return False
 
 
 def save_dicom_seg(result: Segmentation, path: Path) -> None:

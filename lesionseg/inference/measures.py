@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lesionseg.metrics.surface import checked_spacing
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -235,16 +237,8 @@ def check_spacing(value: float | tuple[float, float] | None) -> tuple[float, flo
     """
     if value is None:
         return None
-    try:
-        pair = np.broadcast_to(np.asarray(value, np.float64), 2)
-    except (TypeError, ValueError):
-        pair = np.zeros(2)
-    if not (np.isfinite(pair).all() and (pair > 0).all()):
-        raise ValueError(
-            "expected pixel_spacing to be a positive number of millimeters, or two (row, column), "
-            f"got {value!r}"
-        )
-    return float(pair[0]), float(pair[1])
+    expected = "pixel_spacing to be a positive number of millimeters, or two (row, column)"
+    return checked_spacing(value, expected)
 
 
 def _stretch(contours: list[npt.NDArray[np.float64]], step: tuple[float, float]) -> float:

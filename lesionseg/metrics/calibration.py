@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from lesionseg.metrics.extended_table import Sums, calibration_errors, checked_bins
-from lesionseg.metrics.inputs import Masks, masks_to_bool
+from lesionseg.metrics.inputs import Masks, check_sizes, masks_to_bool
 from lesionseg.metrics.official import Aggregation, check_aggregation
-from lesionseg.metrics.rows import PerImageRows
+from lesionseg.metrics.rows import PerImageScore
 
 
 def calibration_error(probability: Masks, truth: Masks, bins: int = 15) -> Tensor:
@@ -78,7 +79,7 @@ def brier_score(probability: Masks, truth: Masks) -> Tensor:
     return torch.stack(squares) if squares else torch.zeros(0, dtype=torch.float64)
 
 
-class CalibrationError(PerImageRows):
+class CalibrationError(PerImageScore):
     """Expected calibration error: mean over images, or of the pixels of all images together.
 
     See :func:`calibration_error` for the definition.
@@ -127,8 +128,9 @@ class CalibrationError(PerImageRows):
         sums, _ = reliability_sums(probability, truth, self.bins)
         self._add(torch.from_numpy(sums.reshape(len(sums), 3 * self.bins)), ids)
 
-    def _sums(self, rows: Sums) -> Sums:
-        return rows.reshape(len(rows), self.bins, 3).astype(np.float64)
+    def _scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        sums = rows.reshape(len(rows), self.bins, 3).astype(np.float64)
+        return calibration_errors(sums)
 
     def compute(self) -> Tensor:
         """Return the error of all images so far, a 0-d float64 tensor in [0, 1].
@@ -136,22 +138,13 @@ class CalibrationError(PerImageRows):
         Raises:
             InvalidDataError: If no image was scored yet.
         """
-        sums = self._sums(self._images()[1])
-        if self.aggregation == "pooled":
-            sums = sums.sum(axis=0, keepdims=True)
-        return self._scalar(float(calibration_errors(sums).mean()))
-
-    def values(self) -> dict[str, float]:
-        """Return the error of each image by its id; in distributed use every process must call it.
-
-        Raises:
-            InvalidDataError: If no image was scored yet.
-        """
-        ids, rows = self._all_images()
-        return dict(zip(ids, calibration_errors(self._sums(rows)).tolist(), strict=True))
+        if self.aggregation == "image":
+            return super().compute()
+        pooled = self._images()[1].sum(axis=0, keepdims=True, dtype=np.float64)
+        return self._scalar(float(self._scores(pooled)[0]))
 
 
-class BrierScore(PerImageRows):
+class BrierScore(PerImageScore):
     """Brier score: mean over images, or of the pixels of all images together.
 
     See :func:`brier_score` for the definition.
@@ -202,18 +195,10 @@ class BrierScore(PerImageRows):
         Raises:
             InvalidDataError: If no image was scored yet.
         """
+        if self.aggregation == "image":
+            return super().compute()
         scores, pixels = self._images()[1].astype(np.float64).T
-        weights = pixels if self.aggregation == "pooled" else None
-        return self._scalar(float(np.average(scores, weights=weights)))
-
-    def values(self) -> dict[str, float]:
-        """Return the score of each image by its id; in distributed use every process must call it.
-
-        Raises:
-            InvalidDataError: If no image was scored yet.
-        """
-        ids, rows = self._all_images()
-        return dict(zip(ids, rows[:, 0].tolist(), strict=True))
+        return self._scalar(float(np.average(scores, weights=pixels)))
 
 
 def reliability_sums(probability: Masks, truth: Masks, bins: int) -> tuple[Sums, Sums]:
@@ -249,11 +234,7 @@ def _pairs(probability: Masks, truth: Masks) -> list[tuple[Tensor, Tensor]]:
     """Return the pairs of a batch: floating maps (H, W) and bool masks (H, W), on one device."""
     masks_to_bool(probability, "probability")  # checks shapes and values
     true = masks_to_bool(truth, "truth")
-    if len(probability) != len(true):
-        raise ValueError(
-            "expected probability and truth to have the same number of images, "
-            f"got {len(probability)} and {len(true)}"
-        )
+    check_sizes(probability, true, "probability")
     pairs = []
     for maps, mask in zip(probability, true, strict=True):
         if not maps.is_floating_point():
@@ -261,13 +242,6 @@ def _pairs(probability: Masks, truth: Masks) -> list[tuple[Tensor, Tensor]]:
                 f"expected probability to be floating point in [0, 1], got {maps.dtype}"
             )
         maps = maps.detach().reshape(maps.shape[-2:])
-        if maps.shape != mask.shape:
-            raise ValueError(
-                f"expected probability to have the truth's size {tuple(mask.shape)}, got "
-                f"{tuple(maps.shape)}; resize the probabilities to the truth's size"
-            )
-        if not maps.numel():
-            raise ValueError("expected maps with pixels, got a map with no pixels; leave it out")
         if maps.device.type == "mps":  # has no float64
             maps = maps.cpu()
         if maps.dtype in (torch.float16, torch.bfloat16):

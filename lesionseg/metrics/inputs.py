@@ -46,6 +46,32 @@ def masks_to_bool(masks: Masks, name: str) -> Tensor | list[Tensor]:
     return [_to_bool(mask) for mask in planes]
 
 
+def check_sizes(maps: Masks, truth: Masks, name: str) -> None:
+    """Check that predicted maps and true masks (N, H, W) fit together.
+
+    Args:
+        maps: Predicted masks or probabilities.
+        truth: True masks.
+        name: What the maps are, for error messages.
+
+    Raises:
+        ValueError: If their numbers or sizes differ, or a mask has no pixels.
+    """
+    if len(maps) != len(truth):
+        raise ValueError(
+            f"expected {name} and truth to have the same number of masks, got {len(maps)} and "
+            f"{len(truth)}"
+        )
+    for predicted, true in zip(maps, truth, strict=True):
+        if predicted.shape[-2:] != true.shape[-2:]:
+            raise ValueError(
+                f"expected {name} to have the truth's size {tuple(true.shape[-2:])}, got "
+                f"{tuple(predicted.shape[-2:])}; resize the probabilities to the truth's size"
+            )
+        if not true.numel():
+            raise ValueError("expected masks with pixels, got a mask with no pixels; leave it out")
+
+
 def _plane(mask: Tensor, name: str) -> Tensor:
     if not isinstance(mask, Tensor):
         raise ValueError(f"expected {name} to hold tensors, got {type(mask).__name__}")

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lesionseg.metrics.inputs import Masks, masks_to_bool
+from lesionseg.metrics.inputs import Masks, check_sizes, masks_to_bool
 from lesionseg.metrics.official import Aggregation, check_aggregation
 from lesionseg.metrics.rows import PerImageRows
 from lesionseg.metrics.table import ScoreTable
@@ -92,11 +92,7 @@ class PerImageMetric(PerImageRows):
 
 def _count(prediction: Tensor | list[Tensor], truth: Tensor | list[Tensor]) -> Tensor:
     """Return the int64 counts (N, 4) of bool masks: tp, fp, fn, tn."""
-    if len(prediction) != len(truth):
-        raise ValueError(
-            "expected prediction and truth to have the same number of masks, "
-            f"got {len(prediction)} and {len(truth)}"
-        )
+    check_sizes(prediction, truth, "prediction")
     if isinstance(prediction, Tensor) and isinstance(truth, Tensor):
         return _count_batch(prediction, truth)
     if not len(prediction):
@@ -107,13 +103,6 @@ def _count(prediction: Tensor | list[Tensor], truth: Tensor | list[Tensor]) -> T
 
 
 def _count_batch(prediction: Tensor, truth: Tensor) -> Tensor:
-    if prediction.shape != truth.shape:
-        raise ValueError(
-            f"expected prediction to have the truth's size {tuple(truth.shape[1:])}, "
-            f"got {tuple(prediction.shape[1:])}; resize the probabilities to the truth's size"
-        )
-    if not prediction[0:1].numel() and len(prediction):
-        raise ValueError("expected masks with pixels, got a mask with no pixels; leave it out")
     truth = truth.to(prediction.device)
     tp = torch.count_nonzero(prediction & truth, dim=(1, 2))
     fp = torch.count_nonzero(prediction, dim=(1, 2)) - tp

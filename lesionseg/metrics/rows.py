@@ -103,3 +103,28 @@ class PerImageRows(Metric):
         # Apple's GPUs have no float64.
         device = torch.device("cpu") if self.device.type == "mps" else self.device
         return torch.tensor(value, dtype=torch.float64, device=device)
+
+
+class PerImageScore(PerImageRows):
+    """Base of metrics with one score for each image; ``compute()`` returns the mean over images."""
+
+    def _scores(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the score of each row; the first column unless a subclass computes it."""
+        return rows[:, 0]
+
+    def compute(self) -> Tensor:
+        """Return the mean over all images so far, a 0-d float64 tensor.
+
+        Raises:
+            InvalidDataError: If no image was scored yet.
+        """
+        return self._scalar(float(self._scores(self._images()[1]).mean(dtype=np.float64)))
+
+    def values(self) -> dict[str, float]:
+        """Return the score of each image by its id; in distributed use every process must call it.
+
+        Raises:
+            InvalidDataError: If no image was scored yet.
+        """
+        ids, rows = self._all_images()
+        return dict(zip(ids, self._scores(rows).tolist(), strict=True))

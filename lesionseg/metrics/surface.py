@@ -158,23 +158,28 @@ def _rim(mask: Mask, reach: tuple[int, int]) -> Mask:
     return rim
 
 
-def checked_spacing(spacing: Any) -> tuple[float, float]:
+_SPACING = "spacing to be the size of a pixel in millimeters, a positive number or (height, width)"
+
+
+def checked_spacing(spacing: Any, expected: str = _SPACING) -> tuple[float, float]:
     """Return height and width of a pixel; 1 and 1 for None.
+
+    Args:
+        spacing: A number, or (height, width).
+        expected: What is expected, for the message.
 
     Raises:
         ValueError: If it is not one or two positive numbers.
     """
     if spacing is None:
         return 1.0, 1.0
-    values = tuple(spacing) if isinstance(spacing, tuple | list) else (spacing, spacing)
-    if len(values) != 2 or not all(
-        isinstance(value, int | float) and 0 < value < math.inf for value in values
-    ):
-        raise ValueError(
-            "expected spacing to be the size of a pixel in millimeters, a positive number or "
-            f"(height, width), got {spacing!r}"
-        )
-    return float(values[0]), float(values[1])
+    try:
+        pair = np.broadcast_to(np.asarray(spacing, np.float64), 2)
+    except (TypeError, ValueError):
+        pair = np.zeros(2)
+    if not (np.isfinite(pair).all() and (pair > 0).all()):
+        raise ValueError(f"expected {expected}, got {spacing!r}")
+    return float(pair[0]), float(pair[1])
 
 
 def check_tolerance(tolerance: float) -> None:

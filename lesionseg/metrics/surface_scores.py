@@ -7,12 +7,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from lesionseg.metrics.inputs import Masks, masks_to_bool
-from lesionseg.metrics.rows import PerImageRows
+from lesionseg.metrics.inputs import Masks, check_sizes, masks_to_bool
+from lesionseg.metrics.rows import PerImageScore
 from lesionseg.metrics.surface import (
     Mask,
     Spacing,
@@ -189,7 +188,7 @@ def boundary_iou(
     )
 
 
-class SurfaceMetric(PerImageRows):
+class SurfaceMetric(PerImageScore):
     """Base of the scores of outlines; ``compute()`` returns the mean over images."""
 
     plot_lower_bound = 0.0
@@ -213,23 +212,6 @@ class SurfaceMetric(PerImageRows):
             ValueError: If shapes, dtypes, values or the number of ids do not fit.
         """
         self._add(self._score(prediction, truth)[:, None], ids)
-
-    def compute(self) -> Tensor:
-        """Return the mean over all images so far, a 0-d float64 tensor.
-
-        Raises:
-            InvalidDataError: If no image was scored yet.
-        """
-        return self._scalar(float(self._images()[1].mean(dtype=np.float64)))
-
-    def values(self) -> dict[str, float]:
-        """Return the score of each image by its id; in distributed use every process must call it.
-
-        Raises:
-            InvalidDataError: If no image was scored yet.
-        """
-        ids, rows = self._all_images()
-        return dict(zip(ids, rows[:, 0].tolist(), strict=True))
 
 
 class HausdorffDistance(SurfaceMetric):
@@ -397,19 +379,7 @@ def mask_pairs(prediction: Masks, truth: Masks) -> list[tuple[Mask, Mask]]:
         ValueError: If shapes, dtypes or values do not fit.
     """
     found, true = masks_to_bool(prediction, "prediction"), masks_to_bool(truth, "truth")
-    if len(found) != len(true):
-        raise ValueError(
-            "expected prediction and truth to have the same number of masks, "
-            f"got {len(found)} and {len(true)}"
-        )
-    for mask, true_mask in zip(found, true, strict=True):
-        if mask.shape != true_mask.shape:
-            raise ValueError(
-                f"expected prediction to have the truth's size {tuple(true_mask.shape)}, got "
-                f"{tuple(mask.shape)}; resize the probabilities to the truth's size"
-            )
-        if not mask.numel():
-            raise ValueError("expected masks with pixels, got a mask with no pixels; leave it out")
+    check_sizes(found, true, "prediction")
     return [(f.cpu().numpy(), t.cpu().numpy()) for f, t in zip(found, true, strict=True)]
 
 

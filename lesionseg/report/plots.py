@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lesionseg.metrics.official import JACCARD_THRESHOLD
+from lesionseg.scoring.comparison_plot import draw_table
 from lesionseg.scoring.comparison_table import ComparisonTable
 
 _TEXT = "#010203"  # replaced by the color of the page's text
@@ -125,18 +126,9 @@ def draw_reliability(bins: Sequence[Mapping[str, float]]) -> Markup:
 
 def draw_comparison(table: ComparisonTable) -> Markup:
     """Draw each model's mean difference from the first with its interval."""
-    count = len(table.comparisons)
     with rc_context(_STYLE):
-        figure = Figure(figsize=(6.4, 1.2 + 0.35 * count), layout="constrained")
-        axes = figure.subplots()
-        for row, comparison in enumerate(table.comparisons):
-            axes.hlines(row, *comparison.interval, colors=COLORS[0])
-            axes.plot(comparison.difference, row, "o", color=COLORS[0])
-        axes.axvline(0, color=_TEXT, lw=0.8)
-        axes.set_yticks(range(count), [f"run {number}" for number in range(2, count + 2)])
-        axes.set_ylim(count - 0.5, -0.5)
-        axes.set_xlabel(f"{table.comparisons[0].score}, difference from run 1")
-        return _svg(figure, axes, "mean differences from the first run with intervals")
+        figure = draw_table(table, [f"run {number}" for number in range(1, len(table.names) + 1)])
+        return _svg(figure, figure.axes[0], "mean differences from the first run with intervals")
 
 
 def _svg(figure: Figure, axes: Axes, label: str) -> Markup:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.figure import Figure
 
-from lesionseg.errors import LesionsegError
-from lesionseg.files import MARK, atomic_path
 from lesionseg.scoring.comparison import Comparison
 from lesionseg.scoring.comparison_table import ComparisonTable
+from lesionseg.visualization import save_figure
 
 _A, _B, _GRAY = "#1f77b4", "#d95f02", "#555555"
 
@@ -39,19 +40,8 @@ def save_plot(comparison: Comparison | ComparisonTable, path: str | Path) -> Non
         ...     [path.name for path in Path(folder).iterdir()]
         ['difference.svg']
     """
-    path = Path(path)
     figure = draw(comparison) if isinstance(comparison, Comparison) else draw_table(comparison)
-    kinds = figure.canvas.get_supported_filetypes()
-    kind = path.suffix.lower().removeprefix(".")
-    if kind not in kinds:
-        raise LesionsegError(
-            f"a plot cannot be written to {path}; use a file name that ends in .png, .svg or .pdf."
-        )
-    # Other formats have no field for the mark: a second plot of that name needs --overwrite.
-    about = {"png": "Software", "svg": "Creator", "pdf": "Creator", "ps": "Creator"}.get(kind)
-    with atomic_path(path) as unfinished:
-        metadata = {about: MARK} if about else None
-        figure.savefig(unfinished, format=kind, dpi=150, metadata=metadata)
+    save_figure(figure, path)
 
 
 def draw(comparison: Comparison) -> Figure:
@@ -84,18 +74,24 @@ def draw(comparison: Comparison) -> Figure:
     return figure
 
 
-def draw_table(table: ComparisonTable) -> Figure:
-    """Draw each model's mean difference from the first with its interval."""
+def draw_table(table: ComparisonTable, names: Sequence[str] | None = None) -> Figure:
+    """Draw each model's mean difference from the first with its interval.
+
+    Args:
+        table: Comparison of several models with the first.
+        names: Labels of the models; None takes those of the table.
+    """
+    first_name, *others = table.names if names is None else names
     count = len(table.comparisons)
     figure = Figure(figsize=(7, 1.5 + 0.4 * count), layout="constrained")
     axes = figure.subplots()
     for row, comparison in enumerate(table.comparisons):
         axes.hlines(row, *comparison.interval, colors=_GRAY)
         axes.plot(comparison.difference, row, "o", color=_A)
-    axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(range(count), table.names[1:])
+    axes.axvline(0, color=rcParams["axes.edgecolor"], linewidth=0.8)
+    axes.set_yticks(range(count), others)
     axes.set_ylim(count - 0.5, -0.5)
     first = table.comparisons[0]
-    axes.set_xlabel(f"{first.score}, difference from {table.names[0]}")
+    axes.set_xlabel(f"{first.score}, difference from {first_name}")
     axes.set_title(f"{len(first)} images, {100 * first.confidence:g} % intervals")
     return figure

@@ -59,7 +59,7 @@ def test_a_batch_is_a_zip_and_bad_photographs_are_named(models, tmp_path):
         mask = np.asarray(Image.open(io.BytesIO(archive.read("mole_segmentation.png"))))
         table = list(csv.DictReader(io.StringIO(archive.read("measures.csv").decode())))
     assert np.array_equal(mask, np.where(SQUARE, 255, 0))
-    assert [row["area"] for row in table] == ["150", "150"]
+    assert [row["lesion_pixels"] for row in table] == ["150", "150"]
     assert len(rows) == 2
     (sentence,) = skipped
     assert "x.png" in sentence

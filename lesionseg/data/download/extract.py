@@ -59,7 +59,7 @@ def extract(
                 if match is None or match[1].upper() not in present:
                     zip_file.extract(member, temporary)
         _move(_folder_of_images(temporary, name), home)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise InvalidDataError(
             f"the archive {path} cannot be extracted ({error}); delete it and run the same command "
             "again, or choose another --mirror."

@@ -200,8 +200,8 @@ def _decode(path: Path, kind: str, at_least: tuple[int, int] | None) -> Decoded:
     # Opened by path, an uncompressed TIFF is memory-mapped by Pillow 13, which exchanges
     # height and width of a sideways one, which scrambles its pixels.
     with path.open("rb") as file:
-        start = file.read(dicom.MAGIC_AT + len(dicom.MAGIC))
-        if start[dicom.MAGIC_AT :] == dicom.MAGIC:
+        start = file.read(dicom.START)
+        if dicom.starts_dicom(start):
             most = max(Image.MAX_IMAGE_PIXELS or MOST_PIXELS, MOST_PIXELS)
             picture = dicom.read_dicom(path, kind, most)
             return Decoded(picture, (picture.height, picture.width), None)

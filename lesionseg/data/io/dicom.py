@@ -11,13 +11,35 @@ from PIL import Image
 
 from lesionseg.errors import InvalidDataError, LesionsegError
 
-MAGIC = b"DICM"
-MAGIC_AT = 128  # bytes of preamble before it
+MAGIC_AT = 128  # bytes of preamble before the magic number
+START = MAGIC_AT + 4  # bytes from which a DICOM file is known
+_MAGIC = b"DICM"
 
 # In this order; the last is of scanned film and prints.
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _GRAY = ("MONOCHROME1", "MONOCHROME2")
 _COLOR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
+
+
+def starts_dicom(start: bytes) -> bool:
+    """Return whether the first :data:`START` bytes of a file are those of a DICOM file."""
+    return start[MAGIC_AT:START] == _MAGIC
+
+
+def is_dicom(path: Path) -> bool:
+    """Return whether a file starts as a DICOM file does.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from lesionseg.data.io.dicom import is_dicom
+        >>> is_dicom(Path("nowhere.dcm"))
+        False
+    """
+    try:
+        with path.open("rb") as file:
+            return starts_dicom(file.read(START))
+    except OSError:
+        return False
 
 
 def read_dicom(path: Path, kind: str, most_pixels: int) -> Image.Image:
