@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from lesionseg._version import __version__
 from lesionseg.checkpoints import read_checkpoint
@@ -68,15 +68,31 @@ class Predictor:
     def __call__(self, image: Image.Image) -> Segmentation:
         """Segment an image of any size and mode; its EXIF orientation is ignored."""
         pixels = resize_image(to_rgb(image), self.size).float() / 255
-        maps = average_views(
-            lambda view: probabilities(self.network(view)),
-            pixels[None].to(self.device),
-            self.test_time_augmentation,
-        )
-        check_finite(maps, f"an image of {image.width} x {image.height} pixels")
-        probability = restore_sizes(maps, [(image.height, image.width)])[0].cpu()
+        probability = self.probability(pixels, (image.height, image.width))
         mask = finish_mask(probability, self.threshold, self.postprocess)
         return Segmentation(mask.numpy(), probability.numpy())
+
+    @torch.inference_mode()
+    def probability(self, image: Tensor, size: tuple[int, int]) -> Tensor:
+        """Return the probability of lesion at the original size of an image.
+
+        Args:
+            image: float (3, H, W) in [0, 1], of the network's size.
+            size: Original (height, width).
+
+        Returns:
+            float (height, width) in [0, 1], on the CPU.
+
+        Raises:
+            LesionsegError: If the output of the network is not finite.
+        """
+        maps = average_views(
+            lambda view: probabilities(self.network(view)),
+            image[None].to(self.device),
+            self.test_time_augmentation,
+        )
+        check_finite(maps, f"an image of {size[1]} x {size[0]} pixels")
+        return restore_sizes(maps, [size])[0].cpu()
 
 
 def predictor_of_checkpoint(

@@ -11,16 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
 from tqdm import tqdm
 
 from lesionseg.data.datamodules.base import BaseDataModule, SampleDataset
 from lesionseg.data.datasets.sample import Sample
 from lesionseg.errors import LesionsegError
-from lesionseg.inference.postprocess import finish_mask, probabilities, restore_sizes
+from lesionseg.inference.postprocess import finish_mask
 from lesionseg.inference.predictor import Predictor, predictor_of_checkpoint
-from lesionseg.inference.tta import average_views
 from lesionseg.inspection.pictures import to_data_uri
 from lesionseg.metrics.official import GRAY_THRESHOLD
 from lesionseg.metrics.table import ScoreTable
@@ -178,14 +176,9 @@ def _load(test: ScoredTest) -> Predictor:
     return replace(predictor, size=(height, width), threshold=record["threshold"])
 
 
-@torch.inference_mode()
 def _predict(predictor: Predictor, sample: Sample) -> npt.NDArray[np.bool_]:
-    maps = average_views(
-        lambda view: probabilities(predictor.network(view)),
-        sample["image"][None],
-        predictor.test_time_augmentation,
-    )
-    (probability,) = restore_sizes(maps, [(sample["truth"].shape[-2], sample["truth"].shape[-1])])
+    height, width = sample["truth"].shape
+    probability = predictor.probability(sample["image"], (height, width))
     mask: npt.NDArray[np.bool_] = finish_mask(
         probability, predictor.threshold, predictor.postprocess
     ).numpy()
