@@ -1,6 +1,6 @@
-"""Writes blocks.ipynb, outputs included, from blocks.py: python examples/make_notebook.py.
+"""Write the notebooks, outputs included, from their scripts: python examples/make_notebook.py.
 
-The notebook holds nothing that changes from run to run: no times, no paths, no random ids.
+A notebook holds nothing that changes from run to run: no times, no paths, no random ids.
 """
 
 import argparse
@@ -13,6 +13,13 @@ import nbformat
 from nbclient import NotebookClient
 
 HERE = Path(__file__).resolve().parent
+NOTEBOOKS = (
+    "segment_photographs",
+    "fine_tune",
+    "train_and_compare",
+    "blocks",
+    "export_to_phone",
+)
 
 
 def read_script(script: Path) -> nbformat.NotebookNode:
@@ -39,9 +46,8 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
         CellExecutionError: A cell fails.
     """
     done = copy.deepcopy(notebook)
-    os.environ.setdefault(
-        "OMP_NUM_THREADS", "1"
-    )  # a fixed order of sums: the same digits every time
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a fixed order of sums: the same digits always
+    os.environ["PYTHONWARNINGS"] = "ignore:IProgress"  # of tqdm, where there is no ipywidgets
     client = NotebookClient(
         done,
         timeout=300,
@@ -59,10 +65,13 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=HERE / "blocks.ipynb")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NOTEBOOKS)}; all")
+    parser.add_argument("--output", type=Path, default=HERE, help="folder")
     options = parser.parse_args()
-    nbformat.write(run(read_script(HERE / "blocks.py"), HERE), options.output)
-    print(f"{options.output}: {options.output.stat().st_size / 1024:.0f} KiB")
+    for name in options.names or NOTEBOOKS:
+        output = options.output / f"{name}.ipynb"
+        nbformat.write(run(read_script(HERE / f"{name}.py"), HERE), output)
+        print(f"{output}: {output.stat().st_size / 1024:.0f} KiB")
 
 
 if __name__ == "__main__":
