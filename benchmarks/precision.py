@@ -62,7 +62,7 @@ def _contestant(case: Case, setting: Setting, training: bool) -> Callable[[], No
     if setting.channels_last:
         network.to(memory_format=torch.channels_last)  # the maps follow the weights
     if setting.compiled:
-        network.compile()
+        network.compile(dynamic=False)  # else the second shape of a class compiles for minutes
     loss = create_loss("joint")
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
 

@@ -254,3 +254,27 @@ def test_confidence_and_what_it_finds_are_those_of_the_images():
             f"{(low & failed).sum()} of {failed.sum()}",
         )
         assert f"| `{model}` | {' | '.join(cells)} |" in said
+
+
+def test_the_gain_of_bf16_is_that_of_its_table():
+    table = json.loads((DOCS / "benchmarks" / "bf16-profile.json").read_text(encoding="utf-8"))
+    times = {
+        (network, precision): np.array([int(cell) for cell in cells])
+        for network, precision, *cells in table["rows"]
+    }
+    networks = {network.partition(",")[0]: network for network, _ in times}
+    gains = {
+        short: times[network, "fp32"] / np.maximum(times[network, "bf16"], 1)
+        for short, network in networks.items()
+    }
+    assert table["header"][2] == "ms"
+    assert all("gradients" in name or "convolutions" in name for name in table["header"][3:6])
+    quick = np.concatenate([gains[name][1:4] for name in gains if name != "asnet-lite"])
+    text = page("benchmarks.md")
+    assert f"are {quick.min():.1f} to {quick.max():.1f} times as fast in bf16" in text
+    shares = [1 / gains[name][0] for name in ("asnet", "smp:unet/resnet34")]
+    assert f"takes {shares[0]:.2f} and {shares[1]:.2f} of its time" in text
+    step, attention = times[networks["mobilegan"], "fp32"][[0, 4]]
+    assert 0.45 < attention / step < 0.55, "attention is half of its step"
+    assert gains["mobilegan"][4] < 1
+    assert gains["asnet-lite"][3] < 1
