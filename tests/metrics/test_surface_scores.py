@@ -15,6 +15,7 @@ from lesionseg.metrics import (
     hausdorff_distance,
     surface_dice,
 )
+from lesionseg.metrics.surface import surface_row
 
 FUNCTIONS = {
     hausdorff_distance: HausdorffDistance,
@@ -28,7 +29,7 @@ def random_blobs(number=6, height=23, width=31, seed=0):
     """Pairs of irregular masks (N, H, W), some of which touch the edge of the image."""
     generator = torch.Generator().manual_seed(seed)
     noise = torch.rand((number, 2, height, width), generator=generator)
-    smooth = torch.nn.functional.avg_pool2d(noise, 5, 1, 2)
+    smooth = torch.nn.functional.avg_pool2d(noise, 5, 1, 2, count_include_pad=False)
     return smooth[:, 0] > 0.5, (smooth.mean(1) > 0.5)
 
 
@@ -45,7 +46,7 @@ def test_against_the_distance_transform(spacing):
     pixel = (1, 1) if spacing is None else (spacing,) * 2 if isinstance(spacing, float) else spacing
     tolerance = 1.5 * pixel[1]
     results = {
-        "h95": hausdorff_distance(prediction, truth, spacing=spacing),
+        "h95": hausdorff_distance(prediction, truth, spacing=spacing),  # the default
         "h100": hausdorff_distance(prediction, truth, 100, spacing),
         "average": average_surface_distance(prediction, truth, spacing),
         "dice": surface_dice(prediction, truth, tolerance, spacing),
@@ -90,6 +91,21 @@ def test_empty_masks():
         assert distance(prediction, truth, spacing=0.1).tolist() == pytest.approx([0, 5, 5])
     for overlap in (surface_dice, boundary_iou):
         assert overlap(prediction, truth).tolist() == [1, 0, 0]
+
+
+def test_a_row_of_a_table_has_the_four_scores():
+    prediction, truth = random_blobs()
+    prediction[0], truth[1] = False, False
+    prediction[2], truth[2] = False, False
+    values = (
+        hausdorff_distance(prediction, truth),
+        average_surface_distance(prediction, truth),
+        surface_dice(prediction, truth, 2.0),
+        boundary_iou(prediction, truth),
+    )
+    for index, expected in enumerate(torch.stack(values, dim=1)):
+        row = surface_row(prediction[index].numpy(), truth[index].numpy(), tolerance=2.0)
+        assert row == pytest.approx(tuple(expected.tolist()), abs=1e-12)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
