@@ -15,7 +15,7 @@ from lesionseg.data import SyntheticLesions
 from lesionseg.errors import CheckpointError
 from lesionseg.export.deployable import Deployable
 from lesionseg.inference import Predictor, calibrate, load_predictor
-from lesionseg.inference.calibration import THRESHOLDS, fit_temperature
+from lesionseg.inference.calibration import THRESHOLDS, Measured, fit_temperature
 from lesionseg.metrics import confusion_counts, scores_from_counts
 from lesionseg.networks import set_temperature, temperature_of
 
@@ -87,6 +87,13 @@ def test_thresholds_and_scores_are_those_of_the_masks():
     assert means[index] == pytest.approx(max(means))
     assert found.after.summary(found.threshold)["jaccard"] == pytest.approx(means[index])
     assert "3 held-out images" in found.render()
+
+
+def test_of_equal_thresholds_that_nearest_to_a_half_is_chosen():
+    good, bad = [[5, 0, 0, 5]], [[2, 3, 3, 2]]  # true and false positives, false and true negatives
+    counts = [good if 0.2 <= threshold <= 0.45 else bad for threshold in THRESHOLDS]
+    measured = Measured(("a",), np.zeros((1, 15, 3)), np.zeros(1), np.array(counts))
+    assert measured.best_threshold() == 0.45
 
 
 def test_a_calibrated_checkpoint_is_used_everywhere(checkpoint, tmp_path, capsys):

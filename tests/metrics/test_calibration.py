@@ -57,6 +57,18 @@ def test_a_probability_of_one_is_in_the_last_bin():
     assert calibration_error(probability, truth, 10).item() == pytest.approx(0.475)
 
 
+def test_a_probability_between_two_bins_is_in_the_upper_bin():
+    probability, truth = torch.tensor([[[0.5, 0.25]]]), torch.tensor([[[0, 1]]])
+    assert calibration_error(probability, truth, 2).item() == (0.5 + 0.75) / 2  # not |0.75 - 1| / 2
+
+
+def test_the_default_is_15_bins():
+    probability, truth = maps()
+    default, fifteen = (calibration_error(probability, truth, *bins) for bins in ((), (15,)))
+    assert torch.equal(default, fifteen)
+    assert not torch.equal(default, calibration_error(probability, truth, 10))
+
+
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="bins to be a positive integer, got 0"):
         CalibrationError(0)
