@@ -128,7 +128,7 @@ def draw_extremes(test: ScoredTest, dataset: SampleDataset, number: int) -> tupl
     counts = dict(zip(test.table.ids, test.table.counts, strict=True))
     note, predictor = "", None
     try:
-        predictor = _load(test)
+        predictor = predictor_of(test)
     except LesionsegError as error:
         note = f"Predictions are not outlined: {error}"
     rows = {name: row for row, name in enumerate(dataset.ids)}
@@ -154,8 +154,12 @@ def _sample(dataset: SampleDataset, row: int) -> Sample:
         raise UnavailableError(f"An image cannot be read again ({error}).") from error
 
 
-def _load(test: ScoredTest) -> Predictor:
-    """Load the network of a test as it was tested."""
+def predictor_of(test: ScoredTest) -> Predictor:
+    """Load the network of a test as it was tested.
+
+    Raises:
+        UnavailableError: If its checkpoint is absent or has changed.
+    """
     assert test.record is not None
     record: Mapping[str, Any] = test.record
     checkpoint = record.get("checkpoint")

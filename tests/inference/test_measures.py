@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from skimage.color import lab2rgb
+from skimage.measure import find_contours
 
 from lesionseg.inference.measures import measure_lesion
 
@@ -102,6 +103,21 @@ def test_a_snowflake_is_fractal():
     known = measure_lesion(snowflake(5, 390, (800, 800)))
     assert known.fractal_dimension == pytest.approx(math.log(4) / math.log(3), abs=0.04)
     assert known.compactness > 10
+
+
+def test_the_fractal_dimension_counts_boxes_at_four_positions():
+    mask = ellipse(70, 30, 20) | ellipse(20, 65, 0)
+    (border,) = find_contours(np.pad(mask, 1).astype(float), 0.5)
+    steps = [np.linspace(a, b, 4, endpoint=False) for a, b in pairwise(border)]
+    rows, columns = np.nonzero(mask)
+    points = np.concatenate(steps) - (rows.min(), columns.min())
+    sizes, counts = [2, 4, 8, 16], []
+    for size in sizes:
+        corners = [(down, right) for down in (0, size / 2) for right in (0, size / 2)]
+        boxes = [np.unique(np.floor((points + corner) / size), axis=0) for corner in corners]
+        counts.append(sum(map(len, boxes)))
+    slope = np.polyfit(np.log(sizes), np.log(counts), 1)[0]
+    assert measure_lesion(mask).fractal_dimension == pytest.approx(-slope, abs=1e-9)
 
 
 def test_millimeters():

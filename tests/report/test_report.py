@@ -15,7 +15,9 @@ from lesionseg.cli.main import main
 from lesionseg.data import SyntheticDataModule
 from lesionseg.metrics import ScoreTable
 from lesionseg.report import KINDS, describe_lesion, scores_by_kind
+from lesionseg.report.images import UnavailableError, areas_of, predictor_of
 from lesionseg.report.kinds import LesionDescription
+from lesionseg.report.run_data import read_run
 
 SIZE = (32, 32)
 VOID = {"meta", "img", "br"}
@@ -276,3 +278,18 @@ def test_a_lesion_is_described_by_share_border_and_contrast():
         touching[row, column] = True
         assert describe_lesion(image, touching).touches_border
     assert np.isnan(describe_lesion(image, torch.ones_like(mask)).contrast)
+
+
+def test_a_share_is_that_of_the_true_lesion():
+    table = ScoreTable(["a"], np.array([[2, 5, 2, 11]]))  # true and false positives, ...
+    assert areas_of(table)["a"].area == 4 / 20
+
+
+def test_the_network_is_loaded_as_it_was_tested_and_not_if_it_has_changed(tested):
+    (test,) = read_run(tested).tests
+    record = {**test.record, "threshold": 0.25, "size": [16, 24]}
+    predictor = predictor_of(test._replace(record=record))
+    assert (predictor.threshold, predictor.size) == (0.25, (16, 24))
+    changed = test._replace(record={**record, "checkpoint_sha256": "0" * 64})
+    with pytest.raises(UnavailableError, match="has changed since the test"):
+        predictor_of(changed)
