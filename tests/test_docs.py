@@ -306,6 +306,7 @@ def test_the_pictures_are_what_the_script_draws():
         assert (DOCS / "images" / name).stat().st_size < 400_000
 
 
+@pytest.mark.slow
 def test_the_site_builds_strictly_and_asks_no_other_host(tmp_path):
     result = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],

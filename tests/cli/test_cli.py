@@ -248,7 +248,9 @@ def test_a_truncated_photograph_is_named_and_what_is_done_stays(fitted, checkpoi
     assert left == ["a_overlay.png", "a_segmentation.png", "measures.csv"]
 
 
-@pytest.mark.parametrize("fault", ["missing mask", "truncated image"])
+@pytest.mark.parametrize(
+    "fault", ["missing mask", pytest.param("truncated image", marks=pytest.mark.slow)]
+)
 def test_a_fault_in_the_training_data_is_named(fault, tmp_path):
     images, masks = tmp_path / "images", tmp_path / "masks"
     for folder in (images, masks):

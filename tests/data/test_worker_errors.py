@@ -64,6 +64,7 @@ def test_a_fault_of_the_program_keeps_its_traceback():
     assert "in __getitem__" in str(raised(TypeError("a fault"), 1))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no kill -9 on this system")
 def test_a_killed_worker_is_told_in_a_sentence():
     found = raised("killed", 1)

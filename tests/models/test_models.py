@@ -219,6 +219,7 @@ def test_channels_last_trains_as_well(tmp_path):
     torch.testing.assert_close(losses[1], losses[0], rtol=1e-3, atol=0)
 
 
+@pytest.mark.slow
 def test_compiled_network_leaves_no_prefix_in_the_checkpoint(tmp_path):
     model = ASNet(size=SIZE)
     model.network = torch.compile(model.network, backend="eager")

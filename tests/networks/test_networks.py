@@ -244,6 +244,7 @@ def test_channels_last(network):
     torch.testing.assert_close(there, network(image), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_compiles_to_one_graph(network):
     torch.compiler.reset()
     network.eval()
