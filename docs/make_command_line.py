@@ -4,6 +4,7 @@ The options are those that ``--help`` shows, without those of Lightning's Traine
 """
 
 import argparse
+import html
 import re
 from collections.abc import Iterable
 from importlib import import_module
@@ -46,7 +47,7 @@ def _code(text: str) -> str:
 def _cell(text: str) -> str:
     """Escape text for a table of Markdown, with names of options as code."""
     text = " ".join(text.split())
-    text = re.sub(r"([\\*_|<>\[\]{}])", r"\\\1", text)
+    text = re.sub(r"([\\*_|\[\]{}])", r"\\\1", html.escape(text, quote=False))
     return re.sub(
         r"(?<![\w`-])(--[\w.\\-]+)", lambda match: _code(match[1].replace("\\", "")), text
     )
@@ -108,7 +109,8 @@ def small_command(name: str, module_name: str) -> str:
         value = _value(action) if action.option_strings or action.choices else ""
         text = (action.help or "") % {**vars(action), "prog": parser.prog}
         rows.append((names, value, text + (" (required)" if action.required and value else "")))
-    about = re.sub(r"([*_<>])", r"\\\1", plain(module.__doc__ or "").strip())
+    about = html.escape(plain(module.__doc__ or "").strip(), quote=False)
+    about = re.sub(r"([*_])", r"\\\1", about)
     return f"## {name}\n\n{about}\n\n{_table(rows)}"
 
 

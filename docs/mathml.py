@@ -7,13 +7,17 @@ from typing import Any
 from latex2mathml.converter import convert
 
 _EQUATION = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.DOTALL)
+_INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 
 
 def on_page_content(content: str, **_: Any) -> str:
     """Replace equations marked by pymdownx.arithmatex; MkDocs passes the HTML of each page."""
 
-    def mathml(match: re.Match[str]) -> str:
-        equation = convert(html.unescape(match[1]).strip(), display="block")
-        return f'<div class="equation">{equation}</div>'
+    def equation(match: re.Match[str]) -> str:
+        converted = convert(html.unescape(match[1]).strip(), display="block")
+        return f'<div class="equation">{converted}</div>'
 
-    return _EQUATION.sub(mathml, content)
+    def inline(match: re.Match[str]) -> str:
+        return convert(html.unescape(match[1]).strip())
+
+    return _INLINE.sub(inline, _EQUATION.sub(equation, content))

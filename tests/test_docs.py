@@ -193,6 +193,27 @@ def test_equations_become_mathml():
     assert "&#x0003C;" in found
     assert "amp" not in found
     assert "arithmatex" not in found
+    inline = hook.on_page_content('<p>of <span class="arithmatex">\\(x_1\\)</span>.</p>')
+    assert re.fullmatch(r"<p>of <math [^>]*display=\"inline\".*<msub>.*</math>\.</p>", inline)
+
+
+def test_pages_say_where_lines_may_break():
+    hook = load_script("narrow")
+    found = hook.on_page_content("<table><td>0.8 (0.7 to 0.9), 3 x 4</td><td>b</td></table>")
+    assert '0.8 <span class="unbroken">(0.7 to 0.9)</span>, <span class="unbroken">3 x 4<' in found
+    assert "<td>b</td>" in found
+    prose = "a sentence of several words, <b>with &lt; and tags</b>"
+    found = hook.on_page_content(f'<td style="x">{prose}</td><td>{"<i></i>" * 9}short</td>')
+    assert found.startswith(f'<td style="x" class="prose">{prose}</td><td><i>')
+    found = hook.on_page_content("<code>lesionseg --a.b &lt;c&gt; x</code><pre>--option</pre>")
+    assert found.startswith('<code>lesionseg <span class="unbroken">--a.b</span> &lt;c&gt; x<')
+    assert found.endswith("<pre>--option</pre>")
+    long = f"<code>{'a-' * 20}</code>"
+    assert hook.on_page_content(long) == long
+    picture = '<img alt="a" src="../b.png" />'
+    assert hook.on_page_content(picture) == f'<a class="picture" href="../b.png">{picture}</a>'
+    embedded = '<img alt="a" src="data:image/png;base64,AA">'
+    assert hook.on_page_content(embedded) == embedded
 
 
 def test_the_readme_for_an_index_has_no_pictures_and_no_relative_links():

@@ -31,6 +31,7 @@ IMAGES = ROOT / "docs" / "images"
 MODELS = {
     "asnet-lite": ("lite-2", "asnet-lite.md"),
     "mobilegan": ("mobilegan-fast-plain-0", "mobilegan-trained.md"),
+    "mobilegan-distilled": ("mobilegan-distilled-1", "mobilegan-distilled.md"),
 }
 #: Rows of the comparison: title, run, and row of benchmarks/pretrained.py.
 COMPARED = (
@@ -213,12 +214,16 @@ def worst_table(run: str, number: int = 10) -> str:
 
 
 def curve(run: str) -> dict[str, list[tuple[int, float]]]:
-    """Return a run's training loss and held-out Jaccard index by epoch."""
+    """Return a run's training loss and held-out scores by epoch."""
     with (RELEASED / f"{run}-metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
+    columns = {name: f"val/{name}" for name in ("jaccard", "threshold_jaccard")}
+    columns["loss"] = next(
+        name for name in ("train/loss_epoch", "train/generator/loss_epoch") if name in rows[0]
+    )
     return {
-        name: [(int(row["epoch"]), float(row[name])) for row in rows if row.get(name)]
-        for name in ("train/loss_epoch", "val/jaccard", "val/threshold_jaccard")
+        name: [(int(row["epoch"]), float(row[column])) for row in rows if row[column]]
+        for name, column in columns.items()
     }
 
 
@@ -229,9 +234,9 @@ def draw_curve(name: str, run: str) -> None:
     points = curve(run)
     figure = Figure(figsize=(7.2, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.plot(*zip(*points["train/loss_epoch"], strict=True), color="tab:blue")
+    left.plot(*zip(*points["loss"], strict=True), color="tab:blue")
     left.set(xlabel="epoch", ylabel="training loss", yscale="log")
-    for score, label in (("val/jaccard", "Jaccard"), ("val/threshold_jaccard", "thresholded")):
+    for score, label in (("jaccard", "Jaccard"), ("threshold_jaccard", "thresholded")):
         right.plot(*zip(*points[score], strict=True), label=label)
     right.set(xlabel="epoch", ylabel="held-out score", ylim=(0, 1))
     right.legend(loc="lower right")

@@ -11,7 +11,13 @@ from lesionseg.blocks.conv import ConvBlock
 
 
 class ScaleAwareModule(nn.Module):
-    """Fuse two feature maps with a softmax over the two at every pixel.
+    r"""Fuse two feature maps with a softmax over the two at every pixel.
+
+    $$
+    \frac{e^A}{e^A + e^B} \, a + \frac{e^B}{e^A + e^B} \, b
+    $$
+
+    A and B are the logits of every pixel, which convolutions compute from both maps.
 
     Shapes: two maps (N, C, H, W) in, their fusion (N, C, H, W) out; any H and W.
 
@@ -51,7 +57,7 @@ class ScaleAwareModule(nn.Module):
 
 
 class AdaptiveScaleModule(nn.Module):
-    """Apply several receptive fields and let every pixel choose among them.
+    r"""Apply several receptive fields and let every pixel choose among them.
 
     One 3x3 convolution, its weights shared by all branches, runs at each dilation; each branch has
     its own batch normalization. Cascaded scale-aware modules fuse the branches, a residual
@@ -65,8 +71,8 @@ class AdaptiveScaleModule(nn.Module):
         fusion: "attention" (the paper's scale-aware modules) or "sum" (its ablation "w/o SA").
         share_fusion: Whether the cascade uses one scale-aware module for all steps, as the public
             code of CPFNet does in its forward pass (it builds two and calls the first twice).
-        residual: "convex": ``ReLU(beta * f + (1 - beta) * x)``; "additive": ``ReLU(beta * f + x)``.
-            In both, beta starts at 0.
+        residual: "convex": $\mathrm{ReLU}(\beta f + (1 - \beta) x)$ of the fused branches f and the
+            input x; "additive": $\mathrm{ReLU}(\beta f + x)$. In both, $\beta$ starts at 0.
 
     Raises:
         ValueError: If an argument is out of range.

@@ -17,7 +17,11 @@ _NEGLIGIBLE = -60.0
 
 
 class PositionAttentionModule(nn.Module):
-    """Every pixel attends to every pixel: ``gamma * softmax(q k^T) v + x``.
+    r"""Every pixel attends to every pixel.
+
+    $$
+    y = \gamma \, \mathrm{softmax}(q k^T) \, v + x
+    $$
 
     q and k are 1x1 convolutions to C / reduction channels and v one to C, all with bias; the
     energies are not scaled; gamma is learned and starts at 0, so a new module is the identity.
@@ -27,7 +31,7 @@ class PositionAttentionModule(nn.Module):
     CUDA in all but float64, for which torch has no fused kernel).
 
     With ``key_stride=s`` keys and values are pooled over s x s squares, so that every pixel attends
-    to every square, at 1 / s^2 of the cost. Squares at the lower and right edge that stick out of
+    to every square, at $1 / s^2$ of the cost. Squares at the lower and right edge that stick out of
     the map pool the pixels inside it. This adds no parameters. Train with it from the start:
     attention trained without pooling is too sharp for it.
 
@@ -131,10 +135,14 @@ def _tokens(maps: Tensor, width: int) -> Tensor:
 
 
 class ChannelAttentionModule(nn.Module):
-    """Every channel attends to every channel: ``gamma * softmax(rowmax(E) - E) X + x``.
+    r"""Every channel attends to every channel.
 
-    X is the input as a C x HW matrix and E = X X^T. There are no convolutions; gamma is learned and
-    starts at 0, so a new module is the identity.
+    $$
+    y = \gamma \, \mathrm{softmax}(\mathrm{rowmax}(E) - E) \, X + x
+    $$
+
+    X is the input as a C x HW matrix and $E = X X^T$. There are no convolutions; gamma is learned
+    and starts at 0, so a new module is the identity.
 
     Shapes: (N, C, H, W) to (N, C, H, W), any C, H and W. The energies grow with H * W (2e4 at
     128 x 128), so they are computed in float32 or float64 even under autocast. Chosen: weights

@@ -8,10 +8,14 @@ from lesionseg.losses.base import SegmentationLoss, autocast_off, per_image
 
 
 def nll_epe_loss(logits: Tensor, target: Tensor, edge_weight: float = 0.5) -> Tensor:
-    """Negative log-likelihood plus the weighted end-point error of the edges.
+    r"""Negative log-likelihood plus the weighted end-point error of the edges.
 
     The end-point error is the mean over all pixels of the distance between the Sobel gradients of
-    the probability and of the truth, ``sqrt((dx P - dx T)^2 + (dy P - dy T)^2)``.
+    the probability P and of the truth T:
+
+    $$
+    \sqrt{(\partial_x P - \partial_x T)^2 + (\partial_y P - \partial_y T)^2}
+    $$
 
     Args:
         logits: Floating (N, 1, H, W).

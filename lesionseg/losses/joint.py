@@ -10,12 +10,18 @@ from lesionseg.losses.overlap import soft_dice_loss
 def joint_loss(
     logits: Tensor, target: Tensor, positive_only: bool = False, smooth: float = 1.0
 ) -> Tensor:
-    """Half the cross-entropy plus the soft Dice loss.
+    r"""Half the cross-entropy plus the soft Dice loss.
+
+    $$
+    -\frac{1}{2 n} \sum \big( T \log P + (1 - T) \log (1 - P) \big) + (1 - \mathrm{Dice})
+    $$
+
+    P is the probability and T the truth of each of the n pixels.
 
     Args:
         logits: Floating (N, 1, H, W).
         target: The same shape, values in {0, 1}.
-        positive_only: Keep only the cross-entropy's term of the lesion, ``-T log P``, averaged over
+        positive_only: Keep only the cross-entropy's term of the lesion, $-T \log P$, averaged over
             all pixels, as the equation prints it.
         smooth: See :func:`~lesionseg.losses.soft_dice_loss`.
 

@@ -6,9 +6,9 @@ from lesionseg.losses.base import SegmentationLoss, autocast_off, per_image
 
 
 def lovasz_hinge_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Mean over the images of the Lovasz extension of the Jaccard loss at the hinge errors.
+    r"""Mean over the images of the Lovasz extension of the Jaccard loss at the hinge errors.
 
-    Each pixel's error is ``1 - logit * sign`` with sign +1 in the lesion and -1 outside. In
+    The error of a pixel with logit l is $1 - l t$, with t = 1 in the lesion and t = -1 outside. In
     descending order, the positive errors are weighted by how much the Jaccard loss grows as each
     pixel in turn becomes wrong. The loss of an image without lesion is its greatest error, or 0 if
     all its logits are -1 or less.

@@ -10,7 +10,13 @@ from lesionseg.losses.base import autocast_off, full_precision
 
 
 def multi_scale_l1_loss(features: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
-    """Mean over the scales of the mean absolute difference of two lists of features.
+    r"""Mean over the scales of the mean absolute difference of two lists of features.
+
+    $$
+    \frac{1}{S} \sum_{s=1}^{S} \frac{1}{n_s} \sum |f_s - g_s|
+    $$
+
+    f and g are the two lists of S scales; a scale has n_s values.
 
     Args:
         features: Floating tensors of any shape, one for each scale, such as those that

@@ -13,9 +13,14 @@ def _sums(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def soft_dice_loss(logits: Tensor, target: Tensor, smooth: float = 1.0) -> Tensor:
-    """Mean over the images of ``1 - (2 I + smooth) / (P + T + smooth)``.
+    r"""Compute the soft Dice loss, the mean over the images of one minus the soft Dice coefficient.
 
-    I, P and T are each image's sums of probability times truth, probability, and truth.
+    $$
+    1 - \frac{2 I + s}{P + T + s}
+    $$
+
+    I, P and T are each image's sums of probability times truth, probability, and truth; s is
+    ``smooth``.
 
     Args:
         logits: Floating (N, 1, H, W).
@@ -43,7 +48,14 @@ def soft_dice_loss(logits: Tensor, target: Tensor, smooth: float = 1.0) -> Tenso
 
 
 def soft_jaccard_loss(logits: Tensor, target: Tensor, smooth: float = 1.0) -> Tensor:
-    """Mean over the images of ``1 - (I + smooth) / (P + T - I + smooth)``.
+    r"""Compute the soft Jaccard loss, the mean over the images of one minus the soft Jaccard index.
+
+    $$
+    1 - \frac{I + s}{P + T - I + s}
+    $$
+
+    I, P and T are each image's sums of probability times truth, probability, and truth; s is
+    ``smooth``.
 
     Arguments, result and errors are those of :func:`soft_dice_loss`.
 

@@ -33,7 +33,11 @@ class _Score(PerImageMetric):
 
 
 class Accuracy(_Score):
-    """Share of correct pixels, (TP + TN) / all.
+    r"""Share of correct pixels.
+
+    $$
+    \frac{\mathrm{TP} + \mathrm{TN}}{\mathrm{TP} + \mathrm{FP} + \mathrm{FN} + \mathrm{TN}}
+    $$
 
     Example:
         >>> import torch
@@ -48,7 +52,11 @@ class Accuracy(_Score):
 
 
 class Sensitivity(_Score):
-    """Share of the lesion that was found, TP / (TP + FN); 1 where the truth is empty.
+    r"""Share of the lesion that was found; 1 where the truth is empty.
+
+    $$
+    \frac{\mathrm{TP}}{\mathrm{TP} + \mathrm{FN}}
+    $$
 
     Example:
         >>> import torch
@@ -63,7 +71,11 @@ class Sensitivity(_Score):
 
 
 class Specificity(_Score):
-    """Share of the skin that was left out, TN / (TN + FP); 1 where the truth is full.
+    r"""Share of the skin that was left out; 1 where the truth is full.
+
+    $$
+    \frac{\mathrm{TN}}{\mathrm{TN} + \mathrm{FP}}
+    $$
 
     Example:
         >>> import torch
@@ -78,7 +90,11 @@ class Specificity(_Score):
 
 
 class Jaccard(_Score):
-    """Intersection over union, TP / (TP + FP + FN); 1 where both masks are empty.
+    r"""Intersection over union; 1 where both masks are empty.
+
+    $$
+    \frac{\mathrm{TP}}{\mathrm{TP} + \mathrm{FP} + \mathrm{FN}}
+    $$
 
     torchmetrics' ``BinaryJaccardIndex`` is another score: it pools the pixels of all images and
     is 0 where both masks are empty.
@@ -98,7 +114,11 @@ class Jaccard(_Score):
 
 
 class Dice(_Score):
-    """Dice coefficient, 2 TP / (2 TP + FP + FN); 1 where both masks are empty.
+    r"""Dice coefficient; 1 where both masks are empty.
+
+    $$
+    \frac{2 \, \mathrm{TP}}{2 \, \mathrm{TP} + \mathrm{FP} + \mathrm{FN}}
+    $$
 
     Example:
         >>> import torch

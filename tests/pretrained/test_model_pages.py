@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(not RELEASED.is_dir(), reason="the published cou
 PAGES = {
     "asnet-lite": ("lite-2", "asnet-lite.md", 256),
     "mobilegan": ("mobilegan-fast-plain-0", "mobilegan-trained.md", 128),
+    "mobilegan-distilled": ("mobilegan-distilled-1", "mobilegan-distilled.md", 128),
 }
 SETS = ("held-out", "isic2018-val", "isic2017-test")
 TITLES = ("held-out", "2018 validation", "2017 test")
