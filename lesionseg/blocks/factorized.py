@@ -8,7 +8,7 @@ class NonBottleneck1D(nn.Module):
     """Residual block whose 3x3 convolutions are split into 3x1 and 1x3.
 
     conv3x1, ReLU, conv1x3, BN, ReLU, dilated conv3x1, ReLU, dilated conv1x3, BN, channel dropout,
-    plus the input, ReLU. All convolutions have a bias: 12 C^2 + 8 C parameters.
+    plus the input, ReLU. All convolutions have a bias: $12 C^2 + 8 C$ parameters.
 
     Shapes: (N, C, H, W) to (N, C, H, W), any H and W.
 

@@ -23,7 +23,7 @@ _FEWEST_BOXES = 3  # sizes of boxes that a slope is fitted to
 
 @dataclass(frozen=True)
 class Measures:
-    """Measures of a lesion; None where a measure is not defined.
+    r"""Measures of a lesion; None where a measure is not defined.
 
     Of an empty mask, all but ``width``, ``height``, ``area``, ``area_share``, ``pieces`` and
     ``touches_border`` are None. Shape is measured in the plane of the pixel spacing where there is
@@ -48,8 +48,9 @@ class Measures:
         asymmetry_minor: The same across the minor axis.
         perimeter: Length of the border in pixels, including that of holes, by the Crofton formula
             in four directions (Legland, Kiêu and Devaux 2007).
-        compactness: perimeter² / (4 pi area); 1 for a disk, more for an irregular border (Golston,
-            Stoecker and Moss 1992). Digitization changes it by up to 10 % for straight borders.
+        compactness: $P^2 / (4 \pi A)$ of perimeter P and area A; 1 for a disk, more for an
+            irregular border (Golston, Stoecker and Moss 1992). Digitization changes it by up to
+            10 % for straight borders.
         fractal_dimension: Box-counting dimension of the border, between 1 for a smooth curve and 2
             (Claridge et al. 1992). It depends on the resolution: compare images of equal scale
             only. None for lesions of less than 64 pixels in width and height.

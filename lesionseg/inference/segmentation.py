@@ -93,11 +93,15 @@ class Segmentation:
 
     @cached_property
     def uncertainty(self) -> npt.NDArray[np.float32]:
-        """Entropy of each pixel's probability p in bits, float32 (height, width) in [0, 1].
+        r"""Entropy of each pixel's probability p in bits, float32 (height, width) in [0, 1].
 
-        -p log2 p - (1 - p) log2 (1 - p) (Shannon 1948): 1 where the model is undecided, 0 where it
-        is sure. It is as honest as the probabilities are calibrated, and says nothing of an image
-        that is unlike those that the model was trained on.
+        $$
+        -p \log_2 p - (1 - p) \log_2 (1 - p)
+        $$
+
+        It is 1 where the model is undecided, 0 where it is sure (Shannon 1948). It is as honest as
+        the probabilities are calibrated, and says nothing of an image that is unlike those that the
+        model was trained on.
 
         Example:
             >>> import numpy as np

@@ -125,10 +125,10 @@ def scores_from_counts(
 def pooled_scores(
     counts: npt.NDArray[np.integer[Any]], threshold: float = JACCARD_THRESHOLD
 ) -> dict[str, float]:
-    """Compute the six scores of all pixels together, as if the images were a single large image.
+    r"""Compute the six scores of all pixels together, as if the images were a single large image.
 
     This is not the official score. The MobileGAN paper's Table 1 is pooled: in its rows
-    Dice = 2J / (1 + J) holds exactly, which means over images do not satisfy.
+    $\mathrm{Dice} = 2 J / (1 + J)$ holds exactly, which means over images do not satisfy.
 
     Args:
         counts: Integer array (images, 4), as for :func:`scores_from_counts`; at least one image.
