@@ -196,12 +196,30 @@ def test_what_is_said_about_a_shared_fusion_is_measured():
     assert f"has {100 * (1 - fewer / more):.1f} % fewer parameters and the same operations" in text
     assert default[2] == shared[2]
     assert f"index is between {low:+.1f} and {high:+.1f} points, and the times overlap" in text
-    for column in (3, 4):
-        (a, b), (c, d) = (
-            map(float, re.findall(r"([\d.]+) to ([\d.]+)", row[column])[0])
-            for row in (default, shared)
-        )
-        assert max(a, c) <= min(b, d)
+    assert times_overlap(default, shared)
+
+
+def test_what_is_said_about_dilations_is_measured():
+    rows, _ = measured("dilations")
+    default, smaller = rows.values()
+    assert default[1:3] == smaller[1:3]
+    assert int(default[1].replace(",", "")) == parameters("mobilegan")
+    low, high = gains(rows, "1, 2, 4, 8")
+    assert low < 0 < high
+    shown = sorted(smaller[8].split(), key=float)
+    assert f"index is between {shown[0]} and {shown[-1]} points, and the times overlap" in page(
+        "benchmarks.md"
+    )
+    assert times_overlap(default, smaller)
+
+
+def times_overlap(default, other):
+    """Whether the ranges of both times of two choices overlap."""
+    ranges = [
+        [re.findall(r"([\d.]+) to ([\d.]+)", row[column])[0] for row in (default, other)]
+        for column in (3, 4)
+    ]
+    return all(max(float(a), float(c)) <= min(float(b), float(d)) for (a, b), (c, d) in ranges)
 
 
 def test_the_views_gain_a_third_to_half_a_point():
