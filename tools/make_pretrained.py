@@ -4,8 +4,9 @@
 
 ``--trained`` holds what tools/train_released.py keeps of each run, and in ``scores`` the tables of
 tools/score_released.py. Writes lesionseg/weights, and in docs/results/released the per-image counts
-of all runs and configuration and curve of those that are shipped. Without ``--trained`` only the
-cards are rewritten from the published files. Nothing in a card is typed by hand but the
+of all runs and configuration and curve of those that are shipped. ``--ablation`` holds the tables
+of the rows of ASNet's ablation. Without either only the cards and the pages' tables are rewritten
+from the published files. Nothing in a card is typed by hand but the
 statements below.
 """
 
@@ -26,6 +27,7 @@ import torch
 import yaml
 from train_released import jobs
 
+from lesionseg.metrics import ScoreTable
 from lesionseg.metrics.bootstrap import bootstrap_interval
 from lesionseg.metrics.official import (
     JACCARD_THRESHOLD,
@@ -36,6 +38,7 @@ from lesionseg.metrics.official import (
 from lesionseg.models.checkpointing import describe
 from lesionseg.networks.summary import network_facts
 from lesionseg.pretrained import CARD, network_weights, read_card, write_pretrained
+from lesionseg.scoring import compare_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = ROOT / "lesionseg" / "weights"
@@ -58,6 +61,14 @@ PAIRS = (
     ("mobilegan-fast-plain-0", "mobilegan-distilled-1"),
     ("mobilegan-fast-plain-0", "mobilegan-fast-adversary-0"),
     ("mobilegan-fast-plain-0", "mobilegan-fast-printed-0"),
+)
+#: Rows of the ablation: a name, the end of the names of its runs and the network.
+ABLATION_ROWS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+    ("ASNet", "asm", "asnet-lite", {}),
+    ("Baseline, without the module", "baseline", "asnet-lite", {"adaptive_scale": False}),
+    ("without dilation", "without-dilation", "asnet-lite", {"dilations": (1, 1, 1)}),
+    ("without scale-aware attention", "without-attention", "asnet-lite", {"fusion": "sum"}),
+    ("U-Net", "unet", "smp:unet/tu-tf_efficientnet_lite0", {}),
 )
 INTERVALS = ("jaccard", "threshold_jaccard", "dice")
 #: What the sets of tools/score_released.py are.
@@ -94,9 +105,9 @@ _PLACES = (
 )
 
 
-def read_counts(name: str) -> list[dict[str, str]]:
+def read_counts(name: str, folder: str = "scores") -> list[dict[str, str]]:
     """The published per-image counts of a run."""
-    with gzip.open(PUBLISHED / "scores" / f"{name}.csv.gz", "rt", newline="") as file:
+    with gzip.open(PUBLISHED / folder / f"{name}.csv.gz", "rt", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -166,14 +177,19 @@ def training_of(run: str, commit: str, epoch: int) -> dict[str, Any]:
     }
 
 
-def publish(trained: Path) -> None:
-    """Copy what is published of the runs."""
-    (PUBLISHED / "scores").mkdir(parents=True, exist_ok=True)
-    for path in sorted((trained / "scores").glob("*.csv")):
+def publish_counts(tables: Path, folder: str) -> None:
+    """Pack the per-image counts of all runs in a folder of tables."""
+    (PUBLISHED / folder).mkdir(parents=True, exist_ok=True)
+    for path in sorted(tables.glob("*.csv")):
         packed = io.BytesIO()
         with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as file:  # the same bytes each time
             file.write(path.read_bytes())
-        (PUBLISHED / "scores" / f"{path.name}.gz").write_bytes(packed.getvalue())
+        (PUBLISHED / folder / f"{path.name}.gz").write_bytes(packed.getvalue())
+
+
+def publish(trained: Path) -> None:
+    """Copy what is published of the runs."""
+    publish_counts(trained / "scores", "scores")
     for run, _ in SHIPPED.values():
         text = (trained / f"{run}-config.yaml").read_text()
         for place, shown in _PLACES:
@@ -276,28 +292,70 @@ def difference_table() -> str:
     return "\n".join(lines)
 
 
-def write_page() -> None:
-    """Put the tables into docs/pretrained.md."""
-    path = ROOT / "docs" / "pretrained.md"
-    text = path.read_text(encoding="utf-8")
-    for mark, table in (("table", score_table()), ("differences", difference_table())):
-        before, _, rest = text.partition(f"<!-- {mark} -->\n")
-        _, _, after = rest.partition(f"<!-- /{mark} -->")
-        text = f"{before}<!-- {mark} -->\n{table}\n<!-- /{mark} -->{after}"
-    path.write_text(text, encoding="utf-8")
+def ablation_table() -> str:
+    """The rows of the ablation, compared with ASNet image by image."""
+    lines = [
+        "| row | million parameters | Jaccard | thresholded | Dice | ASNet - row, Jaccard | p |",
+        "| --- | ---: | --- | --- | --- | --- | --- |",
+    ]
+    tables = {}
+    for title, end, network, arguments in ABLATION_ROWS:
+        rows = [
+            row
+            for row in read_counts(f"fold0-{end}", "ablation")
+            if row["postprocessing"] == "none"
+        ]
+        counts = [[int(row[cell]) for cell in ("tp", "fp", "fn", "tn")] for row in rows]
+        tables[end] = table = ScoreTable([row["id"] for row in rows], np.array(counts))
+        low, high = bootstrap_interval(table.scores["jaccard"])
+        mean = table.summary()
+        cells = [
+            title,
+            f"{network_facts(network, **arguments).parameters / 1e6:.2f}",
+            f"{mean['jaccard']:.3f} ({low:.3f} to {high:.3f})",
+            f"{mean['threshold_jaccard']:.3f}",
+            f"{mean['dice']:.3f}",
+        ]
+        if end == "asm":
+            cells += ["", ""]
+        else:
+            paired = compare_tables(tables["asm"], table)
+            low, high = paired.interval
+            cells.append(f"{paired.difference:+.3f} ({low:+.3f} to {high:+.3f})")
+            cells.append(f"{paired.p_value:.2g}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def write_pages() -> None:
+    """Put the tables into their pages."""
+    for name, tables in (
+        ("pretrained.md", {"table": score_table(), "differences": difference_table()}),
+        ("results/index.md", {"ablation": ablation_table()}),
+    ):
+        path = ROOT / "docs" / name
+        text = path.read_text(encoding="utf-8")
+        for mark, table in tables.items():
+            before, _, rest = text.partition(f"<!-- {mark} -->\n")
+            _, _, after = rest.partition(f"<!-- /{mark} -->")
+            text = f"{before}<!-- {mark} -->\n{table}\n<!-- /{mark} -->{after}"
+        path.write_text(text, encoding="utf-8")
 
 
 def main() -> None:
     """Make all of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trained", type=Path, help="of tools/train_released.py --keep")
+    parser.add_argument("--ablation", type=Path, help="tables of tools/score_released.py --quick")
     options = parser.parse_args()
     if options.trained is not None:
         publish(options.trained)
+    if options.ablation is not None:
+        publish_counts(options.ablation, "ablation")
     for name in SHIPPED:
         make(name, options.trained)
         print(WEIGHTS / name)
-    write_page()
+    write_pages()
 
 
 if __name__ == "__main__":

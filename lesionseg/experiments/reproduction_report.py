@@ -219,9 +219,10 @@ def _described(config: dict[str, Any]) -> str:
     data, trainer = config["data"]["init_args"], config["trainer"]
     height, width = data["size"]
     images = f"{data['limit']} training images" if "limit" in data else "all training images"
+    epochs = trainer["max_epochs"]
     return (
         f"{height} x {width} pixels, {images} in batches of {data['batch_size']}, "
-        f"{trainer['max_epochs']} epochs, seed {config['seed_everything']}"
+        f"{epochs} epoch{'s' * (epochs != 1)}, seed {config['seed_everything']}"
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import wilcoxon
 
 from lesionseg.networks.summary import network_facts
 
@@ -95,6 +96,39 @@ def test_what_pooling_changes_is_that_of_the_counts():
     held_out, validation, test = (f"{change:+.3f}" for change in changes)
     said = f"by {held_out} (held-out), {validation} (2018 validation) and {test} (2017 test)"
     assert said in page
+
+
+def test_the_ablation_compares_its_rows_image_by_image():
+    rows = table_after("ablation", DOCS / "results" / "index.md")
+    names = ("asm", "baseline", "without-dilation", "without-attention", "unet")
+    runs = [held_out_by_id(f"fold0-{name}") for name in names]
+    assert len(rows) == len(names)
+    assert len({tuple(run) for run in runs}) == 1  # the same images in all
+    parameters = [6.48, 4.08, 6.48, 6.48, 5.53]
+    for row, run, millions in zip(rows, runs, parameters, strict=True):
+        counts, reference = (np.array(list(found.values())) for found in (run, runs[0]))
+        each = jaccard(counts)
+        assert float(row[1]) == millions
+        assert numbers(row[2]) == pytest.approx([each.mean(), *interval(each)], abs=5.01e-4)
+        assert float(row[3]) == pytest.approx(np.where(each >= 0.65, each, 0).mean(), abs=5.01e-4)
+        assert float(row[4]) == pytest.approx(dice(counts).mean(), abs=5.01e-4)
+        if run is runs[0]:
+            assert row[5:] == ["", ""]
+            continue
+        difference = jaccard(reference) - each
+        expected = [difference.mean(), *interval(difference)]
+        assert numbers(row[5]) == pytest.approx(expected, abs=5.01e-4), row[0]
+        p_value = wilcoxon(difference[difference != 0]).pvalue
+        assert float(row[6]) == pytest.approx(p_value, rel=0.06), row[0]
+
+
+def held_out_by_id(run):
+    """True and false positives and false negatives of each held-out image of the ablation."""
+    path = SCORES.parent / "ablation" / f"{run}.csv.gz"
+    with gzip.open(path, "rt", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["postprocessing"] == "none"]
+    assert {(row["set"], row["views"]) for row in rows} == {("held-out", "none")}
+    return {row["id"]: [int(row[key]) for key in ("tp", "fp", "fn")] for row in rows}
 
 
 def dice(counts):
