@@ -165,6 +165,11 @@ def test_the_sentences_about_the_small_tables_are_those_of_their_scores():
         f"With weight 0.05 it reaches {100 * weak['jaccard']:.1f}.",
     ):
         assert sentence in prose(PAGE)
+    sizes = [100 * row["threshold_jaccard"] for row in quick("mobilegan-sizes")]
+    assert (
+        "thresholded Jaccard index is {:.1f} at 64 x 64 pixels, {:.1f} at 128 x 128 and {:.1f} at "
+        "256 x 256".format(*sizes)
+    ) in prose(PAGE)
     leak_free = {
         row["row"]: row["jaccard"]
         for row in quick("mobilegan-tables")
@@ -175,7 +180,7 @@ def test_the_sentences_about_the_small_tables_are_those_of_their_scores():
     assert "Five of the ten rows score higher with the leak and five without it" in prose(PAGE)
 
 
-@pytest.mark.parametrize("name", ["asnet-table2", "mobilegan-tables"])
+@pytest.mark.parametrize("name", ["asnet-table2", "mobilegan-tables", "mobilegan-sizes"])
 def test_every_score_of_the_small_tables_is_that_of_their_json(name):
     """Each section's rows, official and pooled, with quoted figures, intervals and differences."""
     text = (RESULTS / f"{name}-quick.md").read_text(encoding="utf-8")
@@ -204,6 +209,8 @@ def check_cell(record, column, cell, prefix):
     if column.startswith("95 % interval"):
         low, high = (100 * record[f"interval_{end}"] for end in ("low", "high"))
         assert cell == f"{low:.2f} to {high:.2f}"
+    elif column == "million parameters":
+        assert float(cell.split()[0]) == round(record["parameters"] / 1e6, 2)
     elif " - row " in column:
         if record["reference_minus_row"] is None:
             assert cell == ""
@@ -227,7 +234,9 @@ def check_cell(record, column, cell, prefix):
         assert (quoted and float(quoted[1])) == record.get(f"paper_{column}")
 
 
-@pytest.mark.parametrize("name", ["asnet-table2-quick", "mobilegan-tables-quick"])
+@pytest.mark.parametrize(
+    "name", ["asnet-table2-quick", "mobilegan-tables-quick", "mobilegan-sizes-quick"]
+)
 def test_the_quick_tables_are_published_whole(name):
     text = (RESULTS / f"{name}.md").read_text(encoding="utf-8")
     assert (RESULTS / f"{name}.png").stat().st_size > 10_000
@@ -235,7 +244,9 @@ def test_the_quick_tables_are_published_whole(name):
     assert "seed 0" in text
 
 
-@pytest.mark.parametrize("name", ["asnet-table2-quick", "mobilegan-tables-quick"])
+@pytest.mark.parametrize(
+    "name", ["asnet-table2-quick", "mobilegan-tables-quick", "mobilegan-sizes-quick"]
+)
 def test_a_plot_of_the_quick_budget_says_so_on_its_face(name, tmp_path, monkeypatch):
     from matplotlib.figure import Figure
 

@@ -111,8 +111,8 @@ def read_counts(name: str, folder: str = "scores") -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def scores_of(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """Return the scores of each set, with and without flips and post-processing."""
+def scores_of(rows: list[dict[str, str]], digits: int = 4) -> list[dict[str, Any]]:
+    """Return the scores of each set, with and without flips and post-processing, rounded."""
     groups: dict[tuple[str, str, str], list[list[int]]] = {}
     for row in rows:
         key = (row["set"], row["views"], row["postprocessing"])
@@ -128,14 +128,14 @@ def scores_of(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
                 "views": views,
                 "postprocessing": postprocessing,
                 "per_image": {
-                    score: round(float(scores[score].mean()), 4) for score in SCORE_NAMES
+                    score: round(float(scores[score].mean()), digits) for score in SCORE_NAMES
                 },
                 "intervals": {
-                    score: [round(end, 4) for end in bootstrap_interval(scores[score])]
+                    score: [round(end, digits) for end in bootstrap_interval(scores[score])]
                     for score in INTERVALS
                 },
                 "pooled": {
-                    score: round(value, 4) for score, value in pooled_scores(counts).items()
+                    score: round(value, digits) for score, value in pooled_scores(counts).items()
                 },
                 "pooled_intervals": pooled_intervals(counts),
                 "below_0.65": int((scores["jaccard"] < JACCARD_THRESHOLD).sum()),
@@ -260,7 +260,7 @@ def score_table() -> str:
         run = path.name.removesuffix(".csv.gz")
         scores = {
             (entry["set"], entry["views"]): entry
-            for entry in scores_of(read_counts(run))
+            for entry in scores_of(read_counts(run), digits=12)  # rounded once, in the table
             if entry["postprocessing"] == "none"
         }
         cells = [f"`{run}`"]
@@ -320,7 +320,7 @@ def ablation_table() -> str:
             cells += ["", ""]
         else:
             paired = compare_tables(tables["asm"], table)
-            low, high = paired.interval
+            low, high = bootstrap_interval(paired.differences)
             cells.append(f"{paired.difference:+.3f} ({low:+.3f} to {high:+.3f})")
             cells.append(f"{paired.p_value:.2g}")
         lines.append(f"| {' | '.join(cells)} |")
