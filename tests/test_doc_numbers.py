@@ -130,6 +130,7 @@ def test_segans_page_adds_the_parameters():
         ("asnet-lite", {}, "models/asnet.md", "{million:.1f} million parameters in total"),
         ("asnet", {}, "getting-started.md", "`best.ckpt` of {megabytes:.0f} MB"),
         ("mobilegan", {}, "models/mobilegan.md", "has {million:.2f} million parameters"),
+        ("mobilegan", {}, "models/mobilegan.md", "several have {million:.2f} million parameters"),
     ],
 )
 def test_a_parameter_count_in_a_sentence(name, arguments, where, shown):
@@ -166,6 +167,13 @@ def test_the_sentences_about_export_are_those_of_its_tables():
         saved = [words[round(int(naive[5]) / int(other[5]))] for other in (blocks, fused)]
         assert f"they need {saved[0]} and {saved[1]} of its memory." in text
     assert f"the fused operator is up to {max(speedups):.1f} times as fast" in text
+    shares = []
+    for name in ("export-operators", "export-trained-operators"):
+        rows, _ = measured(name)
+        times = [float(cell) for cell in rows["MobileGAN standard, ONNX"][1:]]
+        shares.append(times[0] / sum(times))
+    assert max(shares) <= 0.25, "a quarter of the time or less"
+    assert f"the file would be {1 / (1 - max(shares)):.1f} times as fast; 1.5 times is" in text
     positions = 64 * 64
     exponentials, products = positions**2 / 1e6, positions**2 * (32 + 32 // 8) / 1e9
     assert (
@@ -230,6 +238,16 @@ def test_the_views_gain_a_third_to_half_a_point():
     assert all("[-" in rows[views][5] for views in ("flips", "flips_and_rotations"))
     assert "A third to half a point of Jaccard" in page("benchmarks.md")
     assert "Both intervals include 0" in page("benchmarks.md")
+
+
+def test_what_int8_gains_mobilegan_is_that_of_its_table():
+    saved = json.loads((DOCS / "benchmarks" / "fast-mobilegan-onnx.json").read_text("utf-8"))
+    times = {tuple(row[:2]): float(row[2].split()[0]) for row in saved["rows"]}
+    settings = dict.fromkeys(setting for setting, _ in times)
+    plain = "MobileGAN, keys pooled by 2"
+    gains = [times[name, plain] / times[name, f"{plain}, int8"] for name in settings]
+    text = page("benchmarks.md")
+    assert f"it is {min(gains):.1f} to {max(gains):.1f} times as fast, because" in text
 
 
 def test_what_int8_costs_is_that_of_the_counts():

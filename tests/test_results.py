@@ -14,6 +14,7 @@ from lesionseg.experiments.reproduction_plot import plot_table
 from lesionseg.experiments.reproduction_report import plot_caption
 from lesionseg.metrics.table import ScoreTable
 from lesionseg.networks import create_network
+from lesionseg.networks.summary import network_facts
 from lesionseg.scoring.comparison import compare_tables
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,13 +116,18 @@ def test_the_sentences_below_the_scores_are_those_of_the_images():
         return 100 * (table_of(a).summary()["jaccard"] - table_of(b).summary()["jaccard"])
 
     again = "mobilegan-no-adversary-again"
+    million = network_facts("mobilegan").parameters / 1e6
     for sentence in (
         f"It gains {points('asnet', 'asnet-baseline'):.1f} points on its Baseline and loses "
         f"{points('smp-unet-resnet34', 'asnet'):.1f} to the U-Net.",
         f"MobileGAN is {points('mobilegan-no-adversary', 'mobilegan'):.1f} points behind",
         f"These two runs differ by {points('mobilegan-no-adversary', again):.1f} points.",
+        f"**The generator of {million:.1f} million parameters**",
     ):
         assert sentence in prose(PAGE)
+    without = points("mobilegan-no-adversary", "mobilegan")
+    page = (ROOT / "docs" / "models" / "mobilegan.md").read_text(encoding="utf-8")
+    assert f"without it was {without:.1f} points of Jaccard better in one run" in prose(page)
 
 
 def quick(name):
