@@ -57,6 +57,7 @@ def images():
 # segmentation-models-pytorch. Both start from random weights.
 
 # %%
+seed_everything(0, verbose=False)
 models = {
     "mobilegan": MobileGAN(
         key_stride=2,

@@ -132,7 +132,7 @@ def test_the_blocks_run_as_plain_python_and_print_what_the_notebook_shows(tmp_pa
 
 
 def without_numbers(line):
-    return re.sub(r"[\d.,]+|\s+", "", line)
+    return re.sub(r"[\d.,+-]+|\s+", "", line)
 
 
 @pytest.mark.slow
@@ -148,10 +148,12 @@ def test_a_notebook_can_be_rebuilt(name, tmp_path):
     assert [
         (output.output_type, sorted(output.get("data", {}))) for output in outputs_of(made)
     ] == [(output.output_type, sorted(output.get("data", {}))) for output in outputs_of(kept)]
-    # what is trained depends on the machine, so that numbers may differ
-    assert len(lines_of(made)) == len(lines_of(kept))
-    for line, expected in zip(lines_of(made), lines_of(kept), strict=True):
-        assert without_numbers(line)[:12] == without_numbers(expected)[:12]
+    # what is trained depends on the machine, and with it numbers and what follows from them
+    lines, expected = (
+        [without_numbers(line)[:12] for line in lines_of(notebook)] for notebook in (made, kept)
+    )
+    end = next((row for row, line in enumerate(expected) if line.startswith("Wilcoxon")), None)
+    assert lines[:end] == expected[:end]
 
 
 def commands(printed):
