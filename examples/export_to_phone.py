@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from PIL import Image
 
 import lesionseg
 from lesionseg.data import SyntheticLesions
@@ -63,21 +64,24 @@ print("largest difference under 1e-4:", export.difference < 1e-4)
 # %%
 photograph = to_picture(SyntheticLesions(length=1, size=(240, 320), seed=3)[0]["image"])
 height, width = export.metadata.size
-small = np.asarray(photograph.resize((width, height)), np.float32).transpose(2, 0, 1)[None] / 255
+small = photograph.resize((width, height), Image.Resampling.BILINEAR)
+pixels = np.asarray(small, np.float32).transpose(2, 0, 1)[None] / 255
 options = onnxruntime.SessionOptions()
 options.add_session_config_entry("session.set_denormal_as_zero", "1")
 session = onnxruntime.InferenceSession(export.path, options)
-(probability,) = session.run(["probability"], {"image": small})
-print(probability.shape, probability.dtype)
+(probability,) = session.run(["probability"], {"image": pixels})
+restored = Image.fromarray(probability[0, 0]).resize(photograph.size, Image.Resampling.BILINEAR)
+mask = np.asarray(restored) > export.metadata.threshold
+print(mask.shape, f"{mask.mean():.1%} of the photograph is lesion")
 
 # %% [markdown]
-# `lesionseg.segment` does the same with the file. The masks of the network and of the file agree.
+# `lesionseg.segment` does the same with the file. All three masks agree.
 
 # %%
 original = lesionseg.segment(photograph, "mobilegan")
 exported = lesionseg.segment(photograph, load_predictor(export.path))
-same = (original.mask == exported.mask).mean()
-print(f"{same:.2%} of the pixels are equal")
+for other in (exported.mask, mask):
+    print(f"{(original.mask == other).mean():.2%} of the pixels are equal")
 display(exported)
 
 # %% [markdown]

@@ -1,14 +1,11 @@
 """The page of examples/phone on a server, and what a user does with it."""
 
-import contextlib
-import functools
-import http.server
 import importlib.util
 import re
-import threading
 from pathlib import Path
 
 import numpy as np
+from conftest_browser import address
 from PIL import Image
 
 from lesionseg.data import SyntheticLesions
@@ -23,31 +20,6 @@ def load_builder():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        self.server.paths.append(self.path)
-
-
-@contextlib.contextmanager
-def serve(folder):
-    """Serve a folder as ``python -m http.server`` does, and remember what was asked for."""
-    handler = functools.partial(Handler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.paths = []
-        server.handle_error = lambda *arguments: None  # a browser that hangs up
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def address(server):
-    return f"http://127.0.0.1:{server.server_address[1]}/"
 
 
 def wait(page, text, kind=""):

@@ -5,11 +5,8 @@ import contextlib
 import importlib.util
 import io
 import json
-import os
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 from importlib import import_module
 from itertools import zip_longest
@@ -325,67 +322,6 @@ def test_the_pictures_are_what_the_script_draws():
         # its palette changes each pixel a little; another drawing would differ by far more
         assert max(ImageStat.Stat(difference).mean) < 6, f"run python docs/make_images.py: {name}"
         assert (DOCS / "images" / name).stat().st_size < 400_000
-
-
-@pytest.mark.slow
-def test_the_site_builds_strictly_and_asks_no_other_host(tmp_path):
-    result = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    pages = list(tmp_path.rglob("*.html"))
-    assert len(pages) >= len(PAGES)
-    loaded = re.compile(r"<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=\"(?:https?:)?//[^\"]*")
-    for page in pages:
-        elsewhere = [
-            tag
-            for tag in loaded.findall(page.read_text(encoding="utf-8"))
-            if 'rel="canonical"' not in tag
-        ]
-        assert elsewhere == [], page
-        assert ":class:`" not in page.read_text(encoding="utf-8"), page
-        assert "arithmatex" not in page.read_text(encoding="utf-8"), page
-    asnet = (tmp_path / "models" / "asnet" / "index.html").read_text(encoding="utf-8")
-    assert asnet.count("<math ") == 2
-    data = (tmp_path / "reference" / "data" / "index.html").read_text(encoding="utf-8")
-    lines = re.sub(r"<[^>]+>", "", data).splitlines()
-    assert "    root: str | Path," in [line.rstrip() for line in lines]  # not one line
-    assert (tmp_path / "changelog" / "index.html").read_text().count("<h2") >= 2
-
-
-@pytest.mark.slow
-def test_a_version_of_the_site_is_deployed_beside_others(tmp_path):
-    pytest.importorskip("mike")
-    left_out = shutil.ignore_patterns(".*", "runs", "build", "dist", "site", "__pycache__")
-    project = tmp_path / "project"
-    shutil.copytree(ROOT, project, ignore=left_out)
-
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # mike calls mkdocs
-
-    def run(*command):
-        environment = {**os.environ, "PATH": path}
-        return subprocess.run(
-            command, cwd=project, env=environment, capture_output=True, text=True, check=True
-        ).stdout
-
-    def mike(*arguments):
-        run(sys.executable, "-c", "from mike.driver import main; main()", *arguments)
-
-    run("git", "init", "--quiet")
-    run("git", "config", "user.name", "a")
-    run("git", "config", "user.email", "a@localhost")
-    run("git", "commit", "--quiet", "--allow-empty", "--message=first")
-    mike("deploy", lesionseg.__version__, "latest", "--update-aliases")
-    mike("set-default", "latest")
-    (version,) = json.loads(run("git", "show", "gh-pages:versions.json"))
-    assert (version["version"], version["aliases"]) == (lesionseg.__version__, ["latest"])
-    assert "latest/" in run("git", "show", "gh-pages:index.html")
-    deployed = run("git", "show", f"gh-pages:{lesionseg.__version__}/index.html")
-    assert '"provider": "mike"' in deployed  # the page offers the choice
 
 
 def test_the_citation_is_of_this_version_and_names_both_papers():

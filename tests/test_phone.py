@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest_browser import address, chromium, serve
 from conftest_phone import (
-    address,
     choose,
     drawn,
     jaccard,
@@ -17,7 +17,6 @@ from conftest_phone import (
     photo,
     read_mask,
     saved_mask,
-    serve,
     wait,
 )
 from PIL import Image
@@ -25,9 +24,6 @@ from PIL import Image
 from lesionseg.cli.main import main
 from lesionseg.errors import LesionsegError
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 UNREACHABLE = re.compile("ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH")
 
 
@@ -47,21 +43,10 @@ def built(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def playwright():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser(playwright):
-    """A Chromium whose camera shows a test pattern to pages that may use it."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    flags = ["--use-fake-device-for-media-stream"]
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-    yield browser
-    browser.close()
+def started():
+    """Playwright, and a Chromium whose camera shows a test pattern to pages that may use it."""
+    with chromium("--use-fake-device-for-media-stream") as pair:
+        yield pair
 
 
 @pytest.fixture
@@ -71,8 +56,9 @@ def site(built):
 
 
 @pytest.fixture
-def phone(playwright, browser):
+def phone(started):
     """A context with a phone's viewport, touch and pixel ratio."""
+    playwright, browser = started
     context = browser.new_context(**playwright.devices["Pixel 7"])
     yield context
     context.close()
@@ -311,7 +297,8 @@ def test_one_hand_holds_it_and_daylight_leaves_it_readable(site, phone, tmp_path
 
 
 @pytest.mark.slow
-def test_a_computer_shows_its_camera_and_says_if_it_may_not(site, browser):
+def test_a_computer_shows_its_camera_and_says_if_it_may_not(site, started):
+    _, browser = started
     with contextlib.closing(browser.new_context()) as context:
         page = opened(context, site)
         page.click("#camera")

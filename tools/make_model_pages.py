@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from make_pretrained import write_tables
 
 from lesionseg.metrics.bootstrap import bootstrap_interval
 from lesionseg.metrics.official import GRAY_THRESHOLD, pooled_scores, scores_from_counts
@@ -305,12 +306,7 @@ def main() -> None:
         if options.tests is not None:
             draw_sheet(name, run, options.tests)
     for path, tables in pages():
-        text = path.read_text(encoding="utf-8")
-        for mark, table in tables.items():
-            before, _, rest = text.partition(f"<!-- {mark} -->\n")
-            _, _, after = rest.partition(f"<!-- /{mark} -->")
-            text = f"{before}<!-- {mark} -->\n{table}\n<!-- /{mark} -->{after}"
-        path.write_text(text, encoding="utf-8")
+        write_tables(path, tables)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@
 tools/score_released.py. Writes lesionseg/weights, and in docs/results/released the per-image counts
 of all runs and configuration and curve of those that are shipped. ``--ablation`` holds the tables
 of the rows of ASNet's ablation. Without either only the cards and the pages' tables are rewritten
-from the published files. Nothing in a card is typed by hand but the
-statements below.
+from the published files. Nothing in a card is typed by hand but the statements below.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import io
 import json
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -327,19 +327,14 @@ def ablation_table() -> str:
     return "\n".join(lines)
 
 
-def write_pages() -> None:
-    """Put the tables into their pages."""
-    for name, tables in (
-        ("pretrained.md", {"table": score_table(), "differences": difference_table()}),
-        ("results/index.md", {"ablation": ablation_table()}),
-    ):
-        path = ROOT / "docs" / name
-        text = path.read_text(encoding="utf-8")
-        for mark, table in tables.items():
-            before, _, rest = text.partition(f"<!-- {mark} -->\n")
-            _, _, after = rest.partition(f"<!-- /{mark} -->")
-            text = f"{before}<!-- {mark} -->\n{table}\n<!-- /{mark} -->{after}"
-        path.write_text(text, encoding="utf-8")
+def write_tables(path: Path, tables: Mapping[str, str]) -> None:
+    """Put tables into a page, each between ``<!-- name -->`` and ``<!-- /name -->``."""
+    text = path.read_text(encoding="utf-8")
+    for mark, table in tables.items():
+        before, _, rest = text.partition(f"<!-- {mark} -->\n")
+        _, _, after = rest.partition(f"<!-- /{mark} -->")
+        text = f"{before}<!-- {mark} -->\n{table}\n<!-- /{mark} -->{after}"
+    path.write_text(text, encoding="utf-8")
 
 
 def main() -> None:
@@ -355,7 +350,10 @@ def main() -> None:
     for name in SHIPPED:
         make(name, options.trained)
         print(WEIGHTS / name)
-    write_pages()
+    docs = ROOT / "docs"
+    scores = {"table": score_table(), "differences": difference_table()}
+    write_tables(docs / "pretrained.md", scores)
+    write_tables(docs / "results" / "index.md", {"ablation": ablation_table()})
 
 
 if __name__ == "__main__":

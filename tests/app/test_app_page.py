@@ -3,22 +3,19 @@
 import contextlib
 import io
 import re
-import shutil
 import socket
 import zipfile
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from conftest_browser import chromium
 from PIL import Image
 
 from lesionseg import FolderDataModule
 from lesionseg.data import SyntheticLesions
 from lesionseg.errors import LesionsegError
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 PATIENCE = 60_000  # milliseconds, on a busy machine
 
 pytestmark = pytest.mark.slow
@@ -43,13 +40,8 @@ def app(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    with api.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM)
+    with chromium() as (_, browser):
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
