@@ -35,13 +35,12 @@ class Choice(NamedTuple):
 def mobilegan(**options: Any) -> MobileGAN:
     """Return the generator with pooled keys, without the adversary."""
     return MobileGAN(
-        key_stride=2,
+        **{"key_stride": 2, **options},
         adversarial_weight=0.0,
         generator_optimizer="adamw",
         generator_learning_rate=1e-3,
         generator_weight_decay=0.01,
         schedule="one-cycle",
-        **options,
     )
 
 
@@ -59,6 +58,16 @@ CHOICES = {
         {
             "2, 4, 8, 16 (default)": {"dilations": (2, 4, 8, 16)},
             "1, 2, 4, 8": {"dilations": (1, 2, 4, 8)},
+        },
+        mobilegan,
+        "MobileGAN with pooled keys (key_stride=2) and without the adversary",
+    ),
+    "key-pooling": Choice(
+        "mobilegan",
+        (128, 128),
+        {
+            "averages (default)": {"key_stride": 2, "key_pooling": "average"},
+            "maxima": {"key_stride": 2, "key_pooling": "max"},
         },
         mobilegan,
         "MobileGAN with pooled keys (key_stride=2) and without the adversary",
@@ -181,8 +190,9 @@ def main() -> None:
         f"{choice.training}, {options.epochs} epochs on {options.images} of {where} training "
         f"images at {size[0]} x {size[1]} in batches of 8, AdamW at 1e-3 with one cycle, scored "
         f"on {tested}. A seed chooses weights and images, the same for both rows. Gains are "
-        f"points of Jaccard over the first row. GMAC at {height} x {width}; milliseconds are of "
-        f"the paper's network at {size[0]} x {size[1]}: one image, and a training step of 8.",
+        f"points of Jaccard over the first row. GMAC at {height} x {width} and milliseconds at "
+        f"{size[0]} x {size[1]} (one image, and a training step of 8) are of the paper's network "
+        "with the arguments of the row.",
     ]
     header = (
         options.choice.replace("-", "_"),

@@ -2,7 +2,9 @@
 
 All networks are exported by the same exporter and run in turn, with one thread and with two: by
 ONNX Runtime at two image sizes, or by ExecuTorch with XNNPACK as on a phone. MobileGAN's weights
-are those of the released model; those of the U-Nets are random, which does not change their time.
+are those of the released model, whatever the pooling; those of the U-Nets are random, which does
+not change their time. Without attention the network is useless: it shows what no faster attention
+can undercut.
 """
 
 from __future__ import annotations
@@ -10,13 +12,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import torch
 from measure import arguments, in_turn_apart, median, report, spread
 
+from lesionseg.blocks import ChannelAttentionModule, PositionAttentionModule
 from lesionseg.data import SyntheticLesions
 from lesionseg.export import Deployable
+from lesionseg.export.deployable import AttentionExport
 from lesionseg.export.quantize_onnx import quantize_onnx
 from lesionseg.export.to_executorch import load_executorch, to_executorch
 from lesionseg.export.to_onnx import save_onnx, to_onnx
@@ -24,14 +28,37 @@ from lesionseg.inference import ExportedPredictor, ExportMetadata
 from lesionseg.inference.predictor import predictor_of_checkpoint
 from lesionseg.networks import create_network
 
-PAPER = "MobileGAN, the paper's attention"
-FAST = "MobileGAN, keys pooled by 2"
 RESNET = "U-Net ResNet34"
 MOBILENET = "U-Net MobileNetV2"
-STRIDES = {PAPER: 1, FAST: 2, "MobileGAN, keys pooled by 4": 4}
-ENCODERS = {RESNET: "resnet34", MOBILENET: "mobilenet_v2"}
-#: Contestants in int8, with their float32 forms.
-INT8 = {"MobileGAN, keys pooled by 2, int8": FAST}
+PAPER = "MobileGAN, the paper's attention"
+SMALL = (32, 128)
+
+
+class Contestant(NamedTuple):
+    """A U-Net's encoder, or how MobileGAN is built and exported."""
+
+    encoder: str | None = None
+    key_stride: int = 1
+    attention: AttentionExport | Literal["none"] = "standard"
+    int8: bool = False
+    sides: tuple[int, ...] = (32, 128, 256)  # of the images
+
+
+CONTESTANTS = {
+    PAPER: Contestant(),
+    "MobileGAN, keys pooled by 2": Contestant(key_stride=2),
+    "MobileGAN, keys pooled by 2, whole map": Contestant(
+        key_stride=2, attention="whole", sides=SMALL
+    ),
+    "MobileGAN, keys pooled by 2, fused": Contestant(key_stride=2, attention="fused", sides=SMALL),
+    "MobileGAN, keys pooled by 2, int8": Contestant(key_stride=2, int8=True),
+    "MobileGAN, keys pooled by 4": Contestant(key_stride=4),
+    "MobileGAN, keys pooled by 4, int8": Contestant(key_stride=4, int8=True, sides=SMALL),
+    "MobileGAN, keys pooled by 8": Contestant(key_stride=8, sides=(32, 256)),
+    "MobileGAN without attention": Contestant(attention="none"),
+    RESNET: Contestant("resnet34"),
+    MOBILENET: Contestant("mobilenet_v2"),
+}
 #: Runtime, side of the image, threads.
 SETTINGS = (
     ("ONNX Runtime", 128, 2),
@@ -43,27 +70,32 @@ SETTINGS = (
 )
 
 
-def build(name: str) -> torch.nn.Module:
+def build(contestant: Contestant) -> torch.nn.Module:
     """Return a contestant's network."""
-    if name in ENCODERS:
-        return create_network(f"smp:unet/{ENCODERS[name]}").eval()
-    network = create_network("mobilegan", key_stride=STRIDES[name]).eval()
+    if contestant.encoder is not None:
+        return create_network(f"smp:unet/{contestant.encoder}").eval()
+    network = create_network("mobilegan", key_stride=contestant.key_stride).eval()
     network.load_state_dict(predictor_of_checkpoint("mobilegan").network.state_dict())
+    if contestant.attention == "none":
+        for module in network.modules():
+            if isinstance(module, (ChannelAttentionModule, PositionAttentionModule)):
+                module.forward = lambda x: x  # type: ignore[method-assign]
     return network
 
 
-def write(name: str, runtime: str, side: int, path: Path) -> None:
+def write(contestant: Contestant, runtime: str, side: int, path: Path) -> None:
     """Export a contestant."""
-    network = Deployable(build(INT8.get(name, name)), attention="standard")
+    way = None if contestant.attention == "none" else contestant.attention
+    network = Deployable(build(contestant), attention=way)
     metadata = ExportMetadata(size=(side, side), threshold=0.5)
     lesions = SyntheticLesions(8, (side, side))
     images = [lesions[index]["image"][None] for index in range(8)]
     if runtime == "ExecuTorch":
-        calibration = images if name in INT8 else None
+        calibration = images if contestant.int8 else None
         path.write_bytes(to_executorch(network, images[0], metadata, calibration))
         return
     proto = to_onnx(network, images[0], None)
-    if name in INT8:
+    if contestant.int8:
         proto = quantize_onnx(proto, [image.numpy() for image in images])
     save_onnx(proto, metadata, path)
 
@@ -86,7 +118,6 @@ def main() -> None:
     runtimes = list(dict.fromkeys(runtime for runtime, _, _ in SETTINGS))
     parser.add_argument("--runtime", choices=runtimes, default=runtimes[0])
     options = parser.parse_args()
-    names = [*STRIDES, *INT8, *ENCODERS]
     settings = [setting for setting in SETTINGS if setting[0] == options.runtime]
     if options.small:
         settings = [(options.runtime, 32, 1)]
@@ -95,10 +126,14 @@ def main() -> None:
         for runtime, side, threads in settings:
             makers = {}
             paths = {}
-            for index, name in enumerate(names):
+            for index, (name, contestant) in enumerate(CONTESTANTS.items()):
+                if side not in contestant.sides or (
+                    runtime == "ExecuTorch" and contestant.attention == "fused"
+                ):
+                    continue
                 paths[name] = path = Path(folder, f"{runtime}-{side}-{index}")
                 if not path.exists():
-                    write(name, runtime, side, path)
+                    write(contestant, runtime, side, path)
                 makers[name] = (session, (path, runtime, side, threads))
             seconds = in_turn_apart(makers, options.rounds)
             for name, times in seconds.items():

@@ -1,8 +1,9 @@
-"""MobileGAN's training step, generator and discriminator, by implementation of attention."""
+"""MobileGAN's training step, with and without the discriminator, by implementation of attention."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import measure
 import torch
@@ -11,29 +12,41 @@ from attention import naive_forward
 from lesionseg.blocks import PositionAttentionModule, attention
 from lesionseg.models import MobileGAN
 
-FUSED = PositionAttentionModule.forward
-FLOOR = attention._NEGLIGIBLE
 
-# Position attention, the exponent below which channel attention sets a weight to 0, and the stride
-# of the keys in the large layers.
-WAYS: dict[str, tuple[Callable[..., torch.Tensor], float, int]] = {
-    "ours": (FUSED, FLOOR, 1),
-    "naive position attention": (naive_forward, FLOOR, 1),
-    "ours, denormal weights kept in channel attention": (FUSED, -torch.inf, 1),
-    "naive position attention, denormal weights kept": (naive_forward, -torch.inf, 1),
-    "ours, keys pooled by 2": (FUSED, FLOOR, 2),
-    "ours, keys pooled by 4": (FUSED, FLOOR, 4),
+class Way(NamedTuple):
+    """How attention is computed, and whether the adversary trains."""
+
+    forward: Callable[..., torch.Tensor] = PositionAttentionModule.forward
+    floor: float = attention._NEGLIGIBLE  # exponent below which channel attention's weights are 0
+    key_stride: int = 1  # in the large layers
+    adversary: bool = True
+
+
+OURS = "ours"
+ALONE = "ours, without the adversary"
+NAIVE = "naive position attention"
+WAYS = {
+    OURS: Way(),
+    NAIVE: Way(naive_forward),
+    f"{OURS}, denormal weights kept in channel attention": Way(floor=-torch.inf),
+    f"{NAIVE}, denormal weights kept": Way(naive_forward, floor=-torch.inf),
+    f"{OURS}, keys pooled by 2": Way(key_stride=2),
+    f"{OURS}, keys pooled by 4": Way(key_stride=4),
+    ALONE: Way(adversary=False),
+    f"{ALONE}, keys pooled by 2": Way(key_stride=2, adversary=False),
+    f"{ALONE}, keys pooled by 4": Way(key_stride=4, adversary=False),
 }
 #: Ways whose memory differs.
-MEMORY = ("ours", "naive position attention", "ours, keys pooled by 2", "ours, keys pooled by 4")
+MEMORY = [name for name, way in WAYS.items() if way.floor == Way().floor]
 POOLED: list[PositionAttentionModule] = []  # the layers whose keys key_stride pools
 
 
 def take(way: str) -> None:
-    """Switch all attention modules to an implementation."""
-    forward, floor, stride = WAYS[way]
+    """Switch all attention modules to an implementation, and the adversary on or off."""
+    forward, floor, stride, adversary = WAYS[way]
     PositionAttentionModule.forward = forward  # type: ignore[method-assign]
     attention._NEGLIGIBLE = floor
+    MobileGAN.adversary_active = property(lambda _: adversary)  # type: ignore[assignment]
     for module in POOLED:
         module.key_stride = stride
 
@@ -78,17 +91,17 @@ def main() -> None:
         ways={name: lambda name=name: take(name) for name in WAYS},  # type: ignore[misc]
     )
     measure.quiet_trainer().fit(model_of((side, side)), turns)
-    ours = turns.seconds["ours"]
     extra = {way: measure.in_own_process(memory, way, count, side) for way in MEMORY}
     rows = [
         [
             way,
             measure.spread(seconds),
-            measure.ratio(seconds, ours),
+            measure.ratio(seconds, turns.seconds[base]),
             f"{extra[way] / 2**20:.0f}" if way in extra else "as above",
-            f"{extra[way] / max(extra['ours'], 1):.1f}" if way in extra else "",
+            f"{extra[way] / max(extra[base], 1):.1f}" if way in extra else "",
         ]
         for way, seconds in turns.seconds.items()
+        for base in [OURS if WAYS[way].adversary else ALONE]
     ]
     header = [
         f"step of {count} images, {side} x {side}",

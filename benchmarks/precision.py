@@ -64,7 +64,7 @@ def _contestant(case: Case, setting: Setting, training: bool) -> Callable[[], No
     if setting.compiled:
         network.compile(dynamic=False)  # else the second shape of a class compiles for minutes
     loss = create_loss("joint")
-    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9, fused=True)
 
     def forward() -> torch.Tensor:
         low = torch.autocast("cpu", torch.bfloat16) if setting.bfloat16 else nullcontext()
@@ -100,7 +100,7 @@ def final_loss(case: Case, setting: Setting, steps: int, change: float = 0.0) ->
     count, height, width = case.shape
     data = measure.drawn_batch(8 * count, (height, width))
     loss = create_loss("joint")
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     losses = []
     for step in range(steps):
         part = slice(step % 8 * count, step % 8 * count + count)

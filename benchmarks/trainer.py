@@ -22,7 +22,9 @@ def bare_loop(batch: dict[str, Any], steps: int) -> Callable[[], None]:
     """Make a function that runs some steps of a plain PyTorch loop."""
     torch.manual_seed(0)
     network = create_network("asnet").train()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4, fused=True
+    )
 
     def work() -> None:
         for _ in range(steps):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any, Literal, get_args
 
 from torch import nn
@@ -40,9 +41,11 @@ def create_optimizer(
 ) -> Optimizer:
     """Create an optimizer by name.
 
+    It is PyTorch's fused one if all parameters are on the CPU, where it is several times as fast.
+
     Args:
         name: ``"sgd"``, ``"adam"`` or ``"adamw"``.
-        parameters: Parameters, or groups of parameters, which may have their own ``lr``.
+        parameters: Parameters, or groups with a list of them, which may have their own ``lr``.
         learning_rate: The basic learning rate.
         momentum: SGD's momentum; Adam's first beta.
         weight_decay: L2 penalty (decoupled for AdamW).
@@ -52,10 +55,17 @@ def create_optimizer(
         ValueError: If ``name`` is none of the three.
     """
     check_choice("optimizer", name, OptimizerName)
+    given: Any = list(parameters)
+    weights = chain.from_iterable(
+        item["params"] if isinstance(item, dict) else [item] for item in given
+    )
+    common: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay}
+    if all(weight.device.type == "cpu" for weight in weights):
+        common["fused"] = True
     if name == "sgd":
-        return SGD(parameters, lr=learning_rate, momentum=momentum, weight_decay=weight_decay)
+        return SGD(given, momentum=momentum, **common)
     adam = Adam if name == "adam" else AdamW
-    return adam(parameters, lr=learning_rate, betas=(momentum, beta2), weight_decay=weight_decay)
+    return adam(given, betas=(momentum, beta2), **common)
 
 
 def create_schedule(
