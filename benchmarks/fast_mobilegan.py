@@ -31,7 +31,7 @@ from lesionseg.networks import create_network
 RESNET = "U-Net ResNet34"
 MOBILENET = "U-Net MobileNetV2"
 PAPER = "MobileGAN, the paper's attention"
-SMALL = (32, 128)
+EVERY = (32, 128, 256)
 
 
 class Contestant(NamedTuple):
@@ -41,23 +41,23 @@ class Contestant(NamedTuple):
     key_stride: int = 1
     attention: AttentionExport | Literal["none"] = "standard"
     int8: bool = False
-    sides: tuple[int, ...] = (32, 128, 256)  # of the images
+    sides: tuple[int, ...] = (128, 256)  # of the images; 32 in the small run
 
 
 CONTESTANTS = {
-    PAPER: Contestant(),
+    PAPER: Contestant(sides=EVERY),
     "MobileGAN, keys pooled by 2": Contestant(key_stride=2),
     "MobileGAN, keys pooled by 2, whole map": Contestant(
-        key_stride=2, attention="whole", sides=SMALL
+        key_stride=2, attention="whole", sides=(128,)
     ),
-    "MobileGAN, keys pooled by 2, fused": Contestant(key_stride=2, attention="fused", sides=SMALL),
-    "MobileGAN, keys pooled by 2, int8": Contestant(key_stride=2, int8=True),
+    "MobileGAN, keys pooled by 2, fused": Contestant(key_stride=2, attention="fused", sides=(128,)),
+    "MobileGAN, keys pooled by 2, int8": Contestant(key_stride=2, int8=True, sides=EVERY),
     "MobileGAN, keys pooled by 4": Contestant(key_stride=4),
-    "MobileGAN, keys pooled by 4, int8": Contestant(key_stride=4, int8=True, sides=SMALL),
-    "MobileGAN, keys pooled by 8": Contestant(key_stride=8, sides=(32, 256)),
+    "MobileGAN, keys pooled by 4, int8": Contestant(key_stride=4, int8=True, sides=(128,)),
+    "MobileGAN, keys pooled by 8": Contestant(key_stride=8, sides=(256,)),
     "MobileGAN without attention": Contestant(attention="none"),
-    RESNET: Contestant("resnet34"),
-    MOBILENET: Contestant("mobilenet_v2"),
+    RESNET: Contestant("resnet34", sides=EVERY),
+    MOBILENET: Contestant("mobilenet_v2", sides=EVERY),
 }
 #: Runtime, side of the image, threads.
 SETTINGS = (

@@ -91,7 +91,8 @@ def main() -> None:
         ways={name: lambda name=name: take(name) for name in WAYS},  # type: ignore[misc]
     )
     measure.quiet_trainer().fit(model_of((side, side)), turns)
-    extra = {way: measure.in_own_process(memory, way, count, side) for way in MEMORY}
+    measured = MEMORY[:2] if options.small else MEMORY
+    extra = {way: measure.in_own_process(memory, way, count, side) for way in measured}
     rows = [
         [
             way,
