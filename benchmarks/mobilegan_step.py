@@ -17,7 +17,7 @@ class Way(NamedTuple):
     """How attention is computed, and whether the adversary trains."""
 
     forward: Callable[..., torch.Tensor] = PositionAttentionModule.forward
-    floor: float = attention._NEGLIGIBLE  # exponent below which channel attention's weights are 0
+    floor: float = attention._NEGLIGIBLE  # exponent of the least weight of channel attention
     key_stride: int = 1  # in the large layers
     adversary: bool = True
 

@@ -12,7 +12,7 @@ KeyPooling = Literal["average", "max"]
 # The fused CUDA kernels want head sizes that are multiples of this in every precision.
 _ALIGNMENT = 8
 # exp(-60) is 1e-26. Far smaller weights and their gradients are denormal numbers, at which a CPU is
-# slow; these become 0.
+# slow; these become exp(-60).
 _NEGLIGIBLE = -60.0
 
 
@@ -95,13 +95,16 @@ class PositionAttentionModule(nn.Module):
         stride = self.key_stride
         if stride == 1:
             return self.key(x), self.value(x)
+        # Squares stick out of the map unless they are known to fit. XNNPACK only pools those that
+        # fit; sizes that an export leaves open are no int.
+        over = not all(isinstance(side, int) and side % stride == 0 for side in x.shape[2:])
         if self.key_pooling == "average":
             # The average commutes with a 1x1 convolution, which is cheaper on the smaller map.
-            pooled = F.avg_pool2d(x, stride, ceil_mode=True, count_include_pad=False)
+            pooled = F.avg_pool2d(x, stride, ceil_mode=over, count_include_pad=False)
             return self.key(pooled), self.value(pooled)
         return (
-            F.max_pool2d(self.key(x), stride, ceil_mode=True),
-            F.max_pool2d(self.value(x), stride, ceil_mode=True),
+            F.max_pool2d(self.key(x), stride, ceil_mode=over),
+            F.max_pool2d(self.value(x), stride, ceil_mode=over),
         )
 
     @staticmethod
@@ -145,8 +148,8 @@ class ChannelAttentionModule(nn.Module):
     and starts at 0, so a new module is the identity.
 
     Shapes: (N, C, H, W) to (N, C, H, W), any C, H and W. The energies grow with H * W (2e4 at
-    128 x 128), so they are computed in float32 or float64 even under autocast. Chosen: weights
-    below exp(-60) times their row's largest are 0, far below what float64 resolves in a sum.
+    128 x 128), so they are computed in float32 or float64 even under autocast. Chosen: weights are
+    at least exp(-60) times their row's largest, far below what float64 resolves in a sum.
 
     Source: Fu et al., Dual Attention Network (arXiv 1809.02983), section 3.3 and its authors'
     rowmax(E) - E, which lets a channel attend to those unlike it; MobileGAN section 2.1.
@@ -175,15 +178,16 @@ class ChannelAttentionModule(nn.Module):
             else nullcontext()
         )
         with precise:
+            # torch.bmm instead of @, which ExecuTorch would lower to copies as well.
             flat = x.flatten(2)
             if flat.dtype in (torch.float16, torch.bfloat16):
                 flat = flat.float()
-            energy = flat @ flat.transpose(1, 2)
+            energy = torch.bmm(flat, flat.transpose(1, 2))
             # Adding a constant to a row does not change its softmax. Shifted by the least energy,
             # the largest is 0, and one constant bounds the weights that no sum notices.
             energy = energy.detach().amin(dim=-1, keepdim=True) - energy
-            energy = energy.masked_fill(energy < _NEGLIGIBLE, -torch.inf)
+            energy = energy.clamp(min=_NEGLIGIBLE)
             # gamma A X + X is (gamma A + I) X: two passes over the maps fewer.
             mixing = self.gamma * energy.softmax(dim=-1)
             mixing = mixing + torch.eye(x.shape[1], dtype=mixing.dtype, device=x.device)
-            return (mixing @ flat).reshape(x.shape).to(x.dtype)
+            return torch.bmm(mixing, flat).reshape(x.shape).to(x.dtype)

@@ -82,14 +82,17 @@ def attend_in_blocks(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     queries = query.shape[-2] * query.shape[-1]
     keys, values = key.flatten(2), _tokens(value)
     size = max(_BLOCK // keys.shape[-1], math.ceil(queries / _MOST_BLOCKS), 1)
-    parts = [(block @ keys).softmax(-1) @ values for block in torch.split(_tokens(query), size, 1)]
+    parts = [
+        torch.bmm(torch.bmm(block, keys).softmax(-1), values)
+        for block in torch.split(_tokens(query), size, 1)
+    ]
     return _maps(torch.cat(parts, 1), query)
 
 
 def attend_whole(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Compute position attention by its formula, with the map of all pairs of pixels."""
-    weights = (_tokens(query) @ key.flatten(2)).softmax(-1)
-    return _maps(weights @ _tokens(value), query)
+    weights = torch.bmm(_tokens(query), key.flatten(2)).softmax(-1)
+    return _maps(torch.bmm(weights, _tokens(value)), query)
 
 
 def attend_fused(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

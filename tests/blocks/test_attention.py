@@ -271,6 +271,35 @@ def test_position_attention_refuses_an_impossible_reduction(channels, reduction)
         PAM(channels, reduction)
 
 
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize(
+    ("size", "fits"), [((6, 8), True), ((7, 8), False), ((6, 9), False), (None, False)]
+)
+def test_only_squares_that_stick_out_need_ceil_mode(pooling, size, fits):
+    height, width = size or (6, 8)
+    module = PAM(8, key_stride=2, key_pooling=pooling).eval()
+    with torch.no_grad():
+        module.gamma.fill_(0.5)
+    free = None if size else ({2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO},)
+    program = torch.export.export(
+        module, (torch.rand(2, 8, height, width),), dynamic_shapes=free, strict=False
+    )
+    pools = [node for node in program.graph.nodes if "pool2d" in str(node.target)]
+    assert len(pools) == (1 if pooling == "average" else 2)
+    ceil_mode = 4 if pooling == "average" else 5
+    assert all(any(node.args[ceil_mode:][:1]) is not fits for node in pools)
+    if size is None:
+        x = torch.rand(2, 8, 9, 13)
+        torch.testing.assert_close(program.module()(x), module(x))
+
+
+def test_channel_attention_is_exported_without_copies():
+    program = torch.export.export(CAM(), (torch.rand(1, 4, 6, 8),)).run_decompositions()
+    names = {str(node.target) for node in program.graph.nodes}
+    assert "aten.bmm.default" in names
+    assert not any(name.startswith(("aten.expand", "aten.where")) for name in names)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"), [({"key_stride": 0}, "key_stride"), ({"key_pooling": "min"}, "min")]
 )
