@@ -253,38 +253,62 @@ def test_the_views_gain_a_third_to_half_a_point():
     assert "Both intervals include 0" in page("benchmarks.md")
 
 
-def test_what_pooled_keys_and_int8_gain_is_that_of_their_table():
-    saved = json.loads((DOCS / "benchmarks" / "fast-mobilegan-onnx.json").read_text("utf-8"))
-    times = {tuple(row[:2]): float(row[2].split()[0]) for row in saved["rows"]}
-    settings = {side: [name for name, _ in times if side in name] for side in ("128 x", "256 x")}
-
-    def ratios(side, other, name):
-        found = [times[each, name] / times[each, other] for each in dict.fromkeys(settings[side])]
-        return min(found), max(found)
-
-    unet, paper = "U-Net ResNet34", "MobileGAN, the paper's attention"
-    by = {stride: f"MobileGAN, keys pooled by {stride}" for stride in (2, 4, 8)}
+def test_what_pooled_keys_take_off_a_training_step_is_that_of_its_table():
+    rows, _ = measured("mobilegan-step")
+    of = {name: row[2] for name, row in rows.items()}
+    alone = "ours, without the adversary"
     text = " ".join(page("benchmarks.md").split())
-    slowest, fastest = ratios("128 x", by[2], paper)[0], ratios("128 x", by[4], paper)[1]
-    assert f"makes it {slowest:.1f} to {fastest:.1f} times as fast** as the paper's" in text
-    low, high = ratios("128 x", unet, by[4])
-    assert f"by 4 it takes {low:.2f} to {high:.2f} of the time of the U-Net ResNet34" in text
-    low, high = ratios("128 x", unet, by[2])
-    assert f"by 2, as released, {low:.2f} to {high:.2f}" in text
-    assert ratios("128 x", by[4], "U-Net MobileNetV2")[1] < 1
-    low, high = ratios("128 x", unet, "MobileGAN without attention")
-    assert f"would take {low:.2f} to {high:.2f} of the U-Net's time" in text
-    said = []
-    for name in by.values():
-        low, high = (f"{ratio:.1f}" for ratio in ratios("256 x", unet, name))
-        said.append(low if low == high else f"{low} to {high}")
+    by = "keys pooled by"
     assert (
-        f"pooling by 2 takes {said[0]} times the time of the U-Net ResNet34, by 4 {said[1]} times, "
-        f"and by 8 {said[2]} times" in text
+        f"takes {of[f'ours, {by} 2']} of its time, with `key_stride=4` {of[f'ours, {by} 4']}."
+        in text
     )
-    gains = [ratios(side, f"{by[2]}, int8", by[2]) for side in settings]
-    low, high = min(gains)[0], max(high for _, high in gains)
-    assert f"**Int8** is {low:.1f} to {high:.1f} times as fast, because" in text
+    assert f"it is {of[f'{alone}, {by} 2']} and {of[f'{alone}, {by} 4']} of the time" in text
+
+
+def test_what_pooled_keys_and_int8_gain_is_that_of_their_tables():
+    times = {}
+    for runtime in ("onnx", "executorch"):
+        saved = json.loads((DOCS / f"benchmarks/fast-mobilegan-{runtime}.json").read_text("utf-8"))
+        for setting, name, milliseconds, *_ in saved["rows"]:
+            times[setting, name] = float(milliseconds.split()[0])
+
+    def ratios(where, other, name, digits=2):
+        """The least and the largest ratio of the times of two networks, as text."""
+        settings = {setting for setting, _ in times if setting.startswith(where)}
+        assert len(settings) > 1
+        found = [times[setting, name] / times[setting, other] for setting in settings]
+        low, high = (f"{ratio:.{digits}f}" for ratio in (min(found), max(found)))
+        return low if low == high else f"{low} to {high}"
+
+    unet, mobilenet, paper = (
+        "U-Net ResNet34",
+        "U-Net MobileNetV2",
+        "MobileGAN, the paper's attention",
+    )
+    by = {stride: f"MobileGAN, keys pooled by {stride}" for stride in (2, 4, 8)}
+    none = "MobileGAN without attention"
+    small, large, phone = "ONNX Runtime, 128", "ONNX Runtime, 256", "ExecuTorch"
+    text = " ".join(page("benchmarks.md").split())
+    for said in (
+        f"it takes {ratios(small, unet, by[4])} of the time of the U-Net ResNet34; with keys "
+        f"pooled by 2, as released, {ratios(small, unet, by[2])}.",
+        f"would take {ratios(small, unet, none)} of that U-Net's time",
+        f"by 2 takes {ratios(large, unet, by[2], 1)} times the time of the U-Net ResNet34, by 4 "
+        f"{ratios(large, unet, by[4], 1)} times, and by 8 {ratios(large, unet, by[8], 1)} times.",
+        f"In ExecuTorch pooling by 2 takes {ratios(phone, unet, by[2])} of the time of the U-Net "
+        f"ResNet34, by 4 {ratios(phone, unet, by[4])}",
+        f"pooling by 2 makes the network {ratios(small, by[2], paper, 1)} times as fast, and "
+        f"pooling by 4 {ratios(small, by[4], paper, 1)} times",
+        f"{ratios('ONNX', by[2] + ', int8', by[2], 1)} times as fast in ONNX Runtime and "
+        f"{ratios(phone, by[2] + ', int8', by[2], 1)} times in ExecuTorch",
+    ):
+        assert said in text, said
+    assert all(
+        times[setting, mobilenet] < times[setting, by[4]]
+        for setting, name in times
+        if name == by[4]
+    )
 
 
 def test_what_int8_costs_is_that_of_the_counts():
