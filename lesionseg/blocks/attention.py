@@ -96,8 +96,10 @@ class PositionAttentionModule(nn.Module):
         if stride == 1:
             return self.key(x), self.value(x)
         # Squares stick out of the map unless they are known to fit. XNNPACK only pools those that
-        # fit; sizes that an export leaves open are no int.
-        over = not all(isinstance(side, int) and side % stride == 0 for side in x.shape[2:])
+        # fit. Sizes that an export leaves open are no int, except in Dynamo.
+        over = torch.compiler.is_dynamo_compiling() or not all(
+            isinstance(side, int) and side % stride == 0 for side in x.shape[2:]
+        )
         if self.key_pooling == "average":
             # The average commutes with a 1x1 convolution, which is cheaper on the smaller map.
             pooled = F.avg_pool2d(x, stride, ceil_mode=over, count_include_pad=False)
