@@ -32,15 +32,16 @@ class Choice(NamedTuple):
     training: str
 
 
-def mobilegan(**options: Any) -> MobileGAN:
+def mobilegan(key_stride: int = 2, **options: Any) -> MobileGAN:
     """Return the generator with pooled keys, without the adversary."""
     return MobileGAN(
-        **{"key_stride": 2, **options},
+        key_stride=key_stride,
         adversarial_weight=0.0,
         generator_optimizer="adamw",
         generator_learning_rate=1e-3,
         generator_weight_decay=0.01,
         schedule="one-cycle",
+        **options,
     )
 
 
@@ -51,6 +52,7 @@ def asnet(**options: Any) -> ASNet:
     )
 
 
+_MOBILEGAN = "MobileGAN with pooled keys (key_stride=2) and without the adversary"
 CHOICES = {
     "dilations": Choice(
         "mobilegan",
@@ -60,7 +62,7 @@ CHOICES = {
             "1, 2, 4, 8": {"dilations": (1, 2, 4, 8)},
         },
         mobilegan,
-        "MobileGAN with pooled keys (key_stride=2) and without the adversary",
+        _MOBILEGAN,
     ),
     "key-pooling": Choice(
         "mobilegan",
@@ -70,7 +72,7 @@ CHOICES = {
             "maxima": {"key_stride": 2, "key_pooling": "max"},
         },
         mobilegan,
-        "MobileGAN with pooled keys (key_stride=2) and without the adversary",
+        _MOBILEGAN,
     ),
     "share-fusion": Choice(
         "asnet",

@@ -73,7 +73,7 @@ def _quantize(module: Any, calibration: Iterable[Tensor]) -> Any:
     """Quantize the operators that XNNPACK has in int8, statically and per channel.
 
     The ranges of activations are their minima and maxima, as for ONNX. Searching them in
-    histograms, XNNPACK's default, takes many minutes.
+    histograms, XNNPACK's default, takes minutes.
     """
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
         XNNPACKQuantizer,
