@@ -23,13 +23,29 @@ SCORES = ("jaccard", "threshold_jaccard")
 
 
 class Choice(NamedTuple):
-    """Values of an argument of a network, and how a model with it is trained here."""
+    """Values of an argument of a network, and how a model with it is trained here.
+
+    A value may also have a precision of the Trainer, which is 32-true by default.
+    """
 
     network: str
     size: tuple[int, int]
     values: Mapping[str, dict[str, Any]]
     model: Callable[..., SegmentationModule]
     training: str
+    precisions: Mapping[str, str] = {}
+    channels_last: bool = False
+
+    def precision(self, label: str) -> str:
+        """Return the Trainer's precision for a value."""
+        return self.precisions.get(label, "32-true")
+
+    def network_of(self, label: str) -> torch.nn.Module:
+        """Return the network with a value; the maps follow the memory order of its weights."""
+        network: torch.nn.Module = create_network(self.network, **self.values[label])
+        if self.channels_last:
+            network.to(memory_format=torch.channels_last)
+        return network
 
 
 def mobilegan(key_stride: int = 2, **options: Any) -> MobileGAN:
@@ -50,6 +66,11 @@ def asnet(**options: Any) -> ASNet:
     return ASNet(
         optimizer="adamw", learning_rate=1e-3, weight_decay=0.01, schedule="one-cycle", **options
     )
+
+
+def asnet_channels_last(**options: Any) -> ASNet:
+    """Return ASNet from random weights in the memory order of its recipes."""
+    return asnet(channels_last=True, **options)
 
 
 _MOBILEGAN = "MobileGAN with pooled keys (key_stride=2) and without the adversary"
@@ -84,6 +105,23 @@ CHOICES = {
         asnet,
         "ASNet from random weights",
     ),
+    "mixed-precision": Choice(
+        "asnet",
+        (96, 128),
+        {"32-true (default)": {}, "bf16-mixed": {}},
+        asnet_channels_last,
+        "ASNet from random weights, channels_last",
+        {"bf16-mixed": "bf16-mixed"},
+        channels_last=True,
+    ),
+    "mixed-precision-mobilegan": Choice(
+        "mobilegan",
+        (128, 128),
+        {"32-true (default)": {"key_stride": 2}, "bf16-mixed": {"key_stride": 2}},
+        mobilegan,
+        _MOBILEGAN,
+        {"bf16-mixed": "bf16-mixed"},
+    ),
 }
 
 
@@ -102,9 +140,16 @@ def data_of(
     )
 
 
-def score(options: Namespace, model: SegmentationModule, data: BaseDataModule) -> dict[str, float]:
+def score(
+    options: Namespace, model: SegmentationModule, data: BaseDataModule, precision: str
+) -> dict[str, float]:
     """Train, and test the last epoch."""
-    trainer = quiet_trainer(max_epochs=options.epochs, limit_val_batches=0, num_sanity_val_steps=0)
+    trainer = quiet_trainer(
+        max_epochs=options.epochs,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+        precision=precision,
+    )
     trainer.fit(model, data)
     (found,) = trainer.test(model, data, verbose=False)
     return {name: found[f"test/{name}"] for name in SCORES}
@@ -113,32 +158,34 @@ def score(options: Namespace, model: SegmentationModule, data: BaseDataModule) -
 def milliseconds(options: Namespace, choice: Choice, size: tuple[int, int]) -> list[list[str]]:
     """Time inference of an image and a training step of 8, in turns."""
 
-    def inference(network: torch.nn.Module) -> Callable[[], object]:
-        network.eval()
+    def autocast(label: str) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled="bf16" in choice.precision(label))
+
+    def inference(label: str) -> Callable[[], object]:
+        network = choice.network_of(label).eval()
         image = torch.rand(1, 3, *size)
 
         def run() -> None:
-            with torch.inference_mode():
+            with torch.inference_mode(), autocast(label):
                 network(image)
 
         return run
 
-    def step(network: torch.nn.Module) -> Callable[[], object]:
-        network.train()
+    def step(label: str) -> Callable[[], object]:
+        network = choice.network_of(label).train()
         images, masks = torch.rand(8, 3, *size), torch.rand(8, 1, *size).round()
 
         def run() -> None:
             network.zero_grad()
-            F.binary_cross_entropy_with_logits(network(images), masks).backward()
+            with autocast(label):
+                loss = F.binary_cross_entropy_with_logits(network(images), masks)
+            loss.backward()
 
         return run
 
     columns = []
     for make in (inference, step):
-        work = {
-            label: make(create_network(choice.network, **value))
-            for label, value in choice.values.items()
-        }
+        work = {label: make(label) for label in choice.values}
         found = in_turn(work, 1 if options.small else 3)
         columns.append([spread(found[label]) for label in choice.values])
     return columns
@@ -161,7 +208,8 @@ def main() -> None:
         for seed, label in tqdm(jobs, unit="training", disable=None):
             torch.manual_seed(seed)
             model = choice.model(size=size, **choice.values[label])
-            found[label].append(score(options, model, data_of(options, size, seed, cache)))
+            data = data_of(options, size, seed, cache)
+            found[label].append(score(options, model, data, choice.precision(label)))
             tqdm.write(f"seed {seed}, {label}: {found[label][-1]}")
     inference, step = milliseconds(options, choice, size)
     default = found[next(iter(choice.values))]

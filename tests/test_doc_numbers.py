@@ -234,6 +234,19 @@ def test_what_is_said_about_maxima_is_measured():
     assert times_overlap(default, maxima)
 
 
+def test_what_is_said_about_scores_in_bf16_is_measured():
+    rows, _ = measured("mixed-precision")
+    low, high = gains(rows, "bf16-mixed")
+    mean = 100 * (float(rows["bf16-mixed"][5]) - float(rows["32-true (default)"][5]))
+    seeds = len(rows["bf16-mixed"][7].split())
+    assert seeds == 6
+    assert low < mean < high
+    assert (
+        f"Over the six seeds, the change of the Jaccard index is between {low:+.2f} and "
+        f"{high:+.2f} points, and {mean:+.2f} on average"
+    ) in page("benchmarks.md")
+
+
 def times_overlap(default, other):
     """Whether the ranges of both times of two choices overlap."""
     ranges = [
@@ -351,6 +364,22 @@ def test_confidence_and_what_it_finds_are_those_of_the_images():
             f"{(low & failed).sum()} of {failed.sum()}",
         )
         assert f"| `{model}` | {' | '.join(cells)} |" in said
+
+
+def test_what_is_said_about_the_recipes_precision_is_measured():
+    table = json.loads((DOCS / "benchmarks" / "precision.json").read_text(encoding="utf-8"))
+    assert "AMX with bf16, yes" in table["notes"][0]
+    assert table["header"][3:6] == [
+        *("channels_last, speedup", "bf16, speedup", "bf16, channels_last, speedup")
+    ]
+    gains = {
+        what.partition(",")[0]: float(both) / float(layout)
+        for what, work, _, layout, _, both, *_ in table["rows"]
+        if work == "training step"
+    }
+    said = f"{gains['asnet']:.2f} times as fast and of `asnet-lite` {gains['asnet-lite']:.2f} times"
+    assert said in page("benchmarks.md")
+    assert min(gains["asnet"], gains["asnet-lite"]) > 1.1
 
 
 def test_the_gain_of_bf16_is_that_of_its_table():

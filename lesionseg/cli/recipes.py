@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lesionseg.cli.help.classes import CALLBACKS
+from lesionseg.cli.precision import AUTO, automatic_precision
 from lesionseg.errors import LesionsegError
 
 if TYPE_CHECKING:
@@ -56,31 +57,39 @@ def config_action(command: str) -> type[ActionConfigFile]:
 
     class ConfigFile(ActionConfigFile):
         def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
-            part = shared_part(values, command)
+            part = fitting_part(values, command)
             super().__call__(parser, cfg, part, option_string)  # type: ignore[no-untyped-call]
 
     return ConfigFile
 
 
-def shared_part(config: str, command: str) -> str:
-    """Leave out of a fit's configuration what another command does not have.
+def fitting_part(config: str, command: str) -> str:
+    """Fit a configuration to a command and this machine.
 
     Args:
         config: Path of a YAML file, or YAML.
         command: Command that it is given to.
 
     Returns:
-        The same, or YAML without the groups of the fit's own callbacks and the checkpoint that the
-        fit was resumed from. Configurations that no fit has saved stay as they are.
+        The same, or YAML without what the command does not have: the groups of the fit's own
+        callbacks and the checkpoint that the fit was resumed from. The precision ``auto`` is
+        resolved. Configurations that have neither stay as they are.
     """
     path = Path(config)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8-sig")) if path.is_file() else None
     except (OSError, UnicodeDecodeError, yaml.YAMLError):  # the parser reports it
         return config
-    fit_only = CALLBACKS["fit"].keys()
-    if command == "fit" or not isinstance(content, dict) or fit_only.isdisjoint(content):
+    if not isinstance(content, dict):
         return config
-    kept = {key: content[key] for key in content.keys() - fit_only - {"ckpt_path"}}
+    kept = dict(content)
+    fit_only = CALLBACKS["fit"].keys()
+    if command != "fit" and not fit_only.isdisjoint(content):
+        kept = {key: content[key] for key in content.keys() - fit_only - {"ckpt_path"}}
+    trainer = kept.get("trainer")
+    if isinstance(trainer, dict) and trainer.get("precision") == AUTO:
+        kept["trainer"] = trainer | {"precision": automatic_precision(command)}
+    if kept == content:
+        return config
     text: str = yaml.safe_dump(kept)
     return text

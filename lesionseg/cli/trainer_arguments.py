@@ -6,6 +6,7 @@ import json
 
 from lesionseg.checkpoints import OUTSIDE_WEIGHTS, read_checkpoint
 from lesionseg.cli.options import class_name, model_of, option_value
+from lesionseg.cli.precision import AUTO, automatic_precision
 from lesionseg.cli.recipes import recipe_path
 from lesionseg.errors import CheckpointError
 from lesionseg.hub import locate_pretrained
@@ -24,7 +25,7 @@ def expand_arguments(arguments: list[str]) -> list[str]:
     Raises:
         LesionsegError: If there is no recipe, pretrained model or checkpoint of a given name.
     """
-    replaced = _replace_pretrained(_replace_recipes(arguments))
+    replaced = _replace_pretrained(_replace_recipes(_replace_precision(arguments)))
     return _add_checkpoint_model(_replace_format(replaced))
 
 
@@ -38,6 +39,17 @@ def _replace_format(arguments: list[str]) -> list[str]:
         else argument
         for argument in arguments
     ]
+
+
+def _replace_precision(arguments: list[str]) -> list[str]:
+    """Replace the precision ``auto`` by what it stands for."""
+    option, replaced = "--trainer.precision", list(arguments)
+    for index, argument in enumerate(arguments):
+        if argument == f"{option}={AUTO}":
+            replaced[index] = f"{option}={automatic_precision(arguments[0])}"
+        elif arguments[index : index + 2] == [option, AUTO]:
+            replaced[index + 1] = automatic_precision(arguments[0])
+    return replaced
 
 
 def _replace_recipes(arguments: list[str]) -> list[str]:

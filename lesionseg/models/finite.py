@@ -67,7 +67,7 @@ def check_weights(trainer: Trainer, state: Mapping[str, Tensor]) -> None:
     broken = [name for name, value in state.items() if not value.isfinite().all()]
     if broken:
         raise LesionsegError(
-            f"the weights are not finite in epoch {trainer.current_epoch} ({shorten(broken)}), so "
-            "no checkpoint is written; the earlier ones stay. Start again with a lower learning "
-            "rate or clipped gradients."
+            f"the weights are not finite in epoch {trainer.current_epoch} ({shorten(broken)}; "
+            f"precision {trainer.precision}), so no checkpoint is written; the earlier ones stay. "
+            "Start again with a lower learning rate, clipped gradients or --trainer.precision 32."
         )

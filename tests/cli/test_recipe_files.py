@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from lesionseg.cli.help.classes import CALLBACKS
-from lesionseg.cli.recipes import shared_part
+from lesionseg.cli.recipes import fitting_part
 
 SAVED = {
     "seed_everything": 0,
@@ -21,17 +21,17 @@ SAVED = {
 def test_another_command_takes_all_but_the_fits_own(command, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(SAVED))
-    kept = yaml.safe_load(shared_part(str(path), command))
+    kept = yaml.safe_load(fitting_part(str(path), command))
     assert kept == {key: SAVED[key] for key in ("seed_everything", "trainer", "model", "data")}
-    assert shared_part(str(path), "fit") == str(path)
+    assert fitting_part(str(path), "fit") == str(path)
 
 
 def test_other_files_stay_as_they_are(tmp_path):
     path = tmp_path / "test.yaml"
     for text in (yaml.safe_dump({"ckpt_path": "a.ckpt", "report": {}}), "- a", "a: [", ""):
         path.write_text(text)
-        assert shared_part(str(path), "test") == str(path)
-    assert shared_part("absent.yaml", "test") == "absent.yaml"
+        assert fitting_part(str(path), "test") == str(path)
+    assert fitting_part("absent.yaml", "test") == "absent.yaml"
 
 
 def test_no_other_command_has_the_fits_own():

@@ -97,7 +97,8 @@ _METAVARS = {
 #: Instead of Lightning's descriptions, whose defaults are not those of this program.
 _TRAINER_TEXTS = {
     "devices": "Number of devices, a list of their indices, or auto.",
-    "precision": "Precision: 32-true, 16-mixed, bf16-mixed or 64-true (default: 32-true).",
+    "precision": "Precision: 32-true, 16-mixed, bf16-mixed, 64-true, or auto, which is bf16-mixed "
+    "in fits on CPUs with AMX and else 32-true (default: 32-true).",
     "max_epochs": "Number of epochs; -1 sets no limit.",
     "logger": "Class of the logger, such as TensorBoardLogger, or false.",
     "callbacks": "Add a callback's class, such as EarlyStopping, with --trainer.callbacks+=CLASS.",
