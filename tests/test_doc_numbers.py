@@ -247,6 +247,14 @@ def test_what_is_said_about_scores_in_bf16_is_measured():
     ) in page("benchmarks.md")
 
 
+def test_what_is_said_about_mobilegan_in_bf16_is_measured():
+    rows, _ = measured("mixed-precision-mobilegan")
+    low, high = gains(rows, "bf16-mixed")
+    assert low < 0 < high, "changes sign from seed to seed"
+    default, bf16 = (float(row[4].partition(" ")[0]) for row in rows.values())
+    assert 0 < 1 - bf16 / default < 0.1, "less than a tenth"
+
+
 def times_overlap(default, other):
     """Whether the ranges of both times of two choices overlap."""
     ranges = [

@@ -71,9 +71,9 @@ def fitting_part(config: str, command: str) -> str:
         command: Command that it is given to.
 
     Returns:
-        The same, or YAML without what the command does not have: the groups of the fit's own
-        callbacks and the checkpoint that the fit was resumed from. The precision ``auto`` is
-        resolved. Configurations that have neither stay as they are.
+        The same, or YAML with the precision ``auto`` resolved and, for a command other than fit,
+        without what is only the fit's: the groups of its callbacks, the checkpoint that it was
+        resumed from, and mixed precision, so that scores do not depend on the processor.
     """
     path = Path(config)
     try:
@@ -87,8 +87,11 @@ def fitting_part(config: str, command: str) -> str:
     if command != "fit" and not fit_only.isdisjoint(content):
         kept = {key: content[key] for key in content.keys() - fit_only - {"ckpt_path"}}
     trainer = kept.get("trainer")
-    if isinstance(trainer, dict) and trainer.get("precision") == AUTO:
-        kept["trainer"] = trainer | {"precision": automatic_precision(command)}
+    if isinstance(trainer, dict):
+        precision = str(trainer.get("precision"))
+        of_the_fit = kept.keys() != content.keys() and precision.endswith("-mixed")
+        if precision == AUTO or of_the_fit:
+            kept["trainer"] = trainer | {"precision": automatic_precision(command)}
     if kept == content:
         return config
     text: str = yaml.safe_dump(kept)

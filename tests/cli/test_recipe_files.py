@@ -26,9 +26,22 @@ def test_another_command_takes_all_but_the_fits_own(command, tmp_path):
     assert fitting_part(str(path), "fit") == str(path)
 
 
+@pytest.mark.parametrize(
+    ("fitted", "tested"),
+    [("bf16-mixed", "32-true"), ("16-mixed", "32-true"), ("64-true", "64-true"), (None, None)],
+)
+def test_scores_do_not_depend_on_the_mixed_precision_of_a_fit(fitted, tested, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(SAVED | {"trainer": {"max_epochs": 3, "precision": fitted}}))
+    kept = yaml.safe_load(fitting_part(str(path), "test"))
+    assert kept["trainer"] == {"max_epochs": 3, "precision": tested}
+    assert fitting_part(str(path), "fit") == str(path)
+
+
 def test_other_files_stay_as_they_are(tmp_path):
     path = tmp_path / "test.yaml"
-    for text in (yaml.safe_dump({"ckpt_path": "a.ckpt", "report": {}}), "- a", "a: [", ""):
+    asked = {"ckpt_path": "a.ckpt", "report": {}, "trainer": {"precision": "bf16-mixed"}}
+    for text in (yaml.safe_dump(asked), "- a", "a: [", ""):
         path.write_text(text)
         assert fitting_part(str(path), "test") == str(path)
     assert fitting_part("absent.yaml", "test") == "absent.yaml"

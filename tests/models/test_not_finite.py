@@ -62,7 +62,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     trainer.save_checkpoint(path)
     kept = path.read_bytes()
     spoiled(model)
-    with pytest.raises(LesionsegError, match="weights are not finite.*precision 32-true"):
+    with pytest.raises(LesionsegError, match=r"weights are not finite.*precision 32-true"):
         trainer.save_checkpoint(path)
     assert path.read_bytes() == kept
 
