@@ -255,6 +255,11 @@ def test_cross_validation_ends_with_the_same_scores(tmp_path):
     assert run_well(*validate, cwd=broken).splitlines()[:9] == printed.splitlines()[:9]
     for name in ("scores.csv", "folds.json", "folds.csv"):
         assert (broken / "out" / name).read_bytes() == (whole / "out" / name).read_bytes()
-    masks = {folder: files(folder / "out" / "masks") for folder in (whole, broken)}
-    assert masks[whole] == masks[broken]
+    results = {
+        folder: files(folder / "out" / "masks")
+        | {path.parent.name: path.read_bytes() for path in folder.glob("out/*/overlays.png")}
+        for folder in (whole, broken)
+    }
+    assert results[whole] == results[broken]
+    assert len(results[whole]) == 9 + 2
     assert list(broken.rglob(".unfinished-*")) == []

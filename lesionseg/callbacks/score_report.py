@@ -98,7 +98,7 @@ class ScoreReport(Callback):
         self._home, self._prefix = Path(), ""
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check existing files.
+        """Check existing files, and remove unfinished files of a killed test.
 
         Raises:
             LesionsegError: If a result would overwrite an image or a mask of this test, or a file
@@ -126,6 +126,8 @@ class ScoreReport(Callback):
             "give another --report.directory or --report.mask_directory, or "
             "--report.overwrite true",
         )
+        if self.mask_directory is not None and trainer.is_global_zero:
+            remove_unfinished(self.mask_directory)
         if self.extended is not None:
             self.extended.reset()
             self.extended.to(pl_module.device)
@@ -171,12 +173,16 @@ class ScoreReport(Callback):
             if extended is not None:
                 content["extended"] = extended.to_dict()
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        table.to_csv(directory / "scores.csv")
         print(table.render())
         if extended is not None:
             extended.to_csv(directory / "extended.csv")
             extended.reliability_to_csv(directory / "reliability.csv")
             print(f"\n{extended.render()}")
+        dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
+        overlays = directory / "overlays.png" if self.images and hasattr(dataset, "ids") else None
+        if overlays is not None:
+            save_picture(overlay_sheet(pl_module, dataset, table, self.images), overlays)
+        table.to_csv(directory / "scores.csv")  # last, since it tells that a test is finished
         views = views_of(pl_module.test_time_augmentation)
         if len(views) > 1:
             print(f"Views:    {len(views)} of each image, averaged")
@@ -186,11 +192,8 @@ class ScoreReport(Callback):
                 f"Extended: {directory / 'extended.csv'} per image, and "
                 f"{directory / 'reliability.csv'}"
             )
-        dataset: Any = getattr(trainer.test_dataloaders, "dataset", None)
-        if self.images and hasattr(dataset, "ids"):
-            sheet = overlay_sheet(pl_module, dataset, table, self.images)
-            save_picture(sheet, directory / "overlays.png")
-            print(f"Overlays: {directory / 'overlays.png'} (truth green, prediction red)")
+        if overlays is not None:
+            print(f"Overlays: {overlays} (truth green, prediction red)")
 
 
 def overlay_sheet(

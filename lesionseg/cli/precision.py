@@ -10,7 +10,7 @@ def automatic_precision(command: str) -> str:
 
     It is ``bf16-mixed`` for a fit on a CPU with AMX, which multiplies bf16 matrices in hardware.
     Everything else computes in float32: other CPUs are slower in bf16, GPUs have not been measured,
-    and scores shall not depend on the machine.
+    and scores should not depend on the machine.
 
     Args:
         command: ``fit``, ``validate``, ``test`` or ``predict``.

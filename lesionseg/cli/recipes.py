@@ -57,14 +57,14 @@ def config_action(command: str) -> type[ActionConfigFile]:
 
     class ConfigFile(ActionConfigFile):
         def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
-            part = fitting_part(values, command)
-            super().__call__(parser, cfg, part, option_string)  # type: ignore[no-untyped-call]
+            config = config_for(values, command)
+            super().__call__(parser, cfg, config, option_string)  # type: ignore[no-untyped-call]
 
     return ConfigFile
 
 
-def fitting_part(config: str, command: str) -> str:
-    """Fit a configuration to a command and this machine.
+def config_for(config: str, command: str) -> str:
+    """Adapt a configuration to a command and to this machine.
 
     Args:
         config: Path of a YAML file, or YAML.

@@ -7,7 +7,7 @@ from conftest_cli import TINY_FIT
 
 from lesionseg.cli import main as cli
 from lesionseg.cli.precision import automatic_precision
-from lesionseg.cli.recipes import fitting_part, recipe_path
+from lesionseg.cli.recipes import config_for, recipe_path
 from lesionseg.cli.trainer_arguments import expand_arguments
 
 
@@ -52,7 +52,7 @@ def test_a_version_of_pytorch_that_cannot_say_is_in_float32(processor, monkeypat
 @pytest.mark.parametrize("name", ["asnet-isic2018", "asnet-lite-isic2018"])
 def test_asnets_recipes_ask_for_it(name, amx, precision, processor):
     processor(amx)
-    content = yaml.safe_load(fitting_part(recipe_path(name), "fit"))
+    content = yaml.safe_load(config_for(recipe_path(name), "fit"))
     assert content["trainer"]["precision"] == precision
     assert content["trainer"]["logger"]["init_args"]["name"] == name  # the rest is kept
     assert content["model"]["init_args"]["channels_last"]
@@ -62,7 +62,7 @@ def test_other_precisions_stay(tmp_path, processor):
     processor(amx=True)
     path = tmp_path / "recipe.yaml"
     path.write_text("trainer: {precision: 32-true}")
-    assert fitting_part(str(path), "fit") == str(path)
+    assert config_for(str(path), "fit") == str(path)
     given = ["fit", "--trainer.precision=16-mixed", "--trainer.precision", "64-true"]
     assert expand_arguments(given) == given
     other = ["fit", "--data.root", "auto", "--trainer.precision"]

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from lesionseg.cli.help.classes import CALLBACKS
-from lesionseg.cli.recipes import fitting_part
+from lesionseg.cli.recipes import config_for
 
 SAVED = {
     "seed_everything": 0,
@@ -21,9 +21,9 @@ SAVED = {
 def test_another_command_takes_all_but_the_fits_own(command, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(SAVED))
-    kept = yaml.safe_load(fitting_part(str(path), command))
+    kept = yaml.safe_load(config_for(str(path), command))
     assert kept == {key: SAVED[key] for key in ("seed_everything", "trainer", "model", "data")}
-    assert fitting_part(str(path), "fit") == str(path)
+    assert config_for(str(path), "fit") == str(path)
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def test_another_command_takes_all_but_the_fits_own(command, tmp_path):
 def test_scores_do_not_depend_on_the_mixed_precision_of_a_fit(fitted, tested, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(SAVED | {"trainer": {"max_epochs": 3, "precision": fitted}}))
-    kept = yaml.safe_load(fitting_part(str(path), "test"))
+    kept = yaml.safe_load(config_for(str(path), "test"))
     assert kept["trainer"] == {"max_epochs": 3, "precision": tested}
-    assert fitting_part(str(path), "fit") == str(path)
+    assert config_for(str(path), "fit") == str(path)
 
 
 def test_other_files_stay_as_they_are(tmp_path):
@@ -43,8 +43,8 @@ def test_other_files_stay_as_they_are(tmp_path):
     asked = {"ckpt_path": "a.ckpt", "report": {}, "trainer": {"precision": "bf16-mixed"}}
     for text in (yaml.safe_dump(asked), "- a", "a: [", ""):
         path.write_text(text)
-        assert fitting_part(str(path), "test") == str(path)
-    assert fitting_part("absent.yaml", "test") == "absent.yaml"
+        assert config_for(str(path), "test") == str(path)
+    assert config_for("absent.yaml", "test") == "absent.yaml"
 
 
 def test_no_other_command_has_the_fits_own():
