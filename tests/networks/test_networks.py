@@ -103,18 +103,19 @@ def test_every_parameter_gets_a_gradient(any_network):
         if parameter.grad is None or not parameter.grad.isfinite().all()
     ]
     assert without == []
+    # Without dilation all branches start alike, and there is nothing to choose between.
+    alike = "fusions" if variant_of(any_network) == "asnet-without-dilation" else None
     # A bias right before a batch normalization, and a key's, cannot matter; any weight does.
     flat = [
         name
         for name, parameter in any_network.named_parameters()
-        if parameter.ndim > 1 and not parameter.grad.any()
+        if parameter.ndim > 1 and not parameter.grad.any() and alike not in name.split(".")
     ]
     wrong = [
         name
         for name, (convolution, size) in seen.items()
         if (trained_positions(convolution) != positions_that_read_the_map(convolution, size)).any()
-        # Without dilation all branches start alike, and there is nothing to choose between.
-        and not (variant_of(any_network) == "asnet-without-dilation" and "fusions" in name)
+        and alike not in name.split(".")
     ]
     any_network.zero_grad()
     assert flat == []
@@ -179,7 +180,8 @@ def test_eval_is_deterministic_and_treats_images_one_by_one(network):
     with torch.inference_mode():
         logits = network(batch)
         torch.testing.assert_close(network(batch), logits, rtol=0, atol=0)
-        torch.testing.assert_close(network(batch[1:2]), logits[1:2], rtol=1e-3, atol=1e-4)
+        tolerance = 1e-4 * logits.abs().max().item()  # random weights: up to 800 in MultiResUNet
+        torch.testing.assert_close(network(batch[1:2]), logits[1:2], rtol=0, atol=tolerance)
 
 
 def test_bfloat16_autocast(network):
