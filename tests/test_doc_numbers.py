@@ -247,6 +247,21 @@ def test_what_is_said_about_scores_in_bf16_is_measured():
     ) in page("benchmarks.md")
 
 
+def test_what_is_said_about_scores_of_asnet_lite_in_bf16_is_measured():
+    rows, _ = measured("mixed-precision-lite")
+    gains(rows, "bf16-mixed")  # are those of the scores, which are rounded
+    default = [float(each) for each in rows["32-true (default)"][7].split()]
+    changes = [float(each) for each in rows["bf16-mixed"][8].split()]
+    assert len(default) == len(changes) == 3
+    low, high = min(changes), max(changes)
+    assert f"Over the three seeds, the change is between {low:+.2f} and {high:+.2f} points" in page(
+        "benchmarks.md"
+    )
+    assert max(abs(low), abs(high)) < 100 * (max(default) - min(default)), "inside the noise"
+    times = [float(row[4].partition(" ")[0]) for row in rows.values()]
+    assert times[1] > 2 * times[0], "bf16 is slow without AMX and AVX-512"
+
+
 def test_what_is_said_about_mobilegan_in_bf16_is_measured():
     rows, _ = measured("mixed-precision-mobilegan")
     low, high = gains(rows, "bf16-mixed")
@@ -350,6 +365,8 @@ def test_what_int8_costs_is_that_of_the_counts():
         )
         assert f"{int8} instead of {full}, thresholded {int8_thresholded}" in said, model
         assert f"thresholded {int8_thresholded} instead of {full_thresholded}" in said, model
+    saturated = "`mobilegan` has {}, thresholded {}, on the processor"
+    assert saturated.format(*means["mobilegan", "int8-full-range"]) in said
 
 
 def test_confidence_and_what_it_finds_are_those_of_the_images():

@@ -24,7 +24,9 @@ _QUANTIZED = ["Conv", "Relu", "Add", "Concat", "MaxPool"]
 _FOR_ATTENTION = re.compile(r"\.(query|key|value)\.weight$")
 
 
-def quantize_onnx(proto: ModelProto, images: Iterable[npt.NDArray[Any]]) -> ModelProto:
+def quantize_onnx(
+    proto: ModelProto, images: Iterable[npt.NDArray[Any]], reduce_range: bool = True
+) -> ModelProto:
     """Quantize convolutions and the operators between them, statically and per channel.
 
     Attention and the convolutions that feed it stay in float32.
@@ -32,6 +34,8 @@ def quantize_onnx(proto: ModelProto, images: Iterable[npt.NDArray[Any]]) -> Mode
     Args:
         proto: Model with the input ``image``.
         images: Batches for the calibration of activation ranges.
+        reduce_range: Whether weights use only 7 bits. On x86 processors without VNNI, ONNX Runtime
+            adds two products in 16 bits, which saturate if weights use 8.
 
     Returns:
         The model in the QDQ form: int8 weights, uint8 activations, 8-bit x 8-bit convolutions.
@@ -74,6 +78,7 @@ def quantize_onnx(proto: ModelProto, images: Iterable[npt.NDArray[Any]]) -> Mode
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            reduce_range=reduce_range,
             nodes_to_exclude=for_attention,
         )
         return onnx.load(target)
